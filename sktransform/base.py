@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The base of every transformer, and one small mixin for each kind of family."""
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils.validation import validate_data
+
+from sktransform.runtime._runtime import Runtime
+from sktransform.runtime._validation import check_tensor
+
+__all__ = ["TorchTransformer"]
+
+
+class TorchTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
+    """Base of transformers that compute on torch and keep NumPy arrays.
+
+    It holds what every estimator does the same way: rows are validated, a runtime is
+    chosen for them, and scikit-learn is told that precision is kept. A subclass writes
+    `fit` with its own signature, which metadata routing reads.
+    """
+
+    _parameter_constraints: dict = {"device": [str]}
+
+    def _validate_rows(self, X, *, reset, min_samples=1):
+        """Return rows as float32 or float64, an array or the tensor that came."""
+        if isinstance(X, torch.Tensor):
+            return check_tensor(self, X, reset=reset, min_samples=min_samples)
+        rows = validate_data(
+            self,
+            X,
+            dtype=[np.float64, np.float32],
+            reset=reset,
+            ensure_min_samples=min_samples,
+        )
+        return rows.astype(np.float32, copy=False) if _is_single_frame(X) else rows
+
+    def _runtime(self, X):
+        """Return the runtime for validated rows."""
+        return Runtime.of(X, self.device)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _is_single_frame(X):
+    """Tell whether X is a data frame of float32 columns alone.
+
+    scikit-learn's check widens such frames of polars and pyarrow to float64.
+    """
+    frame = nw.from_native(X, pass_through=True, eager_only=True)
+    return isinstance(frame, nw.DataFrame) and all(
+        dtype == nw.Float32 for dtype in frame.schema.values()
+    )

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Torch modules and criteria: no estimator, no NumPy."""

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Device, precision and seed of one call, and the way of rows through a function."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+
+# Rows of one block, by device. A function sees blocks of exactly this many rows, the
+# last one padded: matrix products of one shape give a row the same bits in any batch.
+# Small on the CPU, where a single row waits for a whole block.
+_BLOCK_ROWS = {"cpu": 128, "cuda": 16_384}
+
+_NUMPY_DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
+_TORCH_DTYPES = {np.dtype(np.float32): torch.float32}
+
+
+def resolve_device(X, device):
+    """Return the device on which to compute for this input.
+
+    Parameters
+    ----------
+    X : ndarray or Tensor
+        The input.
+
+    device : str
+        ``"auto"`` takes a tensor's own device, else CUDA if there is one, else the
+        CPU. Any other string is what torch calls a device.
+
+    Returns
+    -------
+    torch.device
+        The device.
+
+    Raises
+    ------
+    ValueError
+        If torch does not know the device, or has no such device here.
+    """
+    if device == "auto":
+        if isinstance(X, torch.Tensor):
+            return X.device
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"device={device!r} is not a device of torch; use 'auto', 'cpu' or 'cuda'."
+        ) from error
+    if resolved.type not in _BLOCK_ROWS:
+        raise ValueError(
+            f"device={device!r} is not supported; use 'auto', 'cpu' or 'cuda'."
+        )
+    if resolved.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"device={device!r} was asked for, but torch finds no CUDA device here; "
+            "use device='auto' or device='cpu'."
+        )
+    return resolved
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Device and precision of one call.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the call computes.
+
+    dtype : torch.dtype
+        The precision of the caller's rows, and of what the caller gets back.
+
+    output_device : torch.device or None
+        Where results go: a tensor's own device, or None for NumPy arrays.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    output_device: torch.device | None
+
+    @classmethod
+    def of(cls, X, device="auto"):
+        """Return the runtime for validated rows.
+
+        Parameters
+        ----------
+        X : ndarray or Tensor of floating point
+            The validated input.
+
+        device : str, default="auto"
+            See :func:`resolve_device`.
+
+        Returns
+        -------
+        Runtime
+            The runtime.
+        """
+        is_tensor = isinstance(X, torch.Tensor)
+        dtype = X.dtype if is_tensor else _TORCH_DTYPES.get(X.dtype, torch.float64)
+        return cls(resolve_device(X, device), dtype, X.device if is_tensor else None)
+
+    def tensor(self, values, dtype=torch.float64):
+        """Return values as a tensor on the device, never sharing memory with them.
+
+        Parameters
+        ----------
+        values : array-like or Tensor
+            Numbers of any shape; read-only memory and negative strides are welcome.
+
+        dtype : torch.dtype, default=torch.float64
+            The tensor's precision; closed forms are solved in float64.
+
+        Returns
+        -------
+        Tensor
+            A tensor of its own.
+        """
+        if isinstance(values, torch.Tensor):
+            return values.detach().to(self.device, dtype, copy=True)
+        copied = np.array(values, dtype=_NUMPY_DTYPES.get(dtype), order="C")
+        return torch.from_numpy(copied).to(self.device, dtype)
+
+    def tensors(self, *values, dtype=torch.float64):
+        """Return several values as tensors, see :meth:`tensor`."""
+        return tuple(self.tensor(value, dtype) for value in values)
+
+    def module(self, module_class, state):
+        """Return a module built from fitted arrays, in the rows' precision.
+
+        Parameters
+        ----------
+        module_class : type
+            A module whose constructor takes the state's names as keywords.
+
+        state : dict of str to ndarray
+            The fitted arrays.
+
+        Returns
+        -------
+        torch.nn.Module
+            The module, on the device, in evaluation mode.
+        """
+        tensors = {name: self.tensor(a, self.dtype) for name, a in state.items()}
+        return module_class(**tensors).eval()
+
+    def generator(self, random_state):
+        """Return a local torch generator on the device, seeded from random_state."""
+        seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+        return torch.Generator(self.device).manual_seed(int(seed))
+
+    @torch.no_grad()
+    def map(self, function, X):
+        """Apply a function of rows to all rows, block by block.
+
+        Parameters
+        ----------
+        function : callable
+            Takes a tensor of shape (rows, n_features), returns one of shape (rows,
+            ...) whose row depends on the same row of its input alone.
+
+        X : ndarray or Tensor of shape (n_samples, n_features)
+            The rows, in any memory layout.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, ...)
+            The results in the rows' precision: a tensor on its input's device for a
+            tensor, else an array. A row has the same bits whatever rows come with it.
+        """
+        n_samples, rows = len(X), _BLOCK_ROWS[self.device.type]
+        block = torch.zeros((rows, X.shape[1]), dtype=self.dtype, device=self.device)
+        result = None
+        for start in range(0, n_samples, rows):
+            stop = min(start + rows, n_samples)
+            _copy_rows(X[start:stop], block)
+            values = function(block)
+            if result is None:
+                result = torch.empty(
+                    (n_samples, *values.shape[1:]),
+                    dtype=self.dtype,
+                    device=self.output_device or "cpu",
+                )
+            result[start:stop] = values[: stop - start]
+        return result if self.output_device is not None else result.numpy()
+
+    @staticmethod
+    def arrays(*tensors):
+        """Return tensors as NumPy arrays of their own precision."""
+        return tuple(tensor.detach().cpu().numpy() for tensor in tensors)
+
+
+def _copy_rows(rows, block):
+    """Write rows to the top of a block, zeros below.
+
+    Always a copy, even where a view would do: the results of optimised matrix
+    products depend on the alignment of memory, and a block has one alignment.
+    """
+    count = len(rows)
+    if isinstance(rows, torch.Tensor):
+        block[:count].copy_(rows)
+    elif block.device.type == "cpu":
+        block.numpy()[:count] = rows
+    else:
+        block[:count].copy_(torch.from_numpy(np.array(rows, order="C")))
+    block[count:].zero_()

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Checks of rows that arrive as torch tensors.
+
+scikit-learn's checks do not take tensors of every device; these say the same things in
+the same words.
+"""
+
+import torch
+
+from sktransform.utils._sklearn import check_n_features
+
+
+def check_tensor(estimator, X, *, reset, min_samples=1):
+    """Check a tensor of rows as scikit-learn checks an array.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        Named in messages; holds `n_features_in_`.
+
+    X : Tensor
+        What the user gave.
+
+    reset : bool
+        Whether to set `n_features_in_` (fit) or to compare with it.
+
+    min_samples : int, default=1
+        The least number of rows.
+
+    Returns
+    -------
+    Tensor of shape (n_samples, n_features)
+        The rows in float32 or float64, detached, on their own device.
+    """
+    name = type(estimator).__name__
+    if X.ndim != 2:
+        raise ValueError(
+            f"Expected 2D tensor, got {X.ndim}D tensor instead: {name} takes rows, "
+            "shape (n_samples, n_features)."
+        )
+    if X.is_complex():
+        raise ValueError(f"Complex data not supported by {name}.")
+    if X.is_sparse or X.layout != torch.strided:
+        raise TypeError(
+            f"Sparse data was passed, but dense data is required by {name}. "
+            "Use 'X.to_dense()' to convert it."
+        )
+    for axis, noun, least in ((0, "sample", min_samples), (1, "feature", 1)):
+        if X.shape[axis] < least:
+            raise ValueError(
+                f"Found array with {X.shape[axis]} {noun}(s) (shape={tuple(X.shape)}) "
+                f"while a minimum of {least} is required by {name}."
+            )
+    rows = X.detach()
+    if rows.dtype != torch.float32:
+        rows = rows.to(torch.float64)
+    if not torch.isfinite(rows).all():
+        kind = "NaN" if torch.isnan(rows).any() else "infinity"
+        raise ValueError(f"Input X contains {kind}.")
+    if reset:
+        vars(estimator).pop("feature_names_in_", None)
+    check_n_features(estimator, rows, reset=reset)
+    return rows

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The only importer of scikit-learn's private names.
+
+What third parties need most has no public address yet; when it moves, this file is
+the one to mend.
+"""
+
+import functools
+
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_n_features,
+    _check_sample_weight,
+)
+
+__all__ = [
+    "Interval",
+    "StrOptions",
+    "check_feature_names",
+    "check_n_features",
+    "check_sample_weight",
+    "fit_context",
+]
+
+check_feature_names = _check_feature_names
+check_n_features = _check_n_features
+check_sample_weight = _check_sample_weight
+
+
+def fit_context(*, prefer_skip_nested_validation):
+    """Run a fit method in scikit-learn's context, and undo it whole if it fails.
+
+    scikit-learn's own decorator validates the parameters and tears callbacks down. This
+    one also puts the estimator back as it was when anything, an interrupt included,
+    leaves the method early: no estimator is ever half new. Fitted arrays must
+    therefore be replaced, never written to in place.
+    """
+
+    def decorator(fit_method):
+        fit_in_context = _fit_context(
+            prefer_skip_nested_validation=prefer_skip_nested_validation
+        )(fit_method)
+
+        @functools.wraps(fit_method)
+        def wrapper(estimator, *args, **kwargs):
+            state = vars(estimator).copy()
+            try:
+                return fit_in_context(estimator, *args, **kwargs)
+            except BaseException:
+                vars(estimator).clear()
+                vars(estimator).update(state)
+                raise
+
+        return wrapper
+
+    return decorator
