@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from sktransform.runtime._runtime import Runtime
 from sktransform.runtime._validation import check_tensor
@@ -35,7 +35,21 @@ class TorchTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
             reset=reset,
             ensure_min_samples=min_samples,
         )
-        return rows.astype(np.float32, copy=False) if _is_single_frame(X) else rows
+        return _keep_single(X, rows)
+
+    def _validate_outputs(self, X):
+        """Return what came out of `transform`, on its way back, as `_validate_rows`."""
+        if isinstance(X, torch.Tensor):
+            outputs = check_tensor(self, X)
+        else:
+            outputs = check_array(X, dtype=[np.float64, np.float32], estimator=self)
+        if outputs.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"X has {outputs.shape[1]} columns, but inverse_transform of "
+                f"{type(self).__name__} takes the {self._n_features_out} columns that "
+                "transform returns."
+            )
+        return _keep_single(X, outputs)
 
     def _runtime(self, X):
         """Return the runtime for validated rows."""
@@ -47,12 +61,14 @@ class TorchTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         return tags
 
 
-def _is_single_frame(X):
-    """Tell whether X is a data frame of float32 columns alone.
+def _keep_single(X, array):
+    """Return the array in float32 if X is a data frame of float32 columns alone.
 
     scikit-learn's check widens such frames of polars and pyarrow to float64.
     """
     frame = nw.from_native(X, pass_through=True, eager_only=True)
-    return isinstance(frame, nw.DataFrame) and all(
+    if isinstance(frame, nw.DataFrame) and all(
         dtype == nw.Float32 for dtype in frame.schema.values()
-    )
+    ):
+        return array.astype(np.float32, copy=False)
+    return array

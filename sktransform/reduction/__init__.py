@@ -1,4 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Show or compress a table, map new rows too, and tell which columns did it."""
 
-__all__ = []
+from sktransform.reduction._gaussian_weighted_linear import (
+    GaussianWeightedLinearReducer,
+)
+
+__all__ = ["GaussianWeightedLinearReducer"]

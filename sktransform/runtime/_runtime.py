@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 # Rows of one block, by device. A function sees blocks of exactly this many rows, the
 # last one padded: matrix products of one shape give a row the same bits in any batch.
 # Small on the CPU, where a single row waits for a whole block.
-_BLOCK_ROWS = {"cpu": 128, "cuda": 16_384}
+_BLOCK_ROWS = {"cpu": 32, "cuda": 16_384}
 
 _NUMPY_DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 _TORCH_DTYPES = {np.dtype(np.float32): torch.float32}
@@ -187,8 +187,18 @@ class Runtime:
 
     @staticmethod
     def arrays(*tensors):
-        """Return tensors as NumPy arrays of their own precision."""
-        return tuple(tensor.detach().cpu().numpy() for tensor in tensors)
+        """Return tensors as NumPy arrays of their own precision; arrays as they are."""
+        return tuple(
+            tensor.detach().cpu().numpy()
+            if isinstance(tensor, torch.Tensor)
+            else tensor
+            for tensor in tensors
+        )
+
+    @classmethod
+    def state(cls, tensors):
+        """Return a dict of tensors as a dict of NumPy arrays, fit to be kept."""
+        return dict(zip(tensors, cls.arrays(*tensors.values()), strict=True))
 
 
 def _copy_rows(rows, block):

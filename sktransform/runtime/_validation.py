@@ -10,7 +10,7 @@ import torch
 from sktransform.utils._sklearn import check_n_features
 
 
-def check_tensor(estimator, X, *, reset, min_samples=1):
+def check_tensor(estimator, X, *, reset=None, min_samples=1):
     """Check a tensor of rows as scikit-learn checks an array.
 
     Parameters
@@ -21,8 +21,8 @@ def check_tensor(estimator, X, *, reset, min_samples=1):
     X : Tensor
         What the user gave.
 
-    reset : bool
-        Whether to set `n_features_in_` (fit) or to compare with it.
+    reset : bool, default=None
+        Whether to set `n_features_in_` (fit) or to compare with it. None does neither.
 
     min_samples : int, default=1
         The least number of rows.
@@ -59,5 +59,6 @@ def check_tensor(estimator, X, *, reset, min_samples=1):
         raise ValueError(f"Input X contains {kind}.")
     if reset:
         vars(estimator).pop("feature_names_in_", None)
-    check_n_features(estimator, rows, reset=reset)
+    if reset is not None:
+        check_n_features(estimator, rows, reset=reset)
     return rows

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A mixture of local affine maps with Gaussian weights."""
+
+import torch
+from torch import nn
+
+
+def gaussian_log_weights(Z, centers, widths):
+    """Return the unnormalised log weights of the charts.
+
+    Parameters
+    ----------
+    Z : Tensor of shape (n_rows, n_inputs)
+        Centred rows.
+
+    centers : Tensor of shape (n_charts, n_inputs)
+        Centres of the charts.
+
+    widths : Tensor of shape (n_charts,)
+        Widths of the charts, in squared units of the rows.
+
+    Returns
+    -------
+    Tensor of shape (n_rows, n_charts)
+        Minus the squared distance to each centre, over the centre's width.
+    """
+    squared_distances = (
+        Z.square().sum(1, keepdim=True) - 2 * Z @ centers.T + centers.square().sum(1)
+    )
+    return -squared_distances.clamp_min(0) / widths
+
+
+def gaussian_weights(Z, centers, widths):
+    """Return the weights of the charts, which sum to 1 in each row.
+
+    The softmax subtracts the row's maximum first, so a row far from every centre
+    follows the charts that are least far instead of none.
+    """
+    return torch.softmax(gaussian_log_weights(Z, centers, widths), dim=1)
+
+
+def mixture_values(weights, Z, centers, offsets, components):
+    """Return the mixture's values at rows whose weights are known.
+
+    Parameters
+    ----------
+    weights : Tensor of shape (n_rows, n_charts)
+        Weights of the charts.
+
+    Z : Tensor of shape (n_rows, n_inputs)
+        Rows.
+
+    centers : Tensor of shape (n_charts, n_inputs)
+        Centres of the charts.
+
+    offsets : Tensor of shape (n_charts, n_outputs)
+        Value of each chart at its centre.
+
+    components : Tensor of shape (n_charts, n_outputs, n_inputs)
+        Linear part of each chart.
+
+    Returns
+    -------
+    Tensor of shape (n_rows, n_outputs)
+        The values.
+    """
+    constants = offsets - torch.einsum("mqr,mr->mq", components, centers)
+    slopes = torch.einsum("mqr,nr->nmq", components, Z)
+    return torch.einsum("nm,nmq->nq", weights, slopes + constants)
+
+
+class GaussianWeightedMap(nn.Module):
+    """Map rows by a Gaussian-weighted mixture of local affine maps.
+
+    With ``z = (x - mean) @ projection`` the map is ``f(x) = sum_i w_i(z) (offsets_i +
+    components_i (z - centers_i))`` and the weights ``w_i`` are the softmax of ``-||z -
+    centers_i||^2 / widths_i``.
+
+    Parameters
+    ----------
+    mean : Tensor of shape (n_features,)
+        What is subtracted from each row.
+
+    centers : Tensor of shape (n_charts, n_inputs)
+        Centres of the charts.
+
+    widths : Tensor of shape (n_charts,)
+        Widths of the charts, in squared units of the rows.
+
+    components : Tensor of shape (n_charts, n_outputs, n_inputs)
+        Linear part of each chart.
+
+    offsets : Tensor of shape (n_charts, n_outputs)
+        Value of each chart at its own centre.
+
+    projection : Tensor of shape (n_features, n_inputs), default=None
+        Orthonormal columns. None takes the centred rows as they are.
+    """
+
+    def __init__(self, mean, centers, widths, components, offsets, projection=None):
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("projection", projection)
+        self.centers = nn.Parameter(centers)
+        self.widths = nn.Parameter(widths)
+        self.components = nn.Parameter(components)
+        self.offsets = nn.Parameter(offsets)
+
+    def inputs(self, X):
+        """Return centred and projected rows, shape (n_rows, n_inputs)."""
+        Z = X - self.mean
+        return Z if self.projection is None else Z @ self.projection
+
+    def weights(self, X):
+        """Return the weights of the charts, shape (n_rows, n_charts)."""
+        return gaussian_weights(self.inputs(X), self.centers, self.widths)
+
+    def _local_values(self, Z):
+        """Return what each chart alone says, shape (n_rows, n_outputs, n_charts)."""
+        n_charts, n_outputs, n_inputs = self.components.shape
+        constants = self.offsets - torch.einsum(
+            "mqr,mr->mq", self.components, self.centers
+        )
+        # Charts last: they are what is summed over.
+        slopes = self.components.transpose(0, 1).reshape(-1, n_inputs)
+        values = torch.addmm(constants.T.reshape(-1), Z, slopes.T)
+        return values.view(len(Z), n_outputs, n_charts)
+
+    def forward(self, X):
+        """Return the mapped rows, shape (n_rows, n_outputs)."""
+        Z = self.inputs(X)
+        weights = gaussian_weights(Z, self.centers, self.widths)
+        return (self._local_values(Z) * weights.unsqueeze(1)).sum(2)
+
+    def jacobian(self, X):
+        """Return the exact Jacobian, shape (n_rows, n_outputs, n_features).
+
+        The first part blends the charts' linear maps; the second comes from the
+        weights' own change between charts that disagree.
+        """
+        Z = self.inputs(X)
+        weights = gaussian_weights(Z, self.centers, self.widths)
+        local = self._local_values(Z)
+        blended = torch.einsum("nm,mqr->nqr", weights, self.components)
+        disagreement = local - (local * weights.unsqueeze(1)).sum(2, keepdim=True)
+        pull = disagreement * (-2 * weights / self.widths).unsqueeze(1)
+        jacobian = (
+            blended + pull.sum(2, keepdim=True) * Z.unsqueeze(1) - pull @ self.centers
+        )
+        return jacobian if self.projection is None else jacobian @ self.projection.T

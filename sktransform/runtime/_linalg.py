@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Linear algebra with a unique answer: pure functions of tensors."""
+
+import torch
+
+
+def symmetric_eigen(matrix):
+    """Return eigenvalues in falling order and eigenvectors with a fixed sign.
+
+    Parameters
+    ----------
+    matrix : Tensor of shape (n, n)
+        A symmetric matrix.
+
+    Returns
+    -------
+    values : Tensor of shape (n,)
+        Eigenvalues, the largest first.
+
+    vectors : Tensor of shape (n, n)
+        Eigenvectors in columns; the entry of largest magnitude is positive in each.
+    """
+    values, vectors = torch.linalg.eigh(matrix)
+    return values.flip(0), with_positive_peaks(vectors.flip(1))
+
+
+def with_positive_peaks(columns):
+    """Return columns with signs such that the entry of largest magnitude is positive.
+
+    Parameters
+    ----------
+    columns : Tensor of shape (n_rows, n_columns)
+        Columns whose signs are arbitrary.
+
+    Returns
+    -------
+    Tensor of shape (n_rows, n_columns)
+        The columns, some of them negated.
+    """
+    peaks = columns.gather(0, columns.abs().argmax(0, keepdim=True))
+    return torch.where(peaks < 0, -columns, columns)
+
+
+def principal_axes(X, n_axes, row_weights):
+    """Return the directions of largest variance.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n_rows, n_features)
+        Rows of weighted mean 0.
+
+    n_axes : int
+        How many directions.
+
+    row_weights : Tensor of shape (n_rows,)
+        Positive weights.
+
+    Returns
+    -------
+    Tensor of shape (n_features, n_axes)
+        Orthonormal columns in order of falling variance. Columns beyond the number of
+        rows are 0, if there are fewer rows than axes and features.
+    """
+    n_rows, n_features = X.shape
+    weighted = X * row_weights.sqrt()[:, None]
+    if n_features <= n_rows:
+        return symmetric_eigen(weighted.T @ weighted)[1][:, :n_axes]
+    values, vectors = symmetric_eigen(weighted @ weighted.T)
+    lengths = values.clamp_min(0).sqrt()[:n_axes]
+    axes = weighted.T @ vectors[:, :n_axes] / lengths.clamp_min(1e-150)
+    axes[:, lengths <= 1e-8 * lengths.max()] = 0
+    missing = axes.new_zeros((n_features, n_axes - axes.shape[1]))
+    return torch.cat([with_positive_peaks(axes), missing], dim=1)
+
+
+def polar_factor(matrix):
+    """Return the nearest matrix with orthonormal rows or columns.
+
+    Parameters
+    ----------
+    matrix : Tensor of shape (n_rows, n_columns)
+        A matrix of full rank, for which the answer is unique.
+
+    Returns
+    -------
+    Tensor of shape (n_rows, n_columns)
+        The orthogonal factor of the polar decomposition: the maximiser of the inner
+        product with the matrix.
+    """
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    return left @ right
+
+
+def ridge_solve(gram, target, penalty):
+    """Solve ``(gram + penalty I) solution = target``.
+
+    Parameters
+    ----------
+    gram : Tensor of shape (n, n)
+        A symmetric positive semidefinite matrix; not written to.
+
+    target : Tensor of shape (n, n_targets)
+        Right-hand sides.
+
+    penalty : float
+        Positive, large enough to make the sum definite.
+
+    Returns
+    -------
+    Tensor of shape (n, n_targets)
+        The solution.
+    """
+    regularised = gram.clone()
+    regularised.diagonal().add_(penalty)
+    return torch.cholesky_solve(target, torch.linalg.cholesky(regularised))

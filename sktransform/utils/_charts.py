@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Where the charts of a Gaussian-weighted mixture lie, and how wide they are."""
+
+import warnings
+
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.metrics.pairwise import euclidean_distances
+from sklearn.utils import check_random_state
+
+from sktransform.exceptions import DegenerateDataWarning
+
+# A chart's width comes from the distances to this many nearest other centres.
+_NEIGHBORS = 3
+
+
+def place_centers(X, n_centers, method, row_weights, random_state):
+    """Choose centres among or between distinct rows.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+        Distinct rows.
+
+    n_centers : int
+        How many; clipped to the number of rows with a warning.
+
+    method : {"kmeans", "random", "farthest"}
+        Means of clusters; rows drawn at random; or rows each farthest from those
+        before it, the first being nearest to the mean.
+
+    row_weights : ndarray of shape (n_rows,)
+        Positive weights.
+
+    random_state : int, RandomState instance or None
+        Seed of "kmeans" and "random".
+
+    Returns
+    -------
+    ndarray of shape (at most n_centers, n_features)
+        Distinct centres.
+    """
+    if n_centers > len(X):
+        warnings.warn(
+            f"{n_centers} charts were asked for, but there are {len(X)} distinct rows; "
+            f"{len(X)} charts are used.",
+            DegenerateDataWarning,
+            stacklevel=4,
+        )
+        n_centers = len(X)
+    if n_centers == 1:
+        return np.average(X, axis=0, weights=row_weights)[None]
+    if method == "kmeans":
+        clusters = KMeans(
+            n_centers,
+            n_init=1,
+            max_iter=30,
+            random_state=check_random_state(random_state),
+        ).fit(X, sample_weight=row_weights)
+        # A cluster may come out empty or equal to another one.
+        return np.unique(clusters.cluster_centers_, axis=0)
+    if method == "random":
+        generator = check_random_state(random_state)
+        return X[generator.choice(len(X), n_centers, replace=False)]
+    return _farthest_rows(X, n_centers, row_weights)
+
+
+def _farthest_rows(X, n_centers, row_weights):
+    """Choose rows each farthest from those chosen before it."""
+    mean = np.average(X, axis=0, weights=row_weights)
+    chosen = [int(np.argmin(euclidean_distances(X, mean[None])))]
+    nearest = euclidean_distances(X, X[chosen]).ravel()
+    for _ in range(n_centers - 1):
+        chosen.append(int(np.argmax(nearest)))
+        nearest = np.minimum(nearest, euclidean_distances(X, X[chosen[-1:]]).ravel())
+    return X[chosen]
+
+
+def chart_widths(centers, width):
+    """Return a width for each centre from the distances to its nearest others.
+
+    Parameters
+    ----------
+    centers : ndarray of shape (n_centers, n_features)
+        Distinct centres.
+
+    width : float
+        Factor on the mean squared distance to the three nearest other centres.
+
+    Returns
+    -------
+    ndarray of shape (n_centers,)
+        Positive widths in squared units of the centres; 1 for a single centre, whose
+        width does not matter.
+    """
+    if len(centers) == 1:
+        return np.ones(1)
+    squared = euclidean_distances(centers, squared=True)
+    np.fill_diagonal(squared, np.inf)
+    nearest = np.sort(squared, axis=1)[:, : min(_NEIGHBORS, len(centers) - 1)]
+    widths = width * nearest.mean(axis=1)
+    return np.maximum(widths, 1e-6 * np.median(widths))
