@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The way from a fit loop to scikit-learn's callbacks."""
+
+
+class FitProgress:
+    """Report the iterations of a fit loop to scikit-learn's callbacks.
+
+    To be opened once, inside an estimator's decorated `fit`. As a context manager it
+    closes itself when the loop ends, early or not; when an error leaves the loop, only
+    the decorator's teardown runs, as for scikit-learn's own estimators.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        A `sklearn.callback.CallbackSupportMixin`, whose `fit` is running.
+
+    max_iter : int
+        The greatest number of iterations.
+
+    task_name : str, default="iteration"
+        What callbacks show as the name of one iteration.
+
+    X : array-like or None, default=None
+        The training data, for callbacks that score.
+
+    y : array-like or None, default=None
+        The training targets, for callbacks that score.
+
+    Examples
+    --------
+    >>> from sklearn.callback import CallbackSupportMixin
+    >>> from sktransform.runtime import FitProgress
+    >>> class Counter(CallbackSupportMixin):
+    ...     pass
+    >>> with FitProgress(Counter(), max_iter=3) as progress:
+    ...     for iteration in range(3):
+    ...         if progress.step():
+    ...             break
+    """
+
+    def __init__(self, estimator, max_iter, task_name="iteration", *, X=None, y=None):
+        self.estimator = estimator
+        self.task_name = task_name
+        self._data = {"X": X, "y": y}
+        self._context = estimator._init_callback_context(max_subtasks=max_iter)
+        self._context.call_on_fit_task_begin(estimator=estimator, **self._data)
+
+    def step(self, reconstruction_attributes=None):
+        """Report that one iteration has ended.
+
+        Parameters
+        ----------
+        reconstruction_attributes : dict, callable or None, default=None
+            The fitted attributes with which the estimator could transform if the fit
+            ended here, or a function without arguments that returns them. It is
+            called only if a callback asks.
+
+        Returns
+        -------
+        bool
+            Whether a callback asks to stop.
+        """
+        context = self._context.subcontext(task_name=self.task_name)
+        context.call_on_fit_task_begin(estimator=self.estimator, **self._data)
+        return context.call_on_fit_task_end(
+            estimator=self.estimator,
+            reconstruction_attributes=reconstruction_attributes,
+            **self._data,
+        )
+
+    def close(self):
+        """Report that the fit has ended."""
+        self._context.call_on_fit_task_end(estimator=self.estimator, **self._data)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, exception_type, exception, traceback):
+        if exception_type is None:
+            self.close()
