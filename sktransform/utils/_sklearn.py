@@ -8,7 +8,7 @@ the one to mend.
 import functools
 
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
@@ -22,6 +22,7 @@ __all__ = [
     "check_n_features",
     "check_sample_weight",
     "fit_context",
+    "validate_params",
 ]
 
 check_feature_names = _check_feature_names

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""scikit-learn's checks and the package's own contract, for every estimator."""
+
+import functools
+
+import pytest
+from sklearn.utils import estimator_checks as sklearn_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sktransform.utils.discovery import all_estimators
+from sktransform.utils.estimator_checks import (
+    CONTRACT_CHECKS,
+    parametrize_with_contract,
+)
+
+# Estimator -> check -> why it fails, in words. An entry whose check passes is an error.
+EXPECTED_FAILURES: dict[str, dict[str, str]] = {}
+
+# Estimator -> parameters that make it quick on the small tables of the checks.
+PARAMETERS: dict[str, dict] = {}
+
+# Checks that scikit-learn runs on its own estimators, outside its default set.
+FURTHER_CHECKS = (
+    sklearn_checks.check_dataframe_column_names_consistency,
+    sklearn_checks.check_estimators_partial_fit_n_features,
+    sklearn_checks.check_get_feature_names_out_error,
+    sklearn_checks.check_global_output_transform_pandas,
+    sklearn_checks.check_global_set_output_transform_polars,
+    sklearn_checks.check_param_validation,
+    sklearn_checks.check_set_output_transform,
+    sklearn_checks.check_set_output_transform_pandas,
+    sklearn_checks.check_set_output_transform_polars,
+    sklearn_checks.check_transformer_get_feature_names_out,
+    sklearn_checks.check_transformer_get_feature_names_out_pandas,
+)
+
+CONTRACT_NAMES = {check.__name__ for check in CONTRACT_CHECKS}
+ESTIMATORS = [cls(**PARAMETERS.get(name, {})) for name, cls in all_estimators()]
+
+# Small tables and short fits are what the checks are made of.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore::sktransform.exceptions.DegenerateDataWarning"),
+]
+
+
+def _expected_failures(estimator):
+    return EXPECTED_FAILURES.get(type(estimator).__name__, {})
+
+
+def _expected_in_contract(estimator):
+    expected = _expected_failures(estimator)
+    return {check: expected[check] for check in CONTRACT_NAMES & set(expected)}
+
+
+def _further_cases():
+    for estimator in ESTIMATORS:
+        name = type(estimator).__name__
+        for check in FURTHER_CHECKS:
+            reason = _expected_failures(estimator).get(check.__name__)
+            marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
+            case = functools.partial(check, name, estimator)
+            yield pytest.param(case, marks=marks, id=f"{name}-{check.__name__}")
+
+
+@parametrize_with_checks(
+    ESTIMATORS, expected_failed_checks=_expected_failures, xfail_strict=True
+)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+# Some of these checks mix arrays and frames on purpose.
+@pytest.mark.filterwarnings("ignore:X .* feature names, but:UserWarning")
+@pytest.mark.parametrize("check", list(_further_cases()))
+def test_further_scikit_learn_checks(check):
+    check()
+
+
+@parametrize_with_contract(ESTIMATORS, expected_failed_checks=_expected_in_contract)
+def test_contract(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("table", [EXPECTED_FAILURES, PARAMETERS])
+def test_tables_name_estimators_that_exist(table):
+    assert set(table) <= {name for name, _ in all_estimators()}
+
+
+def test_expected_failures_name_checks_that_exist():
+    for name, failures in EXPECTED_FAILURES.items():
+        for check, reason in failures.items():
+            known = check in CONTRACT_NAMES or hasattr(sklearn_checks, check)
+            assert known, f"{name}: {check} is no check"
+            assert len(reason.split()) > 2, f"{name}: {check} has no reason in words"
