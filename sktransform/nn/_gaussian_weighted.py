@@ -4,6 +4,8 @@
 import torch
 from torch import nn
 
+from sktransform.nn._products import row_stable_product
+
 
 def gaussian_log_weights(Z, centers, widths):
     """Return the unnormalised log weights of the charts.
@@ -24,9 +26,9 @@ def gaussian_log_weights(Z, centers, widths):
     Tensor of shape (n_rows, n_charts)
         Minus the squared distance to each centre, over the centre's width.
     """
-    squared_distances = (
-        Z.square().sum(1, keepdim=True) - 2 * Z @ centers.T + centers.square().sum(1)
-    )
+    products = row_stable_product(Z, centers.T)
+    squared_norms = Z.square().sum(1, keepdim=True)
+    squared_distances = squared_norms - 2 * products + centers.square().sum(1)
     return -squared_distances.clamp_min(0) / widths
 
 
@@ -109,7 +111,7 @@ class GaussianWeightedMap(nn.Module):
     def inputs(self, X):
         """Return centred and projected rows, shape (n_rows, n_inputs)."""
         Z = X - self.mean
-        return Z if self.projection is None else Z @ self.projection
+        return Z if self.projection is None else row_stable_product(Z, self.projection)
 
     def weights(self, X):
         """Return the weights of the charts, shape (n_rows, n_charts)."""
@@ -123,7 +125,7 @@ class GaussianWeightedMap(nn.Module):
         )
         # Charts last: they are what is summed over.
         slopes = self.components.transpose(0, 1).reshape(-1, n_inputs)
-        values = torch.addmm(constants.T.reshape(-1), Z, slopes.T)
+        values = row_stable_product(Z, slopes.T) + constants.T.reshape(-1)
         return values.view(len(Z), n_outputs, n_charts)
 
     def forward(self, X):
@@ -141,10 +143,17 @@ class GaussianWeightedMap(nn.Module):
         Z = self.inputs(X)
         weights = gaussian_weights(Z, self.centers, self.widths)
         local = self._local_values(Z)
-        blended = torch.einsum("nm,mqr->nqr", weights, self.components)
         disagreement = local - (local * weights.unsqueeze(1)).sum(2, keepdim=True)
         pull = disagreement * (-2 * weights / self.widths).unsqueeze(1)
+        n_outputs = pull.shape[1]
+        blended = row_stable_product(weights, self.components.flatten(1))
+        pulled = row_stable_product(pull.flatten(0, 1), self.centers)
         jacobian = (
-            blended + pull.sum(2, keepdim=True) * Z.unsqueeze(1) - pull @ self.centers
+            blended.view(len(Z), n_outputs, -1)
+            + pull.sum(2, keepdim=True) * Z.unsqueeze(1)
+            - pulled.view(len(Z), n_outputs, -1)
         )
-        return jacobian if self.projection is None else jacobian @ self.projection.T
+        if self.projection is None:
+            return jacobian
+        jacobian = row_stable_product(jacobian.flatten(0, 1), self.projection.T)
+        return jacobian.view(len(Z), n_outputs, -1)

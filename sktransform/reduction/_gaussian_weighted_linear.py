@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from sktransform.base import TorchTransformer
 from sktransform.metrics import stress
 from sktransform.nn._gaussian_weighted import GaussianWeightedMap
+from sktransform.nn._products import row_stable_product
 from sktransform.reduction._distance_fit import fit_distances
 from sktransform.reduction._internal_rows import InternalRows, distinct_rows
 from sktransform.runtime._callbacks import FitProgress
@@ -148,8 +149,10 @@ class GaussianWeightedLinearReducer(ClassNamePrefixFeaturesOutMixin, TorchTransf
     >>> reducer.transform(X[1000:]).shape
     (797, 2)
     >>> print(f"{reducer.stress_:.2f}, new rows {-reducer.score(X[1000:]):.2f}")
-    0.32, new rows 0.34
+    0.33, new rows 0.35
     """
+
+    _inverse_contract = "least_squares"
 
     _parameter_constraints: dict = {
         **TorchTransformer._parameter_constraints,
@@ -316,7 +319,7 @@ class GaussianWeightedLinearReducer(ClassNamePrefixFeaturesOutMixin, TorchTransf
     def inverse_transform(self, X):
         """Map points of the embedding back to rows.
 
-        The inverse is a least-squares one, not exact: a mixture of affine maps that
+        The inverse is one of least squares, not exact: a mixture of affine maps that
         was fitted to give the training rows back. It gives the mean of the rows that
         lie near a point; what differs between rows with one embedding is lost.
 
@@ -338,7 +341,9 @@ class GaussianWeightedLinearReducer(ClassNamePrefixFeaturesOutMixin, TorchTransf
         if "projection" not in self.map_:
             return runtime.map(lambda block: decoder(block) + mean, points)
         back = runtime.tensor(self.map_["projection"].T, runtime.dtype)
-        return runtime.map(lambda block: decoder(block) @ back + mean, points)
+        return runtime.map(
+            lambda block: row_stable_product(decoder(block), back) + mean, points
+        )
 
     def score(self, X, y=None):
         """Return minus the stress of rows, new ones as a rule.
@@ -410,6 +415,13 @@ class GaussianWeightedLinearReducer(ClassNamePrefixFeaturesOutMixin, TorchTransf
     def centers_(self):
         """Centres of the charts, shape (n_charts, n_features)."""
         return self.map_["mean"] + self._in_features(self.map_["centers"])
+
+    @property
+    def embedded_centers_(self):
+        """Images of the charts' centres, shape (n_charts, n_components)."""
+        centers = self.centers_
+        runtime = self._runtime(centers)
+        return runtime.map(runtime.module(GaussianWeightedMap, self.map_), centers)
 
     @property
     def widths_(self):

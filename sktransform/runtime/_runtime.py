@@ -8,7 +8,7 @@ import torch
 from sklearn.utils import check_random_state
 
 # Rows of one block, by device. A function sees blocks of exactly this many rows, the
-# last one padded: matrix products of one shape give a row the same bits in any batch.
+# last one padded: products of one shape can then give a row the same bits in any batch.
 # Small on the CPU, where a single row waits for a whole block.
 _BLOCK_ROWS = {"cpu": 32, "cuda": 16_384}
 
@@ -123,7 +123,21 @@ class Runtime:
         return torch.from_numpy(copied).to(self.device, dtype)
 
     def tensors(self, *values, dtype=torch.float64):
-        """Return several values as tensors, see :meth:`tensor`."""
+        """Return several values as tensors, see :meth:`tensor`.
+
+        Parameters
+        ----------
+        *values : array-like or Tensor
+            Numbers of any shape.
+
+        dtype : torch.dtype, default=torch.float64
+            The tensors' precision.
+
+        Returns
+        -------
+        tuple of Tensor
+            Tensors of their own.
+        """
         return tuple(self.tensor(value, dtype) for value in values)
 
     def module(self, module_class, state):
@@ -146,7 +160,18 @@ class Runtime:
         return module_class(**tensors).eval()
 
     def generator(self, random_state):
-        """Return a local torch generator on the device, seeded from random_state."""
+        """Return a local torch generator on the device.
+
+        Parameters
+        ----------
+        random_state : int, RandomState instance or None
+            Where its seed comes from.
+
+        Returns
+        -------
+        torch.Generator
+            The generator; torch's global one is left alone.
+        """
         seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
         return torch.Generator(self.device).manual_seed(int(seed))
 
@@ -187,7 +212,18 @@ class Runtime:
 
     @staticmethod
     def arrays(*tensors):
-        """Return tensors as NumPy arrays of their own precision; arrays as they are."""
+        """Return tensors as NumPy arrays of their own precision.
+
+        Parameters
+        ----------
+        *tensors : Tensor or ndarray
+            Tensors of any device; arrays are returned as they are.
+
+        Returns
+        -------
+        tuple of ndarray
+            The arrays.
+        """
         return tuple(
             tensor.detach().cpu().numpy()
             if isinstance(tensor, torch.Tensor)
@@ -197,7 +233,18 @@ class Runtime:
 
     @classmethod
     def state(cls, tensors):
-        """Return a dict of tensors as a dict of NumPy arrays, fit to be kept."""
+        """Return a dict of tensors as a dict of NumPy arrays, fit to be kept.
+
+        Parameters
+        ----------
+        tensors : dict of str to Tensor
+            Named tensors.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Named arrays.
+        """
         return dict(zip(tensors, cls.arrays(*tensors.values()), strict=True))
 
 

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a new user gets wrong, and the one sentence that helps."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+import torch
+from sklearn.exceptions import NotFittedError
+
+from sktransform.reduction import GaussianWeightedLinearReducer
+
+X = np.random.default_rng(0).normal(size=(30, 4))
+FITTED = GaussianWeightedLinearReducer(random_state=0).fit(X)
+
+
+def _with(value):
+    wrong = X.copy()
+    wrong[3, 2] = value
+    return wrong
+
+
+def _fit(X=X, sample_weight=None, **parameters):
+    return GaussianWeightedLinearReducer(**parameters).fit(
+        X, sample_weight=sample_weight
+    )
+
+
+MISTAKES = {
+    "strings": (lambda: _fit([["a", "b"], ["c", "d"]]), "convert string to float"),
+    "nan": (lambda: _fit(_with(np.nan)), "Input X contains NaN"),
+    "infinity": (lambda: _fit(_with(np.inf)), "Input X contains infinity"),
+    "nan in a tensor": (
+        lambda: _fit(torch.from_numpy(_with(np.nan))),
+        "Input X contains NaN",
+    ),
+    "one row": (lambda: _fit(X[:1]), r"1 sample.* minimum of 2 is required"),
+    "one row in a tensor": (
+        lambda: _fit(torch.from_numpy(X[:1])),
+        r"1 sample.* minimum of 2 is required",
+    ),
+    "one-dimensional": (lambda: _fit(X[0]), "Expected 2D array, got 1D array"),
+    "one-dimensional tensor": (
+        lambda: _fit(torch.from_numpy(X[0])),
+        "Expected 2D tensor, got 1D tensor",
+    ),
+    "sparse": (lambda: _fit(scipy.sparse.csr_array(X)), "dense data is required"),
+    "complex tensor": (
+        lambda: _fit(torch.ones((5, 3), dtype=torch.complex64)),
+        "Complex data not supported",
+    ),
+    "n_components too large": (
+        lambda: _fit(n_components=9),
+        "n_components=9 is larger than n_features=4; use n_components=4 or less",
+    ),
+    "n_components zero": (
+        lambda: _fit(n_components=0),
+        "The 'n_components' parameter .* must be an int in the range",
+    ),
+    "unknown placement": (
+        lambda: _fit(centers="grid"),
+        "The 'centers' parameter .* must be a str among",
+    ),
+    "centers of another width": (
+        lambda: _fit(centers=X[:3, :2]),
+        "centers has 2 features, but X has 4",
+    ),
+    "unknown device": (
+        lambda: _fit(device="gpu"),
+        "device='gpu' is not a device of torch; use 'auto', 'cpu' or 'cuda'",
+    ),
+    "device that torch has and we do not support": (
+        lambda: _fit(device="meta"),
+        "device='meta' is not supported; use 'auto', 'cpu' or 'cuda'",
+    ),
+    "negative weights": (
+        lambda: _fit(sample_weight=-np.ones(30)),
+        "Negative values in data",
+    ),
+    "weights of another length": (
+        lambda: _fit(sample_weight=np.ones(7)),
+        "sample_weight.shape",
+    ),
+    "transform with other columns": (
+        lambda: FITTED.transform(X[:, :3]),
+        "X has 3 features, but GaussianWeightedLinearReducer is expecting 4",
+    ),
+    "transform of a tensor with other columns": (
+        lambda: FITTED.transform(torch.from_numpy(X[:, :3])),
+        "X has 3 features, but GaussianWeightedLinearReducer is expecting 4",
+    ),
+    "inverse with other columns": (
+        lambda: FITTED.inverse_transform(X),
+        "X has 4 columns, but inverse_transform .* takes the 2 columns",
+    ),
+    "score of equal rows": (
+        lambda: FITTED.score(X[[0, 0]]),
+        "target distances are zero",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_wrong_usage_gets_one_clear_sentence(mistake):
+    call, sentence = MISTAKES[mistake]
+    with pytest.raises((ValueError, TypeError), match=sentence):
+        call()
+
+
+@pytest.mark.parametrize(
+    "method", ["transform", "inverse_transform", "score", "jacobian", "influence"]
+)
+def test_use_before_fit_is_named(method):
+    reducer = GaussianWeightedLinearReducer()
+    with pytest.raises(NotFittedError, match="is not fitted yet"):
+        getattr(reducer, method)(X)
+
+
+def test_columns_in_another_order_are_refused():
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    reducer = GaussianWeightedLinearReducer(random_state=0).fit(frame)
+    with pytest.raises(ValueError, match="feature names"):
+        reducer.transform(frame[list("dcba")])
+
+
+def test_failed_fit_leaves_a_fitted_estimator_as_it_was():
+    reducer = GaussianWeightedLinearReducer(random_state=0).fit(X)
+    before = reducer.transform(X)
+    frame = pd.DataFrame(_with(np.nan)[:, :3], columns=list("abc"))
+    with pytest.raises(ValueError, match="NaN"):
+        reducer.fit(frame)
+    assert not hasattr(reducer, "feature_names_in_")
+    np.testing.assert_array_equal(reducer.transform(X), before)
