@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: BSD-3-Clause
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_wine
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+
+from sktransform.inspection import EmbeddingDisplay
+from sktransform.inspection._palette import class_style
+from sktransform.reduction import GaussianWeightedLinearReducer
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def wine():
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    return StandardScaler().set_output(transform="pandas").fit_transform(X), y
+
+
+@pytest.fixture(scope="module")
+def reducer(wine):
+    return GaussianWeightedLinearReducer(n_components=3, random_state=0).fit(wine[0])
+
+
+def test_every_row_is_drawn_once_in_the_colour_of_its_class(reducer, wine):
+    X, y = wine
+    display = EmbeddingDisplay.from_estimator(reducer, X, y)
+    assert len(display.scatter_) == 3
+    for label, collection in enumerate(display.scatter_):
+        expected = reducer.embedding_[y == label][:, :2]
+        np.testing.assert_array_equal(collection.get_offsets(), expected)
+    names = [text.get_text() for text in display.legend_.get_texts()]
+    assert names == ["0", "1", "2"]
+    assert display.ax_.get_aspect() == 1.0
+
+
+def test_components_choose_the_axes(reducer, wine):
+    display = EmbeddingDisplay.from_estimator(reducer, wine[0], components=(2, 0))
+    drawn = display.scatter_[0].get_offsets()
+    np.testing.assert_array_equal(drawn, reducer.embedding_[:, [2, 0]])
+    assert display.ax_.get_xlabel() == "component 2"
+    centers = display.centers_.get_offsets()
+    np.testing.assert_array_equal(centers, reducer.embedded_centers_[:, [2, 0]])
+
+
+def test_arrows_are_the_mean_movement_by_a_standard_deviation(reducer, wine):
+    X, _ = wine
+    display = EmbeddingDisplay.from_estimator(reducer, X, n_arrows=4)
+    movement = reducer.jacobian(X).mean(axis=0) * reducer.feature_scale_
+    np.testing.assert_allclose(display.directions, movement.T)
+    lengths = np.linalg.norm(display.directions[:, :2], axis=1)
+    longest = np.argsort(-lengths)[:4]
+    names = [text.get_text() for text in display.texts_]
+    assert names == list(X.columns[longest])
+    drawn = np.column_stack([display.arrows_.U, display.arrows_.V])
+    ratios = np.linalg.norm(drawn, axis=1) / lengths[longest]
+    np.testing.assert_allclose(ratios, ratios[0])
+
+
+def test_centers_lie_where_the_map_puts_them(reducer, wine):
+    columns = dict(zip(wine[0].columns, reducer.centers_.T, strict=True))
+    expected = reducer.transform(type(wine[0])(columns))
+    np.testing.assert_allclose(reducer.embedded_centers_, expected)
+
+
+def test_numeric_target_gets_a_scale(reducer, wine):
+    target = np.linspace(0, 1, len(wine[0])) ** 2
+    display = EmbeddingDisplay.from_estimator(reducer, wine[0], target)
+    assert display.colorbar_ is not None
+    np.testing.assert_array_equal(display.scatter_[0].get_array(), target)
+
+
+def test_more_than_eight_classes_differ_in_colour_or_marker():
+    styles = [class_style(index) for index in range(40)]
+    assert len(set(styles)) == 40
+
+
+def test_any_transformer_and_any_container(wine):
+    X, y = wine
+    pca = PCA(2).fit(X)
+    display = EmbeddingDisplay.from_estimator(pca, X, y.astype(str))
+    assert display.centers_ is None
+    assert display.directions is None
+    embedding = torch.from_numpy(pca.transform(X))
+    display = EmbeddingDisplay.from_embedding(embedding, y.tolist())
+    assert isinstance(display.embedding, np.ndarray)
+
+
+def test_keywords_reach_the_artists_and_the_axes_are_used(reducer, wine):
+    _, ax = plt.subplots()
+    display = EmbeddingDisplay.from_estimator(
+        reducer, *wine, ax=ax, scatter_kw={"alpha": 0.25}, n_arrows=1
+    )
+    assert display.ax_ is ax
+    assert display.figure_ is ax.figure
+    assert display.scatter_[0].get_alpha() == 0.25
+
+
+def test_mistakes_get_one_clear_sentence(reducer, wine):
+    X, y = wine
+    with pytest.raises(ValueError, match=r"components=\(0, 3\) must be two of"):
+        EmbeddingDisplay.from_estimator(reducer, X, components=(0, 3))
+    with pytest.raises(ValueError, match="one component cannot be drawn"):
+        EmbeddingDisplay.from_embedding(np.zeros((4, 1)))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        EmbeddingDisplay.from_embedding(np.zeros((4, 2)), y)
+    with pytest.raises(ValueError, match="Arrows need the features' directions"):
+        EmbeddingDisplay.from_embedding(np.zeros((4, 2)), n_arrows=2)
+
+
+def test_plot_returns_the_display_and_can_be_repeated(reducer, wine):
+    display = EmbeddingDisplay.from_estimator(reducer, *wine)
+    first = display.figure_
+    assert display.plot() is display
+    assert display.figure_ is not first
