@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Made data whose true structure is known."""
+
+from sktransform.datasets._sheets import make_s_curve, make_swiss_roll
+
+__all__ = ["make_s_curve", "make_swiss_roll"]

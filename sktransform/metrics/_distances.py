@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Metrics that compare pairwise distances before and after a map."""
+
+from numbers import Integral
+
+import numpy as np
+from scipy.spatial.distance import pdist
+from scipy.stats import spearmanr
+from sklearn.utils import check_random_state
+
+from sktransform.metrics._validation import check_pair
+from sktransform.utils._sklearn import Interval, StrOptions, validate_params
+
+# Numbers gathered at once when pairs are sampled, 16 MB in float64.
+_CHUNK_NUMBERS = 2**21
+
+_PAIR_CONSTRAINTS = {
+    "X": ["array-like"],
+    "Y": ["array-like"],
+    "metric": [StrOptions({"euclidean", "precomputed"})],
+    "max_pairs": [Interval(Integral, 1, None, closed="left"), None],
+    "random_state": ["random_state"],
+}
+
+
+def _pairwise_distances(X, Y, metric, max_pairs, random_state):
+    """Return target distances, embedded distances and the number of all pairs.
+
+    Both ways subtract rows in float64 and square afterwards, which stays right far from
+    the origin, and which leaves equal distances equal.
+    """
+    X, Y = check_pair(X, Y, metric)
+    n_pairs = len(X) * (len(X) - 1) // 2
+    if max_pairs is not None and n_pairs > max_pairs:
+        targets, embedded = _sampled_distances(X, Y, metric, max_pairs, random_state)
+    else:
+        is_matrix = metric == "precomputed"
+        targets = X[np.triu_indices(len(X), 1)] if is_matrix else pdist(X)
+        embedded = pdist(Y)
+    return targets, embedded, n_pairs
+
+
+def _sampled_distances(X, Y, metric, n_sampled, random_state):
+    """Return both distances of pairs drawn uniformly, with replacement."""
+    generator = check_random_state(random_state)
+    targets, embedded = np.empty(n_sampled), np.empty(n_sampled)
+    chunk = max(1, _CHUNK_NUMBERS // max(X.shape[1], Y.shape[1]))
+    for start in range(0, n_sampled, chunk):
+        size = min(chunk, n_sampled - start)
+        first = generator.randint(len(X), size=size)
+        second = generator.randint(len(X) - 1, size=size)
+        # Skipping the first index leaves the other n - 1 equally likely.
+        second += second >= first
+        part = slice(start, start + size)
+        if metric == "precomputed":
+            targets[part] = X[first, second]
+        else:
+            targets[part] = np.linalg.norm(X[first] - X[second], axis=1)
+        embedded[part] = np.linalg.norm(Y[first] - Y[second], axis=1)
+    return targets, embedded
+
+
+def _best_factor(targets, embedded):
+    """Return the factor of the embedded distances with the least squared error."""
+    power = embedded @ embedded
+    return targets @ embedded / power if power > 0 else 1.0
+
+
+@validate_params(
+    {
+        **_PAIR_CONSTRAINTS,
+        "normalization": [StrOptions({"raw", "target", "kruskal"})],
+        "scaled": ["boolean"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def stress(
+    X,
+    Y,
+    *,
+    normalization="target",
+    scaled=False,
+    metric="euclidean",
+    max_pairs=500_000,
+    random_state=0,
+):
+    r"""Measure how far embedded distances are from target distances.
+
+    With :math:`\delta_{jk}` the target distance of rows j and k and
+    :math:`\hat d_{jk}` their distance in the embedding, the stress sums
+    :math:`(\delta_{jk} - \hat d_{jk})^2` over the pairs. Smaller is better.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features) or (n_samples, n_samples)
+        The data, or with ``metric="precomputed"`` the symmetric matrix of target
+        distances. A torch tensor on the CPU is welcome.
+
+    Y : array-like of shape (n_samples, n_components)
+        The embedding of the same rows. Its Euclidean distances are compared.
+
+    normalization : {"raw", "target", "kruskal"}, default="target"
+        What the sum is divided by.
+
+        - ``"target"``: by the sum of the squared target distances, then the square
+          root is taken. 0 is perfect; an embedding of one point has 1.
+        - ``"kruskal"``: by the sum of the squared embedded distances, then the square
+          root is taken. This is Kruskal's stress-1 [1]_, which scikit-learn's
+          :class:`~sklearn.manifold.MDS` reports as normalised stress.
+        - ``"raw"``: nothing, in squared units of the distances. From sampled pairs
+          the sum over all pairs is estimated.
+
+    scaled : bool, default=False
+        Whether the embedding is first multiplied by the factor that makes this stress
+        least, so that only its shape is judged.
+
+    metric : {"euclidean", "precomputed"}, default="euclidean"
+        How the target distances arise from X.
+
+    max_pairs : int or None, default=500_000
+        All pairs are used up to this number, above it a random sample of this many,
+        drawn with replacement from the pairs of distinct rows. None uses all pairs;
+        their distances are held in memory.
+
+    random_state : int, RandomState instance or None, default=0
+        Draws the sample of pairs. Without a sample it has no effect.
+
+    Returns
+    -------
+    float
+        The stress.
+
+    Raises
+    ------
+    ValueError
+        If X and Y differ in length or have fewer than two rows, if a precomputed
+        matrix is not one of distances, or if the sum to divide by is zero.
+
+    See Also
+    --------
+    relative_error : The same comparison with absolute differences.
+    spearman_distance_correlation : Compares the order of the distances alone.
+
+    Notes
+    -----
+    The best factor for ``"raw"`` and ``"target"`` is :math:`\sum \delta \hat d / \sum
+    \hat d^2`. For ``"kruskal"`` the denominator grows with the factor too, and
+    dividing both sums by its square turns the problem round: the best factor is
+    :math:`\sum \delta^2 / \sum \delta \hat d`. Both normalised stresses then have the
+    same least value, :math:`\sqrt{1 - (\sum \delta \hat d)^2 / (\sum \delta^2 \sum
+    \hat d^2)}`.
+
+    Memory is O(n_samples + max_pairs) beside the arrays themselves.
+
+    References
+    ----------
+    .. [1] Kruskal, J. B. (1964). Multidimensional scaling by optimizing goodness of
+       fit to a nonmetric hypothesis. Psychometrika 29, 1-27.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.decomposition import PCA
+    >>> from sktransform.metrics import stress
+    >>> X = load_iris().data
+    >>> Y = PCA(2).fit_transform(X)
+    >>> round(stress(X, Y), 3)
+    0.042
+    >>> round(stress(X, Y, scaled=True), 3)
+    0.04
+    """
+    targets, embedded, n_pairs = _pairwise_distances(
+        X, Y, metric, max_pairs, random_state
+    )
+    if scaled:
+        embedded = embedded * _best_factor(targets, embedded)
+    error = targets - embedded
+    squared_error = error @ error
+    if normalization == "raw":
+        return float(squared_error * (n_pairs / len(targets)))
+    # At its own best factor Kruskal's stress equals the one relative to the targets.
+    if normalization == "target" or scaled:
+        return float(np.sqrt(squared_error / _positive(targets @ targets, "target")))
+    return float(np.sqrt(squared_error / _positive(embedded @ embedded, "embedded")))
+
+
+@validate_params(_PAIR_CONSTRAINTS, prefer_skip_nested_validation=True)
+def relative_error(X, Y, *, metric="euclidean", max_pairs=500_000, random_state=0):
+    r"""Measure the absolute error of the distances relative to their sum.
+
+    The value is :math:`\sum |\delta_{jk} - \hat d_{jk}| / \sum \delta_{jk}` over the
+    pairs of rows, with :math:`\delta` the target distances and :math:`\hat d` the
+    embedded ones: the reconstruction error of [1]_. Smaller is better.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features) or (n_samples, n_samples)
+        The data, or with ``metric="precomputed"`` the symmetric matrix of target
+        distances. A torch tensor on the CPU is welcome.
+
+    Y : array-like of shape (n_samples, n_components)
+        The embedding of the same rows. Its Euclidean distances are compared.
+
+    metric : {"euclidean", "precomputed"}, default="euclidean"
+        How the target distances arise from X.
+
+    max_pairs : int or None, default=500_000
+        All pairs are used up to this number, above it a random sample of this many,
+        drawn with replacement from the pairs of distinct rows. None uses all pairs;
+        their distances are held in memory.
+
+    random_state : int, RandomState instance or None, default=0
+        Draws the sample of pairs. Without a sample it has no effect.
+
+    Returns
+    -------
+    float
+        The relative error: 0 is perfect, an embedding of one point has 1.
+
+    Raises
+    ------
+    ValueError
+        If X and Y differ in length or have fewer than two rows, if a precomputed
+        matrix is not one of distances, or if all target distances are zero.
+
+    See Also
+    --------
+    stress : The same comparison with squared differences.
+
+    References
+    ----------
+    .. [1] Bergh, E. (2025). Gaussian-weighted linear transformations for
+       interpretable dimensionality reduction. arXiv:2504.17601.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.decomposition import PCA
+    >>> from sktransform.metrics import relative_error
+    >>> X = load_iris().data
+    >>> round(relative_error(X, PCA(2).fit_transform(X)), 3)
+    0.028
+    """
+    targets, embedded, _ = _pairwise_distances(X, Y, metric, max_pairs, random_state)
+    error = np.abs(targets - embedded).sum()
+    return float(error / _positive(targets.sum(), "target"))
+
+
+@validate_params(_PAIR_CONSTRAINTS, prefer_skip_nested_validation=True)
+def spearman_distance_correlation(
+    X, Y, *, metric="euclidean", max_pairs=500_000, random_state=0
+):
+    """Correlate the ranks of distances before and after a map.
+
+    Spearman's rank correlation between target and embedded distances over the pairs of
+    rows. It asks whether far stays far and near stays near, whatever the scale.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features) or (n_samples, n_samples)
+        The data, or with ``metric="precomputed"`` the symmetric matrix of target
+        distances. A torch tensor on the CPU is welcome.
+
+    Y : array-like of shape (n_samples, n_components)
+        The embedding of the same rows. Its Euclidean distances are compared.
+
+    metric : {"euclidean", "precomputed"}, default="euclidean"
+        How the target distances arise from X.
+
+    max_pairs : int or None, default=500_000
+        All pairs are used up to this number, above it a random sample of this many,
+        drawn with replacement from the pairs of distinct rows. None uses all pairs;
+        their distances are held in memory.
+
+    random_state : int, RandomState instance or None, default=0
+        Draws the sample of pairs. Without a sample it has no effect.
+
+    Returns
+    -------
+    float
+        The correlation, from -1 to 1. Larger is better.
+
+    Raises
+    ------
+    ValueError
+        If X and Y differ in length or have fewer than two rows, if a precomputed
+        matrix is not one of distances, or if all distances on one side are equal.
+
+    See Also
+    --------
+    stress : Compares the distances themselves.
+    trustworthiness : Compares neighbourhoods alone.
+
+    References
+    ----------
+    .. [1] Spearman, C. (1904). The proof and measurement of association between two
+       things. The American Journal of Psychology 15(1), 72-101.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.decomposition import PCA
+    >>> from sktransform.metrics import spearman_distance_correlation
+    >>> X = load_iris().data
+    >>> round(spearman_distance_correlation(X, PCA(2).fit_transform(X)), 3)
+    0.996
+    """
+    targets, embedded, _ = _pairwise_distances(X, Y, metric, max_pairs, random_state)
+    for distances, side in ((targets, "target"), (embedded, "embedded")):
+        if np.ptp(distances) == 0:
+            raise ValueError(
+                f"All {side} distances are equal, so they have no order to correlate."
+            )
+    return float(spearmanr(targets, embedded).statistic)
+
+
+def _positive(total, side):
+    """Return a sum to divide by, or say why there is none."""
+    if total == 0:
+        raise ValueError(
+            f"All {side} distances are zero, so nothing can be measured relative to "
+            "them."
+        )
+    return total

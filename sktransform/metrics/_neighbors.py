@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Metrics that compare neighbourhoods before and after a map."""
+
+from numbers import Integral
+
+from sklearn import manifold
+
+from sktransform.metrics._validation import check_pair
+from sktransform.utils._sklearn import Interval, validate_params
+
+_CONSTRAINTS = {
+    "X": ["array-like"],
+    "Y": ["array-like"],
+    "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+}
+
+
+def _trustworthiness(X, Y, n_neighbors):
+    """Return scikit-learn's value, for centred rows.
+
+    It finds neighbours by expanding the square of the distance, which loses digits far
+    from the origin.
+    """
+    X, Y = X - X.mean(axis=0), Y - Y.mean(axis=0)
+    return float(manifold.trustworthiness(X, Y, n_neighbors=n_neighbors))
+
+
+@validate_params(_CONSTRAINTS, prefer_skip_nested_validation=True)
+def trustworthiness(X, Y, *, n_neighbors=15):
+    """Measure how many neighbours in the embedding are neighbours in the data.
+
+    Rows that the embedding puts close together although they are far apart in the data
+    are penalised by their rank there [1]_: it is low where the map folds or glues.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        The data. A torch tensor on the CPU is welcome.
+
+    Y : array-like of shape (n_samples, n_components)
+        The embedding of the same rows.
+
+    n_neighbors : int, default=15
+        The size of a neighbourhood, less than half the number of rows.
+
+    Returns
+    -------
+    float
+        The trustworthiness, from 0 to 1. Larger is better; chance is near 0.5.
+
+    Raises
+    ------
+    ValueError
+        If X and Y differ in length or if n_neighbors is not less than half of it.
+
+    See Also
+    --------
+    continuity : The other direction, low where the map tears.
+
+    Notes
+    -----
+    Memory is O(n_samples^2). Take a random sample of rows of large data.
+
+    References
+    ----------
+    .. [1] Venna, J. and Kaski, S. (2001). Neighborhood preservation in nonlinear
+       projection methods: an experimental study. ICANN 2001, 485-491.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.decomposition import PCA
+    >>> from sktransform.metrics import trustworthiness
+    >>> X = load_iris().data
+    >>> round(trustworthiness(X, PCA(2).fit_transform(X)), 3)
+    0.986
+    """
+    return _trustworthiness(*check_pair(X, Y), n_neighbors)
+
+
+@validate_params(_CONSTRAINTS, prefer_skip_nested_validation=True)
+def continuity(X, Y, *, n_neighbors=15):
+    """Measure how many neighbours in the data are neighbours in the embedding.
+
+    Rows that are close in the data although the embedding puts them far apart are
+    penalised by their rank there [1]_: it is low where the map tears.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        The data. A torch tensor on the CPU is welcome.
+
+    Y : array-like of shape (n_samples, n_components)
+        The embedding of the same rows.
+
+    n_neighbors : int, default=15
+        The size of a neighbourhood, less than half the number of rows.
+
+    Returns
+    -------
+    float
+        The continuity, from 0 to 1. Larger is better; chance is near 0.5.
+
+    Raises
+    ------
+    ValueError
+        If X and Y differ in length or if n_neighbors is not less than half of it.
+
+    See Also
+    --------
+    trustworthiness : The other direction, low where the map folds or glues.
+
+    Notes
+    -----
+    It is the trustworthiness with data and embedding exchanged. Memory is
+    O(n_samples^2).
+
+    References
+    ----------
+    .. [1] Venna, J. and Kaski, S. (2001). Neighborhood preservation in nonlinear
+       projection methods: an experimental study. ICANN 2001, 485-491.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.decomposition import PCA
+    >>> from sktransform.metrics import continuity
+    >>> X = load_iris().data
+    >>> round(continuity(X, PCA(2).fit_transform(X)), 3)
+    0.993
+    """
+    X, Y = check_pair(X, Y)
+    return _trustworthiness(Y, X, n_neighbors)
