@@ -91,7 +91,7 @@ class GaussianWeightedLinearReducer(ClassNamePrefixFeaturesOutMixin, TorchTransf
         with distances d between rows and d' between embedded rows. This is normalised
         by the rows' distances; Kruskal's stress-1 divides by the embedding's.
 
-    loss_curve_ : ndarray of shape (n_iter_ + 1,)
+    loss_curve_ : ndarray of shape (`n_iter_` + 1,)
         The objective at PCA and after each iteration: squared stress plus penalty.
 
     n_iter_ : int
@@ -111,7 +111,7 @@ class GaussianWeightedLinearReducer(ClassNamePrefixFeaturesOutMixin, TorchTransf
     n_features_in_ : int
         Number of features seen during `fit`.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during `fit`, if they are all strings.
 
     See Also

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The examples run as a newcomer runs them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.image
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def _run(script, *arguments, cwd):
+    return subprocess.run(
+        [sys.executable, EXAMPLES / script, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_quickstart_shows_a_table_saves_a_pipeline_and_draws(tmp_path):
+    finished = _run("quickstart.py", cwd=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    for sentence in ("GridSearchCV", "stress of new rows", "predicts the same"):
+        assert sentence in finished.stdout
+    assert (tmp_path / "quickstart.joblib").stat().st_size > 0
+    picture = matplotlib.image.imread(tmp_path / "quickstart.png")
+    assert picture.std() > 0
+
+
+@pytest.mark.parametrize(
+    "script",
+    sorted(path.relative_to(EXAMPLES) for path in EXAMPLES.glob("*/plot_*.py")),
+)
+def test_gallery_example_runs(script, tmp_path):
+    finished = _run(script, cwd=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+
+
+@pytest.mark.parametrize(
+    "script", sorted(path.name for path in EXAMPLES.glob("benchmarks/[a-z]*.py"))
+)
+def test_benchmark_explains_itself(script, tmp_path):
+    finished = _run(Path("benchmarks", script), "--help", cwd=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert "--quick" in finished.stdout
