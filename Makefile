@@ -31,7 +31,7 @@ test-slow: $(VENV)/.test  ## run the long reproductions
 lint: $(VENV)/.test  ## check style, spelling and docstrings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/codespell
+	$(BIN)/codespell $$(git ls-files)
 	$(BIN)/python -m numpydoc.hooks.validate_docstrings $$(git ls-files 'sktransform/*.py')
 
 format: $(VENV)/.test  ## mend what ruff can mend

@@ -6,6 +6,8 @@ import os
 # Read once, when torch loads: waiting threads that spin starve the working ones.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Read once, when SciPy loads: without it scikit-learn skips one of its checks.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 import pytest
 import torch
