@@ -1,39 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The map whose embedded rows imitate the rows' distances, and its decoder."""
 
-from dataclasses import dataclass
-
-import torch
-
-from sktransform.nn._gaussian_weighted import gaussian_weights, mixture_values
-from sktransform.reduction._decoder import fit_decoder
-from sktransform.reduction._majorization import majorize
-from sktransform.runtime._linalg import principal_axes, symmetric_eigen
-
-
-@dataclass(frozen=True)
-class DistanceFit:
-    """The result of :func:`fit_distances`.
-
-    Parameters
-    ----------
-    map : dict of str to Tensor
-        State of the map from the rows to the embedding, in the rows' own units.
-
-    decoder : dict of str to Tensor
-        State of the map from the embedding to the map's inputs.
-
-    loss_curve : list of float
-        The objective at the start and after each iteration.
-
-    stress : float
-        Stress over the rows, normalised by their distances.
-    """
-
-    map: dict
-    decoder: dict
-    loss_curve: list
-    stress: float
+from sktransform.nn._gaussian_weighted import gaussian_weights
+from sktransform.reduction._fitted_map import FittedMap, map_and_decoder
+from sktransform.reduction._majorization import majorize, regress
+from sktransform.runtime._linalg import principal_axes
 
 
 def _principal_start(rows, centers, n_components):
@@ -42,19 +13,17 @@ def _principal_start(rows, centers, n_components):
     return centers @ axes, axes.T.expand(len(centers), -1, -1)
 
 
-def _rotation_to_principal_axes(embedding, row_weights):
-    """Return the rotation after which the embedding's axes are its principal ones.
-
-    Signs are such that the outermost row of each axis lies on its positive side.
-    """
-    covariance = embedding.T @ (row_weights[:, None] * embedding)
-    rotation = symmetric_eigen(covariance)[1]
-    rotated = embedding @ rotation
-    outermost = rotated.gather(0, rotated.abs().argmax(0, keepdim=True))
-    return torch.where(outermost < 0, -rotation, rotation)
-
-
-def fit_distances(rows, centers, widths, n_components, **options):
+def fit_distances(
+    rows,
+    centers,
+    widths,
+    n_components,
+    *,
+    targets=None,
+    start_embedding=None,
+    ridge,
+    **options,
+):
     """Fit a map and a decoder to rows in internal units.
 
     Parameters
@@ -71,38 +40,41 @@ def fit_distances(rows, centers, widths, n_components, **options):
     n_components : int
         Dimensions of the embedding.
 
+    targets : Tensor of shape (n_rows, n_rows), default=None
+        Symmetric target distances in internal units. None takes the rows' own.
+
+    start_embedding : Tensor of shape (n_rows, n_components), default=None
+        Embedding in internal units; the map nearest to it is where the solver starts
+        and towards which the ridge pulls. None takes PCA.
+
+    ridge : float
+        Weight of the squared change of the parameters.
+
     **options
-        Ridge, limits and the way to stop, see :func:`majorize`.
+        Limits and the way to stop, see :func:`majorize`.
 
     Returns
     -------
-    DistanceFit
+    FittedMap
         The map, centred and on principal axes, and its decoder.
     """
     weights = gaussian_weights(rows.Z, centers, widths)
-    start = _principal_start(rows, centers, n_components)
-    targets = rows.distances()
-    result = majorize(
-        weights, rows.Z, centers, start, targets, rows.row_weights, **options
+    inputs = weights, rows.Z, centers
+    if start_embedding is None:
+        start = _principal_start(rows, centers, n_components)
+    else:
+        start = regress(*inputs, start_embedding, rows.row_weights, ridge=ridge)
+    if targets is None:
+        targets = rows.distances()
+    result = majorize(*inputs, start, targets, rows.row_weights, ridge=ridge, **options)
+    state, decoder = map_and_decoder(
+        rows, centers, widths, result.offsets, result.components
     )
-    rotation = _rotation_to_principal_axes(result.embedding, rows.row_weights)
-    components = rotation.T @ result.components
-    offsets = result.offsets @ rotation
-    embedding = mixture_values(weights, rows.Z, centers, offsets, components)
-    center = rows.row_weights @ embedding / rows.row_weights.sum()
-    state = {
-        "centers": centers,
-        "widths": widths,
-        "components": components,
-        "offsets": offsets - center,
-    }
-    state = {"mean": rows.mean, **rows.in_original_units(state)}
-    if rows.projection is not None:
-        state["projection"] = rows.projection
-    decoder = fit_decoder(weights, embedding - center, rows.Z, rows.row_weights)
-    return DistanceFit(
+    return FittedMap(
         map=state,
-        decoder=rows.in_original_units(decoder),
+        decoder=decoder,
         loss_curve=result.loss_curve,
         stress=result.stress,
+        n_iter=len(result.loss_curve) - 1,
+        feature_scale=rows.deviations(),
     )

@@ -4,19 +4,16 @@
 from numbers import Integral, Real
 
 import numpy as np
-import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from sktransform.base import TorchTransformer
 from sktransform.metrics import stress
 from sktransform.nn._gaussian_weighted import GaussianWeightedMap
 from sktransform.nn._products import row_stable_product
-from sktransform.reduction._distance_fit import fit_distances
-from sktransform.reduction._internal_rows import InternalRows, distinct_rows
-from sktransform.runtime._callbacks import FitProgress
-from sktransform.utils._charts import chart_widths, place_centers
+from sktransform.reduction._explanation import LinearMixtureExplanationMixin
+from sktransform.reduction._fitting import LinearMixtureFittingMixin
 from sktransform.utils._sklearn import (
     Interval,
     StrOptions,
@@ -25,7 +22,12 @@ from sktransform.utils._sklearn import (
 )
 
 
-class GaussianWeightedLinearReducer(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
+class GaussianWeightedLinearReducer(
+    LinearMixtureFittingMixin,
+    LinearMixtureExplanationMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TorchTransformer,
+):
     """Reduce dimensions by a mixture of linear maps that keeps distances.
 
     The map is ``f(x) = sum_i w_i(x) (b_i + A_i (x - mu_i))``: charts with centres
@@ -157,18 +159,28 @@ class GaussianWeightedLinearReducer(ClassNamePrefixFeaturesOutMixin, TorchTransf
     _parameter_constraints: dict = {
         **TorchTransformer._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left")],
+        "objective": [StrOptions({"distance", "neighbors"})],
+        "stress_weight": [Interval(Real, 0, 1, closed="both")],
+        "n_neighbors": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
         "n_gaussians": [
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
         ],
         "centers": [StrOptions({"kmeans", "random", "farthest"}), "array-like"],
-        "width": [Interval(Real, 0, None, closed="neither")],
+        "width": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "ridge": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "n_landmarks": [
             Interval(Integral, 2, None, closed="left"),
             StrOptions({"auto"}),
         ],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "batch_size": [
+            Interval(Integral, 2, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
         "tol": [Interval(Real, 0, None, closed="left")],
         "random_state": ["random_state"],
     }
@@ -177,17 +189,24 @@ class GaussianWeightedLinearReducer(ClassNamePrefixFeaturesOutMixin, TorchTransf
         self,
         n_components=2,
         *,
+        objective="distance",
+        stress_weight=0.2,
+        n_neighbors="auto",
         n_gaussians="auto",
         centers="kmeans",
-        width=1.0,
+        width="auto",
         ridge="auto",
         n_landmarks="auto",
-        max_iter=60,
+        max_iter="auto",
         tol=1e-5,
+        batch_size="auto",
         random_state=None,
         device="auto",
     ):
         self.n_components = n_components
+        self.objective = objective
+        self.stress_weight = stress_weight
+        self.n_neighbors = n_neighbors
         self.n_gaussians = n_gaussians
         self.centers = centers
         self.width = width
@@ -195,6 +214,7 @@ class GaussianWeightedLinearReducer(ClassNamePrefixFeaturesOutMixin, TorchTransf
         self.n_landmarks = n_landmarks
         self.max_iter = max_iter
         self.tol = tol
+        self.batch_size = batch_size
         self.random_state = random_state
         self.device = device
 
@@ -238,64 +258,18 @@ class GaussianWeightedLinearReducer(ClassNamePrefixFeaturesOutMixin, TorchTransf
             ensure_non_negative=True,
         )
         random_state = check_random_state(self.random_state)
-        rows, row_weights = distinct_rows(
-            X, sample_weight, self.n_landmarks, random_state
-        )
         runtime = self._runtime(X)
-        rows = InternalRows.of(*runtime.tensors(rows, row_weights), self.n_components)
-        centers = self._centers(rows, random_state)
-        centers, widths = runtime.tensors(centers, chart_widths(centers, self.width))
-        with FitProgress(self, max_iter=self.max_iter) as progress:
-            fitted = fit_distances(
-                rows,
-                centers,
-                widths,
-                self.n_components,
-                ridge=self._ridge(),
-                max_iter=self.max_iter,
-                tol=self.tol,
-                stop_requested=progress.step,
-            )
+        solver = {"distance": self._fit_distances, "neighbors": self._fit_neighbors}
+        fitted = solver[self.objective](X, sample_weight, runtime, random_state)
         self.map_ = runtime.state(fitted.map)
         self.decoder_ = runtime.state(fitted.decoder)
         self.loss_curve_ = np.array(fitted.loss_curve)
         self.stress_ = fitted.stress
-        self.n_iter_ = len(fitted.loss_curve) - 1
-        shares = rows.row_weights / rows.row_weights.sum()
-        deviations = (shares @ rows.scaled.square()).sqrt() * rows.unit
-        (self.feature_scale_,) = runtime.arrays(deviations)
+        self.n_iter_ = fitted.n_iter
+        (self.feature_scale_,) = runtime.arrays(fitted.feature_scale)
         module = runtime.module(GaussianWeightedMap, self.map_)
         (self.embedding_,) = runtime.arrays(runtime.map(module, X))
         return self
-
-    def _centers(self, rows, random_state):
-        """Return the charts' centres in internal units."""
-        if not isinstance(self.centers, str):
-            centers = check_array(self.centers, dtype=np.float64, input_name="centers")
-            if centers.shape[1] != self.n_features_in_:
-                raise ValueError(
-                    f"centers has {centers.shape[1]} features, but X has "
-                    f"{self.n_features_in_}; give centers in the columns of X."
-                )
-            inputs = rows.inputs(torch.from_numpy(centers).to(rows.mean))
-            return np.unique(inputs.cpu().numpy(), axis=0)
-        n_rows, n_gaussians = len(rows.Z), self.n_gaussians
-        if n_gaussians == "auto":
-            n_gaussians = int(np.clip(n_rows // (5 * self.n_components), 5, 50))
-            n_gaussians = min(n_gaussians, n_rows)
-        return place_centers(
-            rows.Z.cpu().numpy(),
-            n_gaussians,
-            self.centers,
-            rows.row_weights.cpu().numpy(),
-            random_state,
-        )
-
-    def _ridge(self):
-        """Return the ridge, which "auto" chooses by the number of features."""
-        if self.ridge != "auto":
-            return self.ridge
-        return 1e-4 if self.n_features_in_ <= 3 else 3e-3
 
     def transform(self, X):
         """Map rows into the embedding.
@@ -367,87 +341,6 @@ class GaussianWeightedLinearReducer(ClassNamePrefixFeaturesOutMixin, TorchTransf
         runtime = self._runtime(X)
         Y = runtime.map(runtime.module(GaussianWeightedMap, self.map_), X)
         return -stress(*runtime.arrays(X, Y))
-
-    def jacobian(self, X):
-        """Return the exact derivative of the map at rows.
-
-        Parameters
-        ----------
-        X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            The rows.
-
-        Returns
-        -------
-        ndarray or Tensor of shape (n_samples, n_components, n_features)
-            How each coordinate of the embedding changes with each feature.
-        """
-        check_is_fitted(self)
-        X = self._validate_rows(X, reset=False)
-        runtime = self._runtime(X)
-        return runtime.map(runtime.module(GaussianWeightedMap, self.map_).jacobian, X)
-
-    def influence(self, X, *, scaled=True):
-        """Return how strongly each feature moves each row in the embedding.
-
-        Parameters
-        ----------
-        X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            The rows.
-
-        scaled : bool, default=True
-            Whether a feature moves by its standard deviation; by 1 otherwise.
-
-        Returns
-        -------
-        ndarray or Tensor of shape (n_samples, n_features)
-            Sum over the embedding's coordinates of the Jacobian's magnitudes, in units
-            of the embedding. Its mean over rows is the global influence.
-        """
-        check_is_fitted(self)
-        X = self._validate_rows(X, reset=False)
-        runtime = self._runtime(X)
-        module = runtime.module(GaussianWeightedMap, self.map_)
-        step = self.feature_scale_ if scaled else np.ones(self.n_features_in_)
-        step = runtime.tensor(step, runtime.dtype)
-        return runtime.map(lambda block: module.jacobian(block).abs().sum(1) * step, X)
-
-    @property
-    def centers_(self):
-        """Centres of the charts, shape (n_charts, n_features)."""
-        return self.map_["mean"] + self._in_features(self.map_["centers"])
-
-    @property
-    def embedded_centers_(self):
-        """Images of the charts' centres, shape (n_charts, n_components)."""
-        centers = self.centers_
-        runtime = self._runtime(centers)
-        return runtime.map(runtime.module(GaussianWeightedMap, self.map_), centers)
-
-    @property
-    def widths_(self):
-        """Widths of the charts in squared units of X, shape (n_charts,)."""
-        return self.map_["widths"]
-
-    @property
-    def components_(self):
-        """Linear maps of the charts, shape (n_charts, n_components, n_features)."""
-        return self._in_features(self.map_["components"])
-
-    @property
-    def offsets_(self):
-        """Values of the charts at their centres, shape (n_charts, n_components)."""
-        return self.map_["offsets"]
-
-    @property
-    def mean_(self):
-        """Mean of the rows that the solver saw, shape (n_features,)."""
-        return self.map_["mean"]
-
-    def _in_features(self, directions):
-        """Return directions of the projected space in the features' space."""
-        if "projection" not in self.map_:
-            return directions
-        return directions @ self.map_["projection"].T
 
     @property
     def _n_features_out(self):

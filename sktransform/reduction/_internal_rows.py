@@ -94,8 +94,11 @@ class InternalRows:
     projection: torch.Tensor | None
 
     @classmethod
-    def of(cls, rows, row_weights, n_components):
-        """Return rows in internal units; equal rows get unit 1 and a warning."""
+    def of(cls, rows, row_weights, n_components, widest=_WIDEST):
+        """Return rows in internal units; equal rows get unit 1 and a warning.
+
+        Rows of more than `widest` features are projected.
+        """
         shares = row_weights / row_weights.sum()
         mean = shares @ rows
         scaled = rows - mean
@@ -109,16 +112,30 @@ class InternalRows:
             unit = torch.ones_like(unit)
         scaled /= unit
         projection = None
-        if rows.shape[1] > _WIDEST:
+        if rows.shape[1] > widest:
             n_inputs = max(n_components, min(_PROJECTED, len(rows)))
             projection = principal_axes(scaled, n_inputs, row_weights)
         Z = scaled if projection is None else scaled @ projection
         return cls(scaled, Z, row_weights, mean, unit, projection)
 
+    def to(self, dtype):
+        """Return the same rows and units in another precision."""
+        return InternalRows(
+            *(
+                None if value is None else value.to(dtype)
+                for value in vars(self).values()
+            )
+        )
+
     def inputs(self, points):
         """Return points, given like the original rows, as the map sees them."""
         scaled = (points - self.mean) / self.unit
         return scaled if self.projection is None else scaled @ self.projection
+
+    def deviations(self):
+        """Return the features' standard deviations in the rows' own units."""
+        shares = self.row_weights / self.row_weights.sum()
+        return (shares @ self.scaled.square()).sqrt() * self.unit
 
     def distances(self):
         """Return Euclidean distances between the scaled rows, with zero diagonal."""

@@ -95,6 +95,51 @@ class _Dual:
         return offsets, components - offsets.unsqueeze(2) * self._centers.unsqueeze(1)
 
 
+def _projection(weights, Z, centers, row_weights, ridge):
+    """Return the penalty in the objective's units, and the smaller of the solvers."""
+    # A floor, because the constant embedding can be made in many ways.
+    penalty = max(ridge, _SMALLEST_RIDGE) * row_weights.sum() / len(centers)
+    n_parameters = len(centers) * (1 + Z.shape[1])
+    solver_class = _Dual if n_parameters > len(Z) else _Primal
+    return penalty, solver_class(weights, Z, centers, row_weights, penalty)
+
+
+def regress(weights, Z, centers, embedding, row_weights, *, ridge):
+    """Fit a mixture's values at the rows to a given embedding, up to a constant.
+
+    Parameters
+    ----------
+    weights : Tensor of shape (n_rows, n_charts)
+        Weights of the charts, summing to 1 in each row.
+
+    Z : Tensor of shape (n_rows, n_inputs)
+        Rows in internal units.
+
+    centers : Tensor of shape (n_charts, n_inputs)
+        Centres of the charts in internal units.
+
+    embedding : Tensor of shape (n_rows, n_outputs)
+        What to fit, in internal units.
+
+    row_weights : Tensor of shape (n_rows,)
+        Positive weights of the rows.
+
+    ridge : float
+        Weight of the squared parameters, as in :func:`majorize`.
+
+    Returns
+    -------
+    offsets : Tensor of shape (n_charts, n_outputs)
+        Value of each chart at its centre.
+
+    components : Tensor of shape (n_charts, n_outputs, n_inputs)
+        Linear part of each chart.
+    """
+    _, solver = _projection(weights, Z, centers, row_weights, ridge)
+    centred = embedding - row_weights @ embedding / row_weights.sum()
+    return solver.parameters(solver.project(centred)[1])
+
+
 def guttman_transform(targets, Y, row_weights):
     """Return the configuration that majorisation aims at from Y.
 
@@ -223,11 +268,7 @@ def majorize(
         The parameters and how they were reached.
     """
     total = row_weights.sum()
-    # A floor, because the constant embedding can be made in many ways.
-    penalty = max(ridge, _SMALLEST_RIDGE) * total / len(centers)
-    n_parameters = len(centers) * (1 + Z.shape[1])
-    solver_class = _Dual if n_parameters > len(Z) else _Primal
-    solver = solver_class(weights, Z, centers, row_weights, penalty)
+    penalty, solver = _projection(weights, Z, centers, row_weights, ridge)
     origin = mixture_values(weights, Z, centers, *start)
     origin -= row_weights @ origin / total
     squared_targets = row_weights @ targets.square() @ row_weights / 2

@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The map that keeps each row's nearest neighbours, with a dial towards distances.
+
+Pairs of neighbours are drawn and attract each other; the other rows of the batch
+repel them (InfoNCE with a Cauchy kernel, as in contrastive views of t-SNE and UMAP).
+Every row is moved within its tangent space first, so that the map learns a
+neighbourhood and not a row. The dial adds the stress of the same pairs once the
+neighbourhoods stand.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from sktransform.reduction._trainable_map import Adam, TrainableMap
+from sktransform.runtime._nearest import nearest_others, squared_distances
+
+# PCA, magnified: neighbours then start within the kernel's reach, others beyond it.
+_MAGNIFICATION = 10.0
+
+# Learning rates of linear parts, offsets, centres and log widths, as factors.
+_RATES = (5.0, 10.0, 0.25, 0.25)
+_WARM_UP = 0.1
+
+# The dial is off until the neighbourhoods stand, then turned up to its value.
+_DIAL_START, _DIAL_FULL = 0.3, 0.5
+
+# Range of the tangent jitter, in differences of neighbours, from first to last step.
+_JITTER = (1.2, 0.6)
+_JITTER_NEIGHBORS = 7
+
+# Linear parts are drawn towards the mean of so many charts nearby.
+_SMOOTHED_OVER = 5
+
+
+@dataclass(frozen=True)
+class NeighborOptions:
+    """What a neighbour fit is asked for.
+
+    Parameters
+    ----------
+    n_neighbors : int
+        Neighbours that are searched for, and jitter comes from the first of.
+
+    n_positive : int
+        Neighbours that attract.
+
+    stress_weight : float
+        The dial, from 0 (neighbours alone) to 1 (distances alone).
+
+    learning_rate : float
+        Peak rate of the parameters' common schedule.
+
+    n_steps : int
+        Gradient steps.
+
+    batch_size : int
+        Pairs of neighbours in a step.
+    """
+
+    n_neighbors: int
+    n_positive: int
+    stress_weight: float
+    learning_rate: float
+    n_steps: int
+    batch_size: int
+
+
+def pair_gradients(anchors, partners, inputs, state):
+    """Return the loss of a batch of pairs and its derivatives.
+
+    Parameters
+    ----------
+    anchors : Tensor of shape (n_pairs, n_outputs)
+        Images of the anchors.
+
+    partners : Tensor of shape (n_pairs, n_outputs)
+        Images of their neighbours, in the same order.
+
+    inputs : tuple of Tensor, each of shape (n_pairs, n_inputs)
+        The rows behind both.
+
+    state : PairState
+        The dial, and the scale that was frozen when it was switched on.
+
+    Returns
+    -------
+    loss : Tensor of shape ()
+        The loss.
+
+    by_anchor, by_partner : Tensor of shape (n_pairs, n_outputs)
+        Its derivatives.
+    """
+    n_pairs, dial = len(anchors), state.dial
+    squared = squared_distances(anchors, partners)
+    loss = anchors.new_zeros(())
+    pulls = None
+    if dial < 1:
+        kernel = (squared + 1).reciprocal_()
+        sums = kernel.sum(1, keepdim=True)
+        own = kernel.diagonal().clone()
+        loss += (1 - dial) * (sums[:, 0].log() - own.log()).mean()
+        pulls = kernel.square_().div_(-sums)
+        pulls.diagonal().add_(own)
+        pulls *= 2 * (1 - dial) / n_pairs
+    if dial > 0:
+        embedded = squared.add_(1e-6).sqrt_()
+        targets = squared_distances(*inputs).sqrt_()
+        targets *= state.scale_for(targets, embedded)
+        total = targets.square().sum()
+        errors = targets - embedded
+        loss += dial * errors.square().sum() / total
+        errors.div_(embedded).mul_(-2 * dial * state.radius / total)
+        pulls = errors if pulls is None else pulls.add_(errors)
+    by_anchor = pulls.sum(1, keepdim=True) * anchors - pulls @ partners
+    by_partner = pulls.sum(0).unsqueeze(1) * partners - pulls.T @ anchors
+    return loss, by_anchor, by_partner
+
+
+class PairState:
+    """The dial's value, and what is frozen when it leaves 0.
+
+    With a scale that follows every batch the map would shrink to lower its stress, and
+    the neighbourhoods would give way.
+
+    Parameters
+    ----------
+    stress_weight : float
+        The dial's final value.
+    """
+
+    def __init__(self, stress_weight):
+        self._stress_weight = stress_weight
+        self._scale = None
+        self.radius = None
+        self.dial = 0.0
+
+    def advance(self, progress, images):
+        """Set the dial for a share of the steps done."""
+        ramp = (progress - _DIAL_START) / (_DIAL_FULL - _DIAL_START)
+        ramp = 1.0 if self._stress_weight == 1 else min(1.0, max(0.0, ramp))
+        self.dial = self._stress_weight * ramp
+        if self.dial > 0 and self.radius is None:
+            centred = images - images.mean(0)
+            self.radius = centred.square().sum(1).mean().sqrt()
+
+    def scale_for(self, targets, embedded):
+        """Return the factor that brings targets to the embedding's scale."""
+        if self._scale is None:
+            self._scale = (targets * embedded).sum() / targets.square().sum()
+        return self._scale
+
+
+def _schedule(progress):
+    """Return the factor of the learning rates: a warm-up, then half a cosine."""
+    if progress < _WARM_UP:
+        return progress / _WARM_UP
+    return 0.5 * (1 + math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP)))
+
+
+class _Batches:
+    """Jittered pairs of neighbours, drawn from a local generator."""
+
+    def __init__(self, Z, neighbors, row_weights, options, generator):
+        self._Z, self._neighbors = Z, neighbors
+        self._n_positive = min(options.n_positive, neighbors.shape[1])
+        self._n_jitter = min(_JITTER_NEIGHBORS, neighbors.shape[1])
+        self._batch_size = options.batch_size
+        self._generator = generator
+        self._cumulated = None
+        if row_weights is not None:
+            self._cumulated = row_weights.cumsum(0) / row_weights.sum()
+
+    def _integers(self, high, *shape):
+        return torch.randint(
+            high, shape, generator=self._generator, device=self._Z.device
+        )
+
+    def _uniform(self, *shape):
+        return torch.rand(
+            shape, generator=self._generator, device=self._Z.device, dtype=self._Z.dtype
+        )
+
+    def draw(self, progress):
+        """Return jittered anchors, then their jittered neighbours."""
+        size = self._batch_size
+        if self._cumulated is None:
+            anchors = self._integers(len(self._Z), size)
+        else:
+            uniform = self._uniform(size).to(self._cumulated.dtype)
+            anchors = torch.searchsorted(self._cumulated, uniform, right=True)
+            anchors.clamp_max_(len(self._Z) - 1)
+        partners = self._neighbors[anchors, self._integers(self._n_positive, size)]
+        rows = torch.cat([anchors, partners])
+        first, second = (
+            self._neighbors[rows, self._integers(self._n_jitter, 2 * size)]
+            for _ in range(2)
+        )
+        reach = _JITTER[0] + (_JITTER[1] - _JITTER[0]) * progress
+        amount = reach * self._uniform(2 * size, 1)
+        return self._Z[rows].addcmul_(self._Z[first] - self._Z[second], amount)
+
+
+def fit_neighbors(
+    Z, centers, widths, axes, row_weights, options, *, random_state, generator, report
+):
+    """Train the map on rows in internal units.
+
+    Parameters
+    ----------
+    Z : Tensor of shape (n_rows, n_inputs)
+        Centred rows of unit mean squared norm.
+
+    centers : Tensor of shape (n_charts, n_inputs)
+        Centres of the charts to start at.
+
+    widths : Tensor of shape (n_charts,)
+        Their widths to start at.
+
+    axes : Tensor of shape (n_inputs, n_outputs)
+        Principal axes of the rows, where the map starts.
+
+    row_weights : Tensor of shape (n_rows,) or None
+        How often a row is an anchor.
+
+    options : NeighborOptions
+        The objective and its limits.
+
+    random_state : RandomState
+        Seed of the neighbour search.
+
+    generator : torch.Generator
+        Source of the batches.
+
+    report : callable
+        Called after each hundredth of the steps; a true answer stops.
+
+    Returns
+    -------
+    trained : TrainableMap
+        The trained map.
+
+    loss_curve : list of float
+        Mean loss of each hundredth of the steps.
+
+    n_steps : int
+        Steps done.
+    """
+    n_neighbors = min(options.n_neighbors, len(Z) - 1)
+    neighbors = nearest_others(Z, n_neighbors, random_state)
+    n_charts = len(centers)
+    components = _MAGNIFICATION * axes.T.unsqueeze(1).repeat(1, n_charts, 1)
+    offsets = _MAGNIFICATION * (centers @ axes).T
+    trained = TrainableMap(centers, widths, components, offsets)
+    rates = [factor * options.learning_rate for factor in _RATES]
+    adam = Adam(trained.parameters, trained.per_parameter(*rates))
+    near = squared_distances(centers, centers).topk(
+        min(_SMOOTHED_OVER + 1, n_charts), largest=False
+    )
+    near = near.indices[:, 1:]
+    batches = _Batches(Z, neighbors, row_weights, options, generator)
+    pair_state = PairState(options.stress_weight)
+    interval = max(1, options.n_steps // 100)
+    curve, losses = [], []
+    for step in range(options.n_steps):
+        progress = step / options.n_steps
+        rows = batches.draw(progress)
+        images, saved = trained.forward(rows)
+        pair_state.advance(progress, images)
+        loss, *gradients = pair_gradients(*images.chunk(2), rows.chunk(2), pair_state)
+        trained.backward(torch.cat(gradients), saved)
+        factor = _schedule((step + 1) / options.n_steps)
+        adam.step(trained.gradient, factor)
+        if near.shape[1]:
+            smoothed = trained.components[:, near].mean(2)
+            trained.components.lerp_(smoothed, options.learning_rate * factor)
+        losses.append(loss)
+        if len(losses) == interval or step + 1 == options.n_steps:
+            curve.append(torch.stack(losses).mean().item())
+            losses = []
+            if report():
+                break
+    return trained, curve, step + 1

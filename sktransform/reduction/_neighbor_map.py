@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""From rows to a map that keeps neighbourhoods: preparation, training, final form."""
+
+import dataclasses
+
+import numpy as np
+import torch
+
+from sktransform.nn._gaussian_weighted import gaussian_weights, mixture_values
+from sktransform.reduction._fitted_map import FittedMap, map_and_decoder
+from sktransform.reduction._internal_rows import InternalRows
+from sktransform.reduction._neighbor_fit import fit_neighbors
+from sktransform.runtime._linalg import principal_axes
+
+# Rows from which the projection, the charts and the decoder are computed.
+_SAMPLED_ROWS = 10_000
+
+# Rows whose pairs set the embedding's scale and its reported stress.
+_STRESS_ROWS = 1000
+
+# Rows that are projected at once.
+_BLOCK_ROWS = 8192
+
+# Inputs of the map, beyond which rows are projected.
+_N_INPUTS = 50
+
+# Rows from which there are enough neighbours around to take fewer, and larger batches.
+_MANY_ROWS = 5000
+
+# Rows from which more charts and steps pay.
+_VERY_MANY_ROWS = 30_000
+
+
+def neighbor_defaults(n_rows):
+    """Return what "auto" stands for with a number of rows.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows of positive weight.
+
+    Returns
+    -------
+    dict
+        Values of `n_gaussians`, `max_iter`, `batch_size` and `n_positive`.
+    """
+    most_charts = 400 if n_rows > _VERY_MANY_ROWS else 300
+    return {
+        "n_gaussians": int(np.clip(n_rows // 18, 5, most_charts)),
+        "max_iter": 3000 if n_rows > _VERY_MANY_ROWS else 2000,
+        "batch_size": 256 if n_rows < _MANY_ROWS else 512,
+        "n_positive": 10 if n_rows < _MANY_ROWS else 5,
+    }
+
+
+def sampled_rows(X, indices, row_weights, n_components, runtime, random_state):
+    """Return a sample of the rows in internal units of unit mean squared norm.
+
+    Parameters
+    ----------
+    X : ndarray or Tensor of shape (n_samples, n_features)
+        All rows.
+
+    indices : ndarray of int
+        Rows of positive weight.
+
+    row_weights : ndarray of shape (n_samples,)
+        Weights of all rows.
+
+    n_components : int
+        Dimensions of the embedding.
+
+    runtime : Runtime
+        Where to compute.
+
+    random_state : RandomState
+        Source of the draw.
+
+    Returns
+    -------
+    InternalRows
+        The sample.
+    """
+    if len(indices) > _SAMPLED_ROWS:
+        indices = np.sort(random_state.choice(indices, _SAMPLED_ROWS, replace=False))
+    rows, weights = runtime.tensors(X[indices], row_weights[indices])
+    rows = InternalRows.of(rows, weights, n_components, widest=_N_INPUTS)
+    mean_square = (rows.row_weights @ rows.Z.square()).sum() / rows.row_weights.sum()
+    norm = mean_square.sqrt().clamp_min(torch.finfo(torch.float64).tiny)
+    return dataclasses.replace(
+        rows, scaled=rows.scaled / norm, Z=rows.Z / norm, unit=rows.unit * norm
+    )
+
+
+def all_inputs(X, indices, rows, runtime):
+    """Return all rows as the map sees them, in single precision.
+
+    Parameters
+    ----------
+    X : ndarray or Tensor of shape (n_samples, n_features)
+        All rows.
+
+    indices : ndarray of int
+        Rows of positive weight.
+
+    rows : InternalRows
+        Gives the units.
+
+    runtime : Runtime
+        Where to compute.
+
+    Returns
+    -------
+    Tensor of shape (n_rows, n_inputs)
+        The rows in internal units.
+    """
+    single = rows.to(torch.float32)
+    blocks = np.array_split(indices, -(-len(indices) // _BLOCK_ROWS))
+    return torch.cat(
+        [single.inputs(runtime.tensor(X[block], torch.float32)) for block in blocks]
+    )
+
+
+def fit_neighbor_map(
+    Z, rows, row_weights, centers, widths, n_components, options, **training
+):
+    """Train a map on all rows and bring it into its final form.
+
+    Parameters
+    ----------
+    Z : Tensor of shape (n_rows, n_inputs)
+        All rows, as the map sees them, in internal units and single precision.
+
+    rows : InternalRows
+        The sample that stands for them where their number does not matter.
+
+    row_weights : Tensor of shape (n_rows,) or None
+        How often a row is an anchor.
+
+    centers : Tensor of shape (n_charts, n_inputs)
+        Centres of the charts to start at.
+
+    widths : Tensor of shape (n_charts,)
+        Their widths to start at.
+
+    n_components : int
+        Dimensions of the embedding.
+
+    options : NeighborOptions
+        The objective and its limits.
+
+    **training
+        Seeds and the way to report, see :func:`fit_neighbors`.
+
+    Returns
+    -------
+    FittedMap
+        The map, scaled such that embedded distances are closest to the rows' own.
+    """
+    axes = principal_axes(rows.Z, n_components, rows.row_weights)
+    single = (tensor.to(Z) for tensor in (centers, widths, axes))
+    trained, loss_curve, n_iter = fit_neighbors(
+        Z, *single, row_weights, options, **training
+    )
+    centers = trained.centers.to(torch.float64)
+    widths = trained.log_widths.to(torch.float64).exp()
+    components = trained.components.transpose(0, 1).to(torch.float64)
+    offsets = trained.offsets.T.to(torch.float64)
+
+    some = slice(None, None, -(-len(rows.Z) // _STRESS_ROWS))
+    weights = gaussian_weights(rows.Z[some], centers, widths)
+    embedding = mixture_values(weights, rows.Z[some], centers, offsets, components)
+    embedded = torch.pdist(embedding)
+    targets = torch.pdist(rows.scaled[some])
+    tiny = torch.finfo(torch.float64).tiny
+    scale = (targets @ embedded) / (embedded @ embedded).clamp_min(tiny)
+    errors = (targets - scale * embedded).square().sum()
+    stress = (errors / targets.square().sum().clamp_min(tiny)).sqrt()
+    state, decoder = map_and_decoder(
+        rows, centers, widths, scale * offsets, scale * components
+    )
+    return FittedMap(
+        map=state,
+        decoder=decoder,
+        loss_curve=loss_curve,
+        stress=stress.item(),
+        n_iter=n_iter,
+        feature_scale=rows.deviations(),
+    )

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The mixture of local affine maps with its exact gradient written out.
+
+Automatic differentiation of the same map takes about twice as long: it keeps every
+intermediate, and sees one product where there are many. Here the logits of all charts
+and their values come from one matrix product, and so do all gradients.
+"""
+
+import torch
+
+_SMALLEST_WEIGHT = 1e-12
+
+
+class TrainableMap:
+    """Centres, widths, linear parts and offsets in one vector, trained together.
+
+    Parameters
+    ----------
+    centers : Tensor of shape (n_charts, n_inputs)
+        Centres of the charts.
+
+    widths : Tensor of shape (n_charts,)
+        Their widths.
+
+    components : Tensor of shape (n_outputs, n_charts, n_inputs)
+        Their linear parts; outputs first.
+
+    offsets : Tensor of shape (n_outputs, n_charts)
+        Their values at the centres.
+
+    Attributes
+    ----------
+    parameters : Tensor of shape (n_parameters,)
+        All parameters; the named ones are views of it.
+
+    gradient : Tensor of shape (n_parameters,)
+        The gradient that :meth:`backward` leaves, laid out like the parameters.
+    """
+
+    def __init__(self, centers, widths, components, offsets):
+        parts = (components, offsets, centers, widths.log())
+        self.parameters = torch.cat([part.reshape(-1) for part in parts])
+        self.gradient = torch.empty_like(self.parameters)
+        shapes = [part.shape for part in parts]
+        self.components, self.offsets, self.centers, self.log_widths = _views(
+            self.parameters, shapes
+        )
+        self._gradients = _views(self.gradient, shapes)
+        self.n_outputs, self.n_charts, self.n_inputs = components.shape
+        self._buffers = {}
+
+    def per_parameter(self, components, offsets, centers, log_widths):
+        """Return a vector with one value for each kind of parameter."""
+        vector = torch.empty_like(self.parameters)
+        shapes = [part.shape for part in self._gradients]
+        values = (components, offsets, centers, log_widths)
+        for view, value in zip(_views(vector, shapes), values, strict=True):
+            view.fill_(value)
+        return vector
+
+    def _augmented_matrix(self):
+        """Return the matrix that takes [x, |x|^2, 1] to logits and chart values."""
+        matrix = self.parameters.new_empty(
+            (1 + self.n_outputs, self.n_charts, self.n_inputs + 2)
+        )
+        inverse_widths = self.log_widths.neg().exp()
+        matrix[0, :, :-2] = 2 * inverse_widths[:, None] * self.centers
+        matrix[0, :, -2] = -inverse_widths
+        matrix[0, :, -1] = -inverse_widths * self.centers.square().sum(1)
+        matrix[1:, :, :-2] = self.components
+        matrix[1:, :, -2] = 0
+        matrix[1:, :, -1] = self.offsets - (self.components * self.centers).sum(2)
+        return matrix
+
+    def _buffer(self, name, n_rows):
+        """Return memory that calls share: to ask for it anew takes as long as to fill.
+
+        So a forward call invalidates what an earlier one has saved.
+        """
+        shape = (1 + self.n_outputs, n_rows, self.n_charts)
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.shape != shape:
+            buffer = self._buffers[name] = self.parameters.new_empty(shape)
+        return buffer
+
+    def forward(self, X):
+        """Return the mapped rows, and what :meth:`backward` needs.
+
+        Parameters
+        ----------
+        X : Tensor of shape (n_rows, n_inputs)
+            The rows.
+
+        Returns
+        -------
+        Y : Tensor of shape (n_rows, n_outputs)
+            Their images.
+
+        saved : tuple
+            Augmented rows, weights, chart values and images.
+        """
+        squares = X.square().sum(1, keepdim=True)
+        augmented = torch.cat([X, squares, torch.ones_like(squares)], 1)
+        products = self._buffer("products", len(X))
+        matrix = self._augmented_matrix()
+        for part, out in zip(matrix, products, strict=True):
+            torch.mm(augmented, part.T, out=out)
+        weights, values = torch.softmax(products[0], 1), products[1:]
+        # Numbers too small for full precision make a product several times slower.
+        torch.nn.functional.threshold_(weights, _SMALLEST_WEIGHT, 0.0)
+        # The logits' memory is free again. Products and sums one output at a time are
+        # several times faster than one batched product over rows.
+        Y = [torch.mul(part, weights, out=products[0]).sum(1) for part in values]
+        Y = torch.stack(Y, 1)
+        return Y, (augmented, weights, values, Y)
+
+    def backward(self, output_gradient, saved):
+        """Write the gradient for one :meth:`forward`.
+
+        Parameters
+        ----------
+        output_gradient : Tensor of shape (n_rows, n_outputs)
+            Derivative of the loss with respect to the images.
+
+        saved : tuple
+            What forward returned.
+        """
+        augmented, weights, values, Y = saved
+        pulls = self._buffer("pulls", len(Y))
+        by_logit = pulls[0]
+        by_logit[:] = -(output_gradient * Y).sum(1, keepdim=True)
+        for part, column, out in zip(
+            values, output_gradient.split(1, dim=1), pulls[1:], strict=True
+        ):
+            by_logit.addcmul_(part, column)
+            torch.mul(weights, column, out=out)
+        by_logit *= weights
+        sums = torch.stack([part.T @ augmented for part in pulls])
+        components, offsets, centers, log_widths = self._gradients
+        centered = sums[..., :-2] - sums[..., -1:] * self.centers
+        components.copy_(centered[1:])
+        offsets.copy_(sums[1:, :, -1])
+        inverse_widths = self.log_widths.neg().exp()
+        torch.mul(2 * inverse_widths[:, None], centered[0], out=centers)
+        centers -= (offsets.unsqueeze(2) * self.components).sum(0)
+        # A logit is minus a squared distance over a width.
+        squared_distances = sums[0, :, -2] - (
+            self.centers * (sums[0, :, :-2] + centered[0])
+        ).sum(1)
+        torch.mul(squared_distances, inverse_widths, out=log_widths)
+
+
+def _views(vector, shapes):
+    """Return consecutive parts of a vector in the given shapes."""
+    sizes = [shape.numel() for shape in shapes]
+    parts = vector.split(sizes)
+    return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+class Adam:
+    """Adam with a learning rate for each parameter, on one vector.
+
+    Parameters
+    ----------
+    parameters : Tensor of shape (n_parameters,)
+        Changed in place.
+
+    rates : Tensor of shape (n_parameters,)
+        Learning rates.
+
+    decay : pair of float, default=(0.9, 0.99)
+        Decay of the first and the second moment.
+    """
+
+    def __init__(self, parameters, rates, decay=(0.9, 0.99)):
+        self._parameters, self._rates, self._decay = parameters, rates, decay
+        self._first = torch.zeros_like(parameters)
+        self._second = torch.zeros_like(parameters)
+        self._n_steps = 0
+
+    def step(self, gradient, factor):
+        """Take one step, its rates times a factor."""
+        self._n_steps += 1
+        first, second = self._decay
+        self._first.lerp_(gradient, 1 - first)
+        self._second.mul_(second).addcmul_(gradient, gradient, value=1 - second)
+        scale = (self._second / (1 - second**self._n_steps)).sqrt_().add_(1e-8)
+        direction = self._first / scale
+        factor = factor / (1 - first**self._n_steps)
+        self._parameters.addcmul_(direction, self._rates, value=-factor)

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Nearest neighbours by matrix products, on the device of the rows."""
+
+import numpy as np
+import torch
+from sklearn.cluster import KMeans
+
+# Up to so many rows every pair is compared; above, only rows of nearby cells.
+_EXACT_ROWS = 15_000
+
+# Rows of a cell, and cells searched for each: a recall of about .94 among 15.
+_CELL_ROWS = 240
+_PROBES = 14
+
+# Rows of which the cells are the means, and iterations for them.
+_CELL_SAMPLE = 10_000
+_CELL_ITERATIONS = 5
+
+# Entries of one block of distances.
+_BLOCK_ENTRIES = 10_000_000
+
+
+def squared_distances(X, Y):
+    """Return squared Euclidean distances, shape (n_rows_X, n_rows_Y), at least 0."""
+    norms = X.square().sum(1, keepdim=True) + Y.square().sum(1)
+    return torch.addmm(norms, X, Y.T, alpha=-2).clamp_min_(0)
+
+
+def nearest_rows(queries, rows, n_neighbors):
+    """Return the nearest rows of each query, exactly.
+
+    Parameters
+    ----------
+    queries : Tensor of shape (n_queries, n_features)
+        What to search for.
+
+    rows : Tensor of shape (n_rows, n_features)
+        Where to search.
+
+    n_neighbors : int
+        How many, at most n_rows.
+
+    Returns
+    -------
+    squared : Tensor of shape (n_queries, n_neighbors)
+        Squared distances, the smallest first.
+
+    indices : Tensor of shape (n_queries, n_neighbors)
+        Places of the neighbours.
+    """
+    step = max(1, _BLOCK_ENTRIES // len(rows))
+    found = [
+        squared_distances(block, rows).topk(n_neighbors, largest=False)
+        for block in queries.split(step)
+    ]
+    squared, indices = zip(*found, strict=True)
+    return torch.cat(squared), torch.cat(indices)
+
+
+def nearest_others(rows, n_neighbors, random_state):
+    """Return for each row the nearest other ones.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (n_rows, n_features)
+        The rows.
+
+    n_neighbors : int
+        How many, less than n_rows.
+
+    random_state : RandomState
+        Seed of the cells, for more than 15,000 rows.
+
+    Returns
+    -------
+    Tensor of shape (n_rows, n_neighbors)
+        Places of the neighbours, the nearest first. Above 15,000 rows the search is
+        approximate: an inverted file over cells of about 240 rows, of which the 14
+        nearest are searched.
+    """
+    if len(rows) > _EXACT_ROWS:
+        return _nearest_in_cells(rows, n_neighbors, random_state)
+    step = max(1, _BLOCK_ENTRIES // len(rows))
+    found = []
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
+        squared = squared_distances(block, rows)
+        squared.diagonal(start).fill_(torch.inf)
+        found.append(squared.topk(n_neighbors, largest=False).indices)
+    return torch.cat(found)
+
+
+def _nearest_in_cells(rows, n_neighbors, random_state):
+    """Search the nearest cells only: one product and one selection for each cell."""
+    n_rows = len(rows)
+    n_cells = max(2 * _PROBES, n_rows // _CELL_ROWS)
+    sample = rows[random_state.choice(n_rows, _CELL_SAMPLE, replace=False)]
+    kmeans = KMeans(
+        n_cells,
+        init="random",
+        n_init=1,
+        max_iter=_CELL_ITERATIONS,
+        random_state=random_state,
+    ).fit(sample.cpu().numpy())
+    centers = torch.from_numpy(kmeans.cluster_centers_).to(rows)
+    labels = nearest_rows(rows, centers, 1)[1].ravel()
+    order = labels.argsort()
+    edges = np.concatenate([[0], labels.bincount(minlength=n_cells).cumsum(0).tolist()])
+    by_cell = rows[order]
+    probed = nearest_rows(centers, centers, _PROBES)[1].tolist()
+    result = torch.empty((n_rows, n_neighbors), dtype=torch.long, device=rows.device)
+    for cell in range(n_cells):
+        start, stop = edges[cell], edges[cell + 1]
+        if start == stop:
+            continue
+        # The cell itself is always searched, and first.
+        cells = [cell, *(other for other in probed[cell] if other != cell)]
+        if sum(edges[c + 1] - edges[c] for c in cells) <= n_neighbors:
+            cells = [cell, *(other for other in range(n_cells) if other != cell)]
+        candidates = torch.cat([torch.arange(*edges[c : c + 2]) for c in cells])
+        candidates = candidates.to(rows.device)
+        squared = squared_distances(by_cell[start:stop], by_cell[candidates])
+        squared.diagonal().fill_(torch.inf)
+        nearest = squared.topk(n_neighbors, largest=False).indices
+        result[order[start:stop]] = order[candidates[nearest]]
+    return result
