@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Warnings of the package."""
 
-__all__ = ["DegenerateDataWarning"]
+__all__ = ["CollapsedRowsWarning", "DegenerateDataWarning", "DisconnectedGraphWarning"]
+
+
+class CollapsedRowsWarning(UserWarning):
+    """A fitted map sends many different rows to one point.
+
+    The message says how many rows, and why.
+    """
 
 
 class DegenerateDataWarning(UserWarning):
@@ -9,4 +16,12 @@ class DegenerateDataWarning(UserWarning):
 
     For example fewer distinct rows than charts, or rows that are all equal. The
     message says what was reduced.
+    """
+
+
+class DisconnectedGraphWarning(UserWarning):
+    """The graph of nearest neighbours fell into parts, which were connected.
+
+    Paths from one part to another lead over added edges, the shortest there are. The
+    message says how many parts there were.
     """
