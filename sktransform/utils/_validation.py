@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Checks of arrays that several rooms take."""
+
+import numpy as np
+from sklearn.utils import check_array
+
+
+def check_distances(distances, name, *, subject=None, n_rows=None):
+    """Return a matrix of distances between rows, checked.
+
+    Parameters
+    ----------
+    distances : array-like of shape (n_rows, n_rows)
+        What the user gave.
+
+    name : str
+        Name of the argument.
+
+    subject : str, default=None
+        What a message begins with. None takes the name.
+
+    n_rows : int, default=None
+        Number of rows of X, if the distances are those between them.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_rows)
+        Distances in float64, exactly symmetric and with a zero diagonal.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not square, finite, symmetric and free of negative values,
+        has a diagonal other than 0, or another number of rows than `n_rows`.
+    """
+    subject = subject or name
+    values = check_array(
+        np.asarray(distances),
+        dtype=np.float64,
+        ensure_min_samples=2,
+        input_name=name,
+    )
+    if values.shape[0] != values.shape[1]:
+        raise ValueError(
+            f"{subject} must be a square matrix of distances, got shape {values.shape}."
+        )
+    if n_rows is not None and len(values) != n_rows:
+        raise ValueError(
+            f"{subject} must hold the distances between the {n_rows} rows of X, got "
+            f"shape {values.shape}."
+        )
+    if values.min() < 0:
+        raise ValueError(f"{subject} must hold distances, got negative values.")
+    # Single precision is welcome: its rounding is what the tolerance allows.
+    tolerance = 1e-5 * values.max()
+    if np.diagonal(values).max() > tolerance:
+        raise ValueError(
+            f"{subject} must have a zero diagonal: a row's distance to itself."
+        )
+    if not np.allclose(values, values.T, rtol=0, atol=tolerance):
+        raise ValueError(f"{subject} must be a symmetric matrix.")
+    values = (values + values.T) / 2
+    np.fill_diagonal(values, 0)
+    return values
