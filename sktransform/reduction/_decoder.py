@@ -6,8 +6,22 @@ import torch
 from sktransform.nn._gaussian_weighted import gaussian_weights
 from sktransform.runtime._linalg import ridge_solve
 
-# In units where the rows have unit variance, per row of unit weight and chart.
-_RIDGE = 1e-6
+# Ridges of which held-out rows choose one. A chart of few rows with a small ridge
+# explodes where new points fall beside it; a smooth sheet wants nearly none.
+_RIDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+_HELD_OUT = 5  # every fifth row
+_FEWEST_ROWS = 20
+
+# The largest ridge within this factor of the least error is taken: training rows tell
+# little about new rows that fall far beside them.
+_GOOD_ENOUGH = 1.01
+
+# Ridge of a chart's constant towards the mean of its rows, as a share of that of its
+# slopes, which is for a step of the chart's own width.
+_CONSTANT_SHARE = 0.1
+
+# Share of the squared Jacobian that keeps a Gauss-Newton step finite.
+_DAMPING = 1e-6
 
 # Charts with less than this share of the rows' weight have no say in the way back.
 _SMALLEST_MASS = 1e-9
@@ -18,7 +32,8 @@ def fit_decoder(weights, embedding, Z, row_weights):
 
     Each chart of the map gets a counterpart in the embedding: its centre and width are
     the mean and twice the variance of the embedded rows under the chart's weights. The
-    affine maps are then one ridge regression of the rows.
+    affine maps are then one ridge regression of the rows, its ridge chosen by held-out
+    rows.
 
     Parameters
     ----------
@@ -50,17 +65,84 @@ def fit_decoder(weights, embedding, Z, row_weights):
     widths = widths.clamp_min(floor)
 
     decoder_weights = gaussian_weights(embedding, centers, widths).unsqueeze(2)
-    design = torch.cat([decoder_weights, decoder_weights * offsets], dim=2)
+    lengths = widths.sqrt()[:, None]
+    design = torch.cat([decoder_weights, decoder_weights * offsets / lengths], dim=2)
     n_charts, n_columns = design.shape[1:]
-    design = design.flatten(1)
-    weighted = design * row_weights[:, None]
-    penalty = _RIDGE * row_weights.sum() / n_charts
-    solution = ridge_solve(weighted.T @ design, weighted.T @ Z, penalty)
+    penalty = torch.ones_like(design[0])
+    penalty[:, 0] = _CONSTANT_SHARE
+    means = shares.T @ Z
+    residual = Z - decoder_weights.squeeze(2) @ means
+    solution = _held_out_ridge(
+        design.flatten(1), residual, row_weights, penalty.flatten() / n_charts
+    )
     by_chart = solution.view(n_charts, n_columns, -1)
+    slopes = by_chart[:, 1:] / lengths.unsqueeze(2)
     return {
         "mean": torch.zeros_like(centers[0]),
         "centers": centers,
         "widths": widths,
-        "components": by_chart[:, 1:].transpose(1, 2),
-        "offsets": by_chart[:, 0],
+        "components": slopes.transpose(1, 2),
+        "offsets": means + by_chart[:, 0],
     }
+
+
+def _held_out_ridge(design, target, row_weights, penalty):
+    """Return the solution of the ridge that serves held-out rows best, for all rows."""
+    weighted = design * row_weights[:, None]
+    gram, cross = weighted.T @ design, weighted.T @ target
+    total = row_weights.sum()
+    ridge = 1e-3
+    if len(design) >= _FEWEST_ROWS:
+        left = slice(None, None, _HELD_OUT)
+        held = design[left], target[left], weighted[left], row_weights[left]
+        kept = gram - held[2].T @ held[0], cross - held[2].T @ held[1]
+        kept_total = total - held[3].sum()
+        errors = []
+        for candidate in _RIDGES:
+            solution = ridge_solve(*kept, candidate * kept_total * penalty)
+            errors.append(held[3] @ (held[1] - held[0] @ solution).square().sum(1))
+        errors = torch.stack(errors)
+        good = errors <= _GOOD_ENOUGH * errors.min()
+        ridge = _RIDGES[int(good.nonzero().max())]
+    return ridge_solve(gram, cross, ridge * total * penalty)
+
+
+def refine(Z, points, inner_map, n_steps):
+    """Move rows such that the map takes them closer to given points.
+
+    Parameters
+    ----------
+    Z : Tensor of shape (n_rows, n_inputs)
+        Rows as the map sees them, to start at.
+
+    points : Tensor of shape (n_rows, n_outputs)
+        Where the map should take them.
+
+    inner_map : GaussianWeightedMap
+        The map, without its projection.
+
+    n_steps : int
+        Gauss-Newton steps of least change. A step that does not bring a row closer is
+        halved, and at last left out, for this row alone.
+
+    Returns
+    -------
+    Tensor of shape (n_rows, n_inputs)
+        The rows.
+    """
+    for _ in range(n_steps):
+        residual = points - inner_map(Z)
+        jacobian = inner_map.jacobian(Z)
+        gram = jacobian @ jacobian.transpose(1, 2)
+        # Directions in which the map hardly moves are left alone.
+        size = gram.diagonal(dim1=1, dim2=2).sum(1)
+        gram.diagonal(dim1=1, dim2=2).add_(_DAMPING * size.clamp_min(1e-30)[:, None])
+        solved = torch.linalg.solve(gram, residual.unsqueeze(2))
+        step = (jacobian.transpose(1, 2) @ solved).squeeze(2)
+        before = residual.square().sum(1)
+        for factor in (1.0, 0.5, 0.25):
+            candidate = Z + factor * step
+            closer = (points - inner_map(candidate)).square().sum(1) < before
+            Z = torch.where(closer[:, None], candidate, Z)
+            step = torch.where(closer[:, None], torch.zeros_like(step), step)
+    return Z

@@ -67,7 +67,7 @@ def fit_distances(
     if targets is None:
         targets = rows.distances()
     result = majorize(*inputs, start, targets, rows.row_weights, ridge=ridge, **options)
-    state, decoder = map_and_decoder(
+    state, decoder, _ = map_and_decoder(
         rows, centers, widths, result.offsets, result.components
     )
     return FittedMap(

@@ -33,6 +33,9 @@ class FittedMap:
 
     feature_scale : Tensor of shape (n_features,)
         Standard deviations of the features.
+
+    anchors : dict of str to Tensor, default=None
+        Stored rows for the anchored transform: "inputs", "embedding" and "unit".
     """
 
     map: dict
@@ -41,6 +44,7 @@ class FittedMap:
     stress: float
     n_iter: int
     feature_scale: torch.Tensor
+    anchors: dict | None = None
 
 
 def rotation_to_principal_axes(embedding, row_weights):
@@ -91,6 +95,9 @@ def map_and_decoder(rows, centers, widths, offsets, components):
     -------
     map, decoder : dict of str to Tensor
         The states, in the rows' own units.
+
+    place : callable
+        Takes images under the given parameters to the final embedding.
     """
     weights = gaussian_weights(rows.Z, centers, widths)
     embedding = mixture_values(weights, rows.Z, centers, offsets, components)
@@ -107,4 +114,9 @@ def map_and_decoder(rows, centers, widths, offsets, components):
         state["projection"] = rows.projection
     embedding = (embedding - center) @ rotation
     decoder = fit_decoder(weights, embedding, rows.Z, rows.row_weights)
-    return state, rows.in_original_units(decoder)
+
+    def place(images):
+        turned = (images - center.to(images)) @ rotation.to(images)
+        return turned * rows.unit.to(images)
+
+    return state, rows.in_original_units(decoder), place

@@ -84,6 +84,7 @@ class LinearMixtureFittingMixin:
                 *runtime.tensors(centers, widths),
                 self.n_components,
                 options,
+                anchored=self.anchored,
                 random_state=random_state,
                 generator=runtime.generator(random_state),
                 report=progress.step,

@@ -12,6 +12,8 @@ from sktransform.base import TorchTransformer
 from sktransform.metrics import stress
 from sktransform.nn._gaussian_weighted import GaussianWeightedMap
 from sktransform.nn._products import row_stable_product
+from sktransform.reduction._anchors import AnchoredMap
+from sktransform.reduction._decoder import refine
 from sktransform.reduction._explanation import LinearMixtureExplanationMixin
 from sktransform.reduction._fitting import LinearMixtureFittingMixin
 from sktransform.utils._sklearn import (
@@ -182,6 +184,7 @@ class GaussianWeightedLinearReducer(
             StrOptions({"auto"}),
         ],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "anchored": ["boolean"],
         "random_state": ["random_state"],
     }
 
@@ -200,6 +203,7 @@ class GaussianWeightedLinearReducer(
         max_iter="auto",
         tol=1e-5,
         batch_size="auto",
+        anchored=False,
         random_state=None,
         device="auto",
     ):
@@ -215,6 +219,7 @@ class GaussianWeightedLinearReducer(
         self.max_iter = max_iter
         self.tol = tol
         self.batch_size = batch_size
+        self.anchored = anchored
         self.random_state = random_state
         self.device = device
 
@@ -259,6 +264,11 @@ class GaussianWeightedLinearReducer(
         )
         random_state = check_random_state(self.random_state)
         runtime = self._runtime(X)
+        if self.anchored and self.objective != "neighbors":
+            raise ValueError(
+                "anchored=True stores the positions of a map that keeps neighbours; "
+                "use objective='neighbors' with it."
+            )
         solver = {"distance": self._fit_distances, "neighbors": self._fit_neighbors}
         fitted = solver[self.objective](X, sample_weight, runtime, random_state)
         self.map_ = runtime.state(fitted.map)
@@ -267,8 +277,8 @@ class GaussianWeightedLinearReducer(
         self.stress_ = fitted.stress
         self.n_iter_ = fitted.n_iter
         (self.feature_scale_,) = runtime.arrays(fitted.feature_scale)
-        module = runtime.module(GaussianWeightedMap, self.map_)
-        (self.embedding_,) = runtime.arrays(runtime.map(module, X))
+        self.anchors_ = fitted.anchors and runtime.state(fitted.anchors)
+        (self.embedding_,) = runtime.arrays(runtime.map(self._mapping(runtime), X))
         return self
 
     def transform(self, X):
@@ -288,9 +298,19 @@ class GaussianWeightedLinearReducer(
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
         runtime = self._runtime(X)
-        return runtime.map(runtime.module(GaussianWeightedMap, self.map_), X)
+        return runtime.map(self._mapping(runtime), X)
 
-    def inverse_transform(self, X):
+    def _mapping(self, runtime):
+        """Return the function of rows that `transform` applies."""
+        module = runtime.module(GaussianWeightedMap, self.map_)
+        if not self.anchored:
+            return module
+        anchors = {
+            k: runtime.tensor(v, runtime.dtype) for k, v in self.anchors_.items()
+        }
+        return AnchoredMap(module, **anchors)
+
+    def inverse_transform(self, X, *, n_refinements=0):
         """Map points of the embedding back to rows.
 
         The inverse is one of least squares, not exact: a mixture of affine maps that
@@ -302,6 +322,12 @@ class GaussianWeightedLinearReducer(
         X : array-like, data frame or Tensor of shape (n_samples, n_components)
             Points of the embedding.
 
+        n_refinements : int, default=0
+            Gauss-Newton steps after which the map of the rows is closer to the points:
+            two to five make ``transform(inverse_transform(X))`` equal X wherever the
+            map covers its neighbourhood. The rows stay those of least change, not the
+            training rows.
+
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_features)
@@ -311,13 +337,40 @@ class GaussianWeightedLinearReducer(
         points = self._validate_outputs(X)
         runtime = self._runtime(points)
         decoder = runtime.module(GaussianWeightedMap, self.decoder_)
+        inputs = {k: v for k, v in self.map_.items() if k != "projection"}
+        inputs["mean"] = np.zeros_like(self.map_["centers"][0])
+        inner_map = runtime.module(GaussianWeightedMap, inputs)
         mean = runtime.tensor(self.map_["mean"], runtime.dtype)
-        if "projection" not in self.map_:
-            return runtime.map(lambda block: decoder(block) + mean, points)
-        back = runtime.tensor(self.map_["projection"].T, runtime.dtype)
-        return runtime.map(
-            lambda block: row_stable_product(decoder(block), back) + mean, points
-        )
+        back = None
+        if "projection" in self.map_:
+            back = runtime.tensor(self.map_["projection"].T, runtime.dtype)
+
+        def rows_of(block):
+            Z = refine(decoder(block), block, inner_map, n_refinements)
+            return mean + (Z if back is None else row_stable_product(Z, back))
+
+        return runtime.map(rows_of, points)
+
+    def reconstruction_error(self, X):
+        """Return how far rows are from their reconstruction.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples,)
+            Euclidean distance between each row and ``inverse_transform(transform(X))``,
+            in the units of X.
+        """
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False)
+        runtime = self._runtime(X)
+        embedding = runtime.map(self._mapping(runtime), X)
+        difference = X - self.inverse_transform(embedding)
+        return (difference * difference).sum(1) ** 0.5
 
     def score(self, X, y=None):
         """Return minus the stress of rows, new ones as a rule.
@@ -339,7 +392,7 @@ class GaussianWeightedLinearReducer(
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
         runtime = self._runtime(X)
-        Y = runtime.map(runtime.module(GaussianWeightedMap, self.map_), X)
+        Y = runtime.map(self._mapping(runtime), X)
         return -stress(*runtime.arrays(X, Y))
 
     @property

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from sktransform.reduction._trainable_map import Adam, TrainableMap
-from sktransform.runtime._nearest import nearest_others, squared_distances
+from sktransform.runtime._nearest import squared_distances
 
 # PCA, magnified: neighbours then start within the kernel's reach, others beyond it.
 _MAGNIFICATION = 10.0
@@ -29,6 +29,10 @@ _DIAL_START, _DIAL_FULL = 0.3, 0.5
 # Range of the tangent jitter, in differences of neighbours, from first to last step.
 _JITTER = (1.2, 0.6)
 _JITTER_NEIGHBORS = 7
+
+# Passes over the rows, and pairs in a step, when positions are moved without the map.
+_POLISH_EPOCHS = 10
+_POLISH_PAIRS = 1024
 
 # Linear parts are drawn towards the mean of so many charts nearby.
 _SMOOTHED_OVER = 5
@@ -203,7 +207,7 @@ class _Batches:
 
 
 def fit_neighbors(
-    Z, centers, widths, axes, row_weights, options, *, random_state, generator, report
+    Z, neighbors, centers, widths, axes, row_weights, options, *, generator, report
 ):
     """Train the map on rows in internal units.
 
@@ -211,6 +215,9 @@ def fit_neighbors(
     ----------
     Z : Tensor of shape (n_rows, n_inputs)
         Centred rows of unit mean squared norm.
+
+    neighbors : Tensor of shape (n_rows, n_neighbors)
+        Places of each row's nearest others.
 
     centers : Tensor of shape (n_charts, n_inputs)
         Centres of the charts to start at.
@@ -226,9 +233,6 @@ def fit_neighbors(
 
     options : NeighborOptions
         The objective and its limits.
-
-    random_state : RandomState
-        Seed of the neighbour search.
 
     generator : torch.Generator
         Source of the batches.
@@ -247,8 +251,6 @@ def fit_neighbors(
     n_steps : int
         Steps done.
     """
-    n_neighbors = min(options.n_neighbors, len(Z) - 1)
-    neighbors = nearest_others(Z, n_neighbors, random_state)
     n_charts = len(centers)
     components = _MAGNIFICATION * axes.T.unsqueeze(1).repeat(1, n_charts, 1)
     offsets = _MAGNIFICATION * (centers @ axes).T
@@ -282,3 +284,45 @@ def fit_neighbors(
             if report():
                 break
     return trained, curve, step + 1
+
+
+def polish(images, neighbors, options, generator):
+    """Move the rows' positions freely, without the map, to keep neighbours better.
+
+    For anchored use alone: new rows then follow stored positions.
+
+    Parameters
+    ----------
+    images : Tensor of shape (n_rows, n_outputs)
+        Positions to start at, in the training's units.
+
+    neighbors : Tensor of shape (n_rows, n_neighbors)
+        Places of each row's nearest others.
+
+    options : NeighborOptions
+        Gives the number of attracting neighbours.
+
+    generator : torch.Generator
+        Source of the pairs.
+
+    Returns
+    -------
+    Tensor of shape (n_rows, n_outputs)
+        The new positions.
+    """
+    images = images.clone()
+    n_rows, size = len(images), min(_POLISH_PAIRS, len(images))
+    n_positive = min(options.n_positive, neighbors.shape[1])
+    kind = {"generator": generator, "device": images.device}
+    n_steps = _POLISH_EPOCHS * (n_rows // size)
+    state, largest = PairState(0.0), 4 / size
+    for step in range(n_steps):
+        if step % (n_rows // size) == 0:
+            batches = torch.randperm(n_rows, **kind).split(size)
+        anchors = batches[step % (n_rows // size)]
+        partners = neighbors[anchors, torch.randint(n_positive, (size,), **kind)]
+        _, *gradients = pair_gradients(images[anchors], images[partners], (), state)
+        rate = size * (1 - step / n_steps)
+        for rows, gradient in zip((anchors, partners), gradients, strict=True):
+            images.index_add_(0, rows, gradient.clamp_(-largest, largest), alpha=-rate)
+    return images

@@ -9,8 +9,9 @@ import torch
 from sktransform.nn._gaussian_weighted import gaussian_weights, mixture_values
 from sktransform.reduction._fitted_map import FittedMap, map_and_decoder
 from sktransform.reduction._internal_rows import InternalRows
-from sktransform.reduction._neighbor_fit import fit_neighbors
+from sktransform.reduction._neighbor_fit import fit_neighbors, polish
 from sktransform.runtime._linalg import principal_axes
+from sktransform.runtime._nearest import nearest_others
 
 # Rows from which the projection, the charts and the decoder are computed.
 _SAMPLED_ROWS = 10_000
@@ -122,7 +123,16 @@ def all_inputs(X, indices, rows, runtime):
 
 
 def fit_neighbor_map(
-    Z, rows, row_weights, centers, widths, n_components, options, **training
+    Z,
+    rows,
+    row_weights,
+    centers,
+    widths,
+    n_components,
+    options,
+    *,
+    anchored,
+    **training,
 ):
     """Train a map on all rows and bring it into its final form.
 
@@ -149,6 +159,9 @@ def fit_neighbor_map(
     options : NeighborOptions
         The objective and its limits.
 
+    anchored : bool
+        Whether to keep the rows and their positions for the anchored transform.
+
     **training
         Seeds and the way to report, see :func:`fit_neighbors`.
 
@@ -159,8 +172,11 @@ def fit_neighbor_map(
     """
     axes = principal_axes(rows.Z, n_components, rows.row_weights)
     single = (tensor.to(Z) for tensor in (centers, widths, axes))
+    random_state = training.pop("random_state")
+    n_neighbors = min(options.n_neighbors, len(Z) - 1)
+    neighbors = nearest_others(Z, n_neighbors, random_state)
     trained, loss_curve, n_iter = fit_neighbors(
-        Z, *single, row_weights, options, **training
+        Z, neighbors, *single, row_weights, options, **training
     )
     centers = trained.centers.to(torch.float64)
     widths = trained.log_widths.to(torch.float64).exp()
@@ -176,9 +192,19 @@ def fit_neighbor_map(
     scale = (targets @ embedded) / (embedded @ embedded).clamp_min(tiny)
     errors = (targets - scale * embedded).square().sum()
     stress = (errors / targets.square().sum().clamp_min(tiny)).sqrt()
-    state, decoder = map_and_decoder(
+    state, decoder, place = map_and_decoder(
         rows, centers, widths, scale * offsets, scale * components
     )
+    anchors = None
+    if anchored:
+        images = torch.cat([trained.forward(part)[0] for part in Z.split(_BLOCK_ROWS)])
+        if len(Z) > _VERY_MANY_ROWS:
+            images = polish(images, neighbors, options, training["generator"])
+        anchors = {
+            "inputs": Z * rows.unit.to(Z),
+            "embedding": place(scale.to(Z) * images),
+            "unit": scale * rows.unit,
+        }
     return FittedMap(
         map=state,
         decoder=decoder,
@@ -186,4 +212,5 @@ def fit_neighbor_map(
         stress=stress.item(),
         n_iter=n_iter,
         feature_scale=rows.deviations(),
+        anchors=anchors,
     )

@@ -92,7 +92,7 @@ def polar_factor(matrix):
 
 
 def ridge_solve(gram, target, penalty):
-    """Solve ``(gram + penalty I) solution = target``.
+    """Solve ``(gram + diag(penalty)) solution = target``.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def ridge_solve(gram, target, penalty):
     target : Tensor of shape (n, n_targets)
         Right-hand sides.
 
-    penalty : float
+    penalty : float or Tensor of shape (n,)
         Positive, large enough to make the sum definite.
 
     Returns
