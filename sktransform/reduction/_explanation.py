@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a fitted mixture of linear maps tells about itself, from its exact Jacobian."""
+"""Which columns move a row, where the map stretches, and what it does not show."""
 
 import numpy as np
 import torch
-from sklearn.utils import Bunch
-from sklearn.utils.validation import check_is_fitted
 
-from sktransform.nn._gaussian_weighted import GaussianWeightedMap
-from sktransform.nn._products import row_stable_product
+from sktransform.reduction._linear_mixture import LinearMixtureMixin, as_came
 from sktransform.reduction._tangent import (
     distortion,
     null_directions,
@@ -17,27 +14,11 @@ from sktransform.reduction._tangent import (
 from sktransform.runtime._linalg import principal_axes
 
 
-class LinearMixtureExplanationMixin:
+class LinearMixtureExplanationMixin(LinearMixtureMixin):
     """Explanations of an estimator whose `map_` is a mixture of linear maps.
 
-    The estimator validates rows, has a `feature_scale_` and `n_components`.
+    The estimator has a `feature_scale_` too: the standard deviation of each feature.
     """
-
-    def jacobian(self, X):
-        """Return the exact derivative of the map at rows.
-
-        Parameters
-        ----------
-        X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            The rows.
-
-        Returns
-        -------
-        ndarray or Tensor of shape (n_samples, n_components, n_features)
-            How each coordinate of the embedding changes with each feature.
-        """
-        X, runtime = self._checked(X)
-        return runtime.map(self._module(runtime).jacobian, X)
 
     def influence(
         self, X, *, scaled=True, tangent=False, reference=None, n_neighbors=12
@@ -174,9 +155,7 @@ class LinearMixtureExplanationMixin:
             "frobenius": singular_values.square().mean(1).sqrt() + gaps,
             "ellipses": ellipses,
         }
-        if runtime.output_device is None:
-            values = dict(zip(values, runtime.arrays(*values.values()), strict=True))
-        return Bunch(**values)
+        return as_came(runtime, **values)
 
     def suppression(self, X, *, scaled=True):
         """Return how much less each feature moves each row than the strongest one.
@@ -258,31 +237,30 @@ class LinearMixtureExplanationMixin:
                 f"need {n_tangent} directions of the data, of which there are {most}."
             )
         jacobian = self._module(runtime).jacobian
-        if not local:
-            rows, mean = self._reference(X, runtime, reference)
-            rows = rows - mean
-            tangent = principal_axes(rows, n_tangent, rows.new_ones(len(rows)))
-            matrix = tangent.to(runtime.dtype)
-            images = runtime.map(
-                lambda block: row_stable_product(
-                    jacobian(block).flatten(0, 1), matrix
-                ).view(len(block), -1, n_tangent),
-                X,
-            )
-            images = runtime.tensor(images).flatten(0, 1) / len(X) ** 0.5
-            found = null_directions(images, tangent, n_directions)
-        else:
+        if local:
             find = self._tangent_finder(X, runtime, reference, n_neighbors, n_tangent)
 
             def least_shown(block):
                 tangent = find(block)
-                images = push_forward(jacobian(block).double(), tangent)
+                images = push_forward(jacobian(block), tangent)
                 directions, lengths = null_directions(images, tangent, n_directions)
                 return torch.cat([directions, lengths.unsqueeze(2)], 2)
 
-            mapped = runtime.map(least_shown, X)
-            found = mapped[:, :, :-1], mapped[:, :, -1]
-        return self._bunch(runtime, directions=found[0], magnitudes=found[1])
+            found = runtime.map(least_shown, X)
+            return as_came(
+                runtime, directions=found[:, :, :-1], magnitudes=found[:, :, -1]
+            )
+        rows, mean = self._reference(X, runtime, reference)
+        tangent = principal_axes(rows - mean, n_tangent, rows.new_ones(len(rows)))
+        images = runtime.map(
+            lambda block: push_forward(
+                jacobian(block), tangent.expand(len(block), -1, -1)
+            ),
+            X,
+        )
+        images = runtime.tensor(images).flatten(0, 1) / len(X) ** 0.5
+        directions, lengths = null_directions(images, tangent, n_directions)
+        return as_came(runtime, directions=directions, magnitudes=lengths)
 
     def distortion(self, X, *, reference=None, n_partners=1000):
         """Return how badly the embedding keeps the distances from each row.
@@ -306,74 +284,21 @@ class LinearMixtureExplanationMixin:
             distances d in the data and d' in the embedding: the row's own stress.
         """
         X, runtime = self._checked(X)
-        partners = X if reference is None else self._validate_rows(reference, reset=False)
+        partners = (
+            X if reference is None else self._validate_rows(reference, reset=False)
+        )
         if n_partners is not None and len(partners) > n_partners:
             drawn = np.random.RandomState(0).permutation(len(partners))[:n_partners]
             partners = partners[np.sort(drawn)]
-        module = self._module(runtime)
-        images = runtime.tensor(runtime.map(module, partners))
+        mapping = self._mapping(runtime)
+        images = runtime.tensor(runtime.map(mapping, partners))
         partners = runtime.tensor(partners)
         return runtime.map(
             lambda block: distortion(
-                block.double(), module(block).double(), partners, images
+                block.double(), mapping(block).double(), partners, images
             ),
             X,
         )
-
-    def published_quantities(self, X):
-        """Return the quantities of the published method under their own names.
-
-        They read the blended matrix ``A(x) = sum_i w_i(x) A_i``, which is not the
-        derivative of the map: what the weights' own change adds is left out.
-
-        Parameters
-        ----------
-        X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            The rows.
-
-        Returns
-        -------
-        Bunch
-            global_influence : of shape (n_features,)
-                Share of a feature in the magnitudes of a chart's linear map, in the
-                mean over charts. Sums to 1.
-            local_influence : of shape (n_samples, n_features)
-                Share of a feature in the magnitudes of the blended matrix.
-            skewness : of shape (n_samples,)
-                Variance of the local influence over features; not a third moment.
-            frobenius_norm : of shape (n_samples,)
-                Frobenius norm of the blended matrix. An isometry onto q components has
-                the square root of q, not 1.
-        """
-        X, runtime = self._checked(X)
-        module = self._module(runtime)
-        components = runtime.tensor(self.components_, runtime.dtype)
-
-        def shares_and_norm(block):
-            blended = row_stable_product(module.weights(block), components.flatten(1))
-            blended = blended.view(len(block), *components.shape[1:])
-            norms = torch.linalg.vector_norm(blended, dim=(1, 2))
-            return torch.cat([_shares(blended), norms.unsqueeze(1)], 1)
-
-        mapped = runtime.map(shares_and_norm, X)
-        local = mapped[:, :-1]
-        return self._bunch(
-            runtime,
-            global_influence=_shares(components).mean(0),
-            local_influence=local,
-            skewness=((local - local.mean(1)[:, None]) ** 2).mean(1),
-            frobenius_norm=mapped[:, -1],
-        )
-
-    def _checked(self, X):
-        """Return validated rows of a fitted estimator and their runtime."""
-        check_is_fitted(self)
-        X = self._validate_rows(X, reset=False)
-        return X, self._runtime(X)
-
-    def _module(self, runtime):
-        """Return the map, which has `jacobian` and `weights`, as a module."""
-        return runtime.module(GaussianWeightedMap, self.map_)
 
     def _feature_steps(self, scaled):
         """Return how far each feature moves, shape (n_features,)."""
@@ -386,9 +311,7 @@ class LinearMixtureExplanationMixin:
         rows = runtime.tensor(X)
         return rows, rows.mean(0)
 
-    def _tangent_finder(
-        self, X, runtime, reference, n_neighbors, n_directions=None
-    ):
+    def _tangent_finder(self, X, runtime, reference, n_neighbors, n_directions=None):
         """Return the function from rows to their tangent directions."""
         rows, mean = self._reference(X, runtime, reference)
         rows = torch.unique(rows, dim=0) - mean
@@ -402,53 +325,3 @@ class LinearMixtureExplanationMixin:
         return lambda block: tangent_directions(
             block.double() - mean, rows, n_directions, n_neighbors
         )
-
-    @staticmethod
-    def _bunch(runtime, **values):
-        """Return named results as the rows came: arrays, or tensors of their device."""
-        ...
-
-    @property
-    def centers_(self):
-        """Centres of the charts, shape (n_charts, n_features)."""
-        return self.map_["mean"] + self._in_features(self.map_["centers"])
-
-    @property
-    def embedded_centers_(self):
-        """Images of the charts' centres, shape (n_charts, n_components)."""
-        centers = self.centers_
-        runtime = self._runtime(centers)
-        return runtime.map(self._module(runtime), centers)
-
-    @property
-    def widths_(self):
-        """Widths of the charts in squared units of X, shape (n_charts,)."""
-        return self.map_["widths"]
-
-    @property
-    def components_(self):
-        """Linear maps of the charts, shape (n_charts, n_components, n_features)."""
-        return self._in_features(self.map_["components"])
-
-    @property
-    def offsets_(self):
-        """Values of the charts at their centres, shape (n_charts, n_components)."""
-        return self.map_["offsets"]
-
-    @property
-    def mean_(self):
-        """Mean of the rows that the solver saw, shape (n_features,)."""
-        return self.map_["mean"]
-
-    def _in_features(self, directions):
-        """Return directions of the projected space in the features' space."""
-        if "projection" not in self.map_:
-            return directions
-        return directions @ self.map_["projection"].T
-
-
-def _shares(matrices):
-    """Return the features' shares in the magnitudes of matrices, shape (n, features)."""
-    magnitudes = matrices.abs().sum(1)
-    total = magnitudes.sum(1, keepdim=True)
-    return magnitudes / total.clamp_min(torch.finfo(total.dtype).tiny)

@@ -3,10 +3,20 @@
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_array
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    column_or_1d,
+)
 
 from sktransform.reduction._distance_fit import fit_distances
-from sktransform.reduction._internal_rows import InternalRows, distinct_rows
+from sktransform.reduction._distance_problem import (
+    UNLABELLED,
+    Problem,
+    distance_problem,
+)
+from sktransform.reduction._fitted_map import FittedMap
 from sktransform.reduction._neighbor_fit import NeighborOptions
 from sktransform.reduction._neighbor_map import (
     all_inputs,
@@ -14,14 +24,30 @@ from sktransform.reduction._neighbor_map import (
     neighbor_defaults,
     sampled_rows,
 )
+from sktransform.reduction._published import fit_published
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.utils._charts import chart_widths, place_centers
+from sktransform.utils._sklearn import check_sample_weight
+from sktransform.utils._validation import check_distances
 
 # Learning rate of the neighbour objective.
 _LEARNING_RATE = 0.02
 
 # Reports of a neighbour fit to callbacks.
 _REPORTS = 100
+
+# Charts of a map of distances: most for straight ones, and for those along the data.
+_MOST_CHARTS = {"euclidean": 50, "geodesic": 100, "precomputed": 100}
+
+
+# Parameter: the value that asks for something (None for any above 0), and the other
+# parameter with the value that it needs.
+_ONLY_WITH = {
+    "anchored": (True, "objective", "neighbors"),
+    "metric": ("geodesic", "objective", "distance"),
+    "solver": ("published", "objective", "distance"),
+    "target_weight": (None, "solver", "majorize"),
+}
 
 
 def _or_auto(value, automatic):
@@ -32,16 +58,86 @@ def _or_auto(value, automatic):
 class LinearMixtureFittingMixin:
     """The solvers of an estimator whose `map_` is a mixture of linear maps."""
 
-    def _fit_distances(self, X, sample_weight, runtime, random_state):
-        """Return the map of least stress, over distinct rows or landmarks."""
-        rows, row_weights = distinct_rows(
-            X, sample_weight, self.n_landmarks, random_state
+    def _problem(self, X, y, sample_weight, distances):
+        """Return the validated input of a fit, or say what contradicts what."""
+        if self.n_components > X.shape[1]:
+            raise ValueError(
+                f"n_components={self.n_components} is larger than "
+                f"n_features={X.shape[1]}; use n_components={X.shape[1]} or less."
+            )
+        for parameter, wanted in _ONLY_WITH.items():
+            self._check_only_with(parameter, *wanted)
+        if (self.metric == "precomputed") != (distances is not None):
+            raise ValueError(
+                "Target distances come as fit(X, distances=D) together with "
+                f"metric='precomputed'; metric is {self.metric!r} and distances "
+                f"{'are' if distances is not None else 'are not'} given."
+            )
+        if distances is not None:
+            distances = check_distances(distances, "distances", n_rows=len(X))
+        labels = None
+        if self.target_weight > 0:
+            labels = self._labels(X, y)
+        elif self.solver == "published" and sample_weight is not None:
+            raise ValueError("solver='published' does not take sample_weight.")
+        sample_weight = check_sample_weight(
+            sample_weight,
+            np.empty(len(X)),
+            dtype=np.float64,
+            ensure_non_negative=True,
         )
-        rows = InternalRows.of(*runtime.tensors(rows, row_weights), self.n_components)
-        n_charts = int(np.clip(len(rows.Z) // (5 * self.n_components), 5, 50))
+        return Problem(X, sample_weight, labels, distances)
+
+    def _check_only_with(self, parameter, value, other, needed):
+        """Raise if a parameter has a value that another parameter rules out."""
+        given = getattr(self, parameter)
+        asked = given > 0 if value is None else given == value
+        if asked and getattr(self, other) != needed:
+            raise ValueError(
+                f"{parameter}={given!r} works with {other}={needed!r} only; set both, "
+                "or neither."
+            )
+
+    def _labels(self, X, y):
+        """Return classes as integers, -1 where they are unknown."""
+        if y is None:
+            raise ValueError(
+                f"target_weight={self.target_weight} pulls rows of one class together, "
+                "but fit was called without y."
+            )
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(X, y)
+        check_classification_targets(y)
+        classes, labels = np.unique(y, return_inverse=True)
+        if classes.dtype.kind in "if":
+            labels = np.where(y == UNLABELLED, UNLABELLED, labels)
+        return labels
+
+    def _solve(self, problem, runtime, random_state):
+        """Return the fitted map of the objective and solver that were asked for."""
+        if self.solver == "published":
+            return self._fit_published(problem, runtime, random_state)
+        if self.objective == "neighbors":
+            return self._fit_neighbors(problem, runtime, random_state)
+        return self._fit_distances(problem, runtime, random_state)
+
+    def _fit_distances(self, problem, runtime, random_state):
+        """Return the map of least stress, over distinct rows or landmarks."""
+        rows, targets, start = distance_problem(
+            problem,
+            runtime,
+            self.n_components,
+            metric=self.metric,
+            n_neighbors=_or_auto(self.n_neighbors, 10),
+            n_landmarks=self.n_landmarks,
+            target_weight=self.target_weight,
+            random_state=random_state,
+        )
+        most = _MOST_CHARTS[self.metric]
+        n_charts = int(np.clip(len(rows.Z) // (5 * self.n_components), 5, most))
         centers = self._place_centers(rows, n_charts, random_state)
-        widths = chart_widths(centers, _or_auto(self.width, 1.0))
-        centers, widths = runtime.tensors(centers, widths)
+        width = _or_auto(self.width, 1.0 if self.metric == "euclidean" else 0.5)
+        centers, widths = runtime.tensors(centers, chart_widths(centers, width))
         max_iter = _or_auto(self.max_iter, 60)
         few_features = self.n_features_in_ <= 3
         with FitProgress(self, max_iter=max_iter) as progress:
@@ -50,37 +146,45 @@ class LinearMixtureFittingMixin:
                 centers,
                 widths,
                 self.n_components,
+                targets=targets,
+                start_embedding=start,
                 ridge=_or_auto(self.ridge, 1e-4 if few_features else 3e-3),
                 max_iter=max_iter,
                 tol=self.tol,
                 stop_requested=progress.step,
             )
 
-    def _fit_neighbors(self, X, sample_weight, runtime, random_state):
+    def _fit_neighbors(self, problem, runtime, random_state):
         """Return the map that keeps neighbourhoods, over all rows."""
-        indices = np.flatnonzero(sample_weight)
+        indices = np.flatnonzero(problem.row_weights)
+        weights = problem.row_weights[indices]
         automatic = neighbor_defaults(len(indices))
         rows = sampled_rows(
-            X, indices, sample_weight, self.n_components, runtime, random_state
+            problem.X,
+            indices,
+            problem.row_weights,
+            self.n_components,
+            runtime,
+            random_state,
         )
         centers = self._place_centers(rows, automatic["n_gaussians"], random_state)
         widths = chart_widths(centers, _or_auto(self.width, 0.1))
-        Z = all_inputs(X, indices, rows, runtime)
-        weights = sample_weight[indices]
-        equal = weights.min() == weights.max()
         options = NeighborOptions(
             n_neighbors=_or_auto(self.n_neighbors, 15),
             n_positive=automatic["n_positive"],
             stress_weight=self.stress_weight,
+            target_weight=self.target_weight,
             learning_rate=_LEARNING_RATE,
             n_steps=_or_auto(self.max_iter, automatic["max_iter"]),
             batch_size=_or_auto(self.batch_size, automatic["batch_size"]),
         )
+        equal = weights.min() == weights.max()
         with FitProgress(self, max_iter=_REPORTS + 1) as progress:
-            fitted = fit_neighbor_map(
-                Z,
+            return fit_neighbor_map(
+                all_inputs(problem.X, indices, rows, runtime),
                 rows,
                 None if equal else runtime.tensor(weights),
+                None if problem.labels is None else problem.labels[indices],
                 *runtime.tensors(centers, widths),
                 self.n_components,
                 options,
@@ -89,7 +193,35 @@ class LinearMixtureFittingMixin:
                 generator=runtime.generator(random_state),
                 report=progress.step,
             )
-        return fitted
+
+    def _fit_published(self, problem, runtime, random_state):
+        """Return the map of the published method, on all rows as they are."""
+        (X,) = runtime.tensors(problem.X)
+        centers = place_centers(
+            X.cpu().numpy(),
+            _or_auto(self.n_gaussians, min(100, len(X))),
+            "random",
+            problem.row_weights,
+            random_state,
+        )
+        max_iter = _or_auto(self.max_iter, 2000)
+        with FitProgress(self, max_iter=max_iter) as progress:
+            fitted = fit_published(
+                X,
+                runtime.tensor(centers),
+                self.n_components,
+                max_iter=max_iter,
+                generator=runtime.generator(random_state),
+                stop_requested=progress.step,
+            )
+        return FittedMap(
+            map=fitted.map,
+            decoder=None,
+            loss_curve=fitted.loss_curve,
+            stress=None,
+            n_iter=len(fitted.loss_curve) - 1,
+            feature_scale=X.std(0, correction=0),
+        )
 
     def _place_centers(self, rows, automatic, random_state):
         """Return the charts' centres in internal units."""

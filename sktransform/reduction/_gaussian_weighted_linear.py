@@ -6,6 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sktransform.base import TorchTransformer
@@ -19,9 +20,13 @@ from sktransform.reduction._fitting import LinearMixtureFittingMixin
 from sktransform.utils._sklearn import (
     Interval,
     StrOptions,
-    check_sample_weight,
     fit_context,
 )
+
+
+def _has_decoder(reducer):
+    """Tell whether a reducer's solver has a way back."""
+    return reducer.solver != "published"
 
 
 class GaussianWeightedLinearReducer(
@@ -30,55 +35,96 @@ class GaussianWeightedLinearReducer(
     ClassNamePrefixFeaturesOutMixin,
     TorchTransformer,
 ):
-    """Reduce dimensions by a mixture of linear maps that keeps distances.
+    """Reduce dimensions by a mixture of linear maps that explains itself.
 
     The map is ``f(x) = sum_i w_i(x) (b_i + A_i (x - mu_i))``: charts with centres
     ``mu_i`` hold an affine map each, and a row follows the charts near it, with weights
-    ``w(x) = softmax_i(-||x - mu_i||^2 / s_i)``. Distances between embedded rows imitate
-    those between the rows. The result is a function: new rows are mapped in
-    milliseconds, each the same alone or in a batch, its exact Jacobian tells which
-    features moved a row, and a decoder leads back.
+    ``w(x) = softmax_i(-||x - mu_i||^2 / s_i)``. It keeps distances or neighbourhoods.
+    Whatever it keeps, it is a function: new rows are mapped in milliseconds, each the
+    same alone or in a batch, its exact Jacobian tells which features moved a row, and a
+    decoder leads back.
 
-    The charts are placed first; the affine maps then minimise the stress, from PCA
-    on, by majorisation: no learning rate, and the objective never rises.
+    Distances are kept by majorisation of the stress, from PCA on: no learning rate, and
+    the objective never rises. Neighbourhoods are kept by stochastic gradients.
 
     Parameters
     ----------
     n_components : int, default=2
         Number of dimensions of the embedding, at most the number of features.
 
+    objective : {"distance", "neighbors"}, default="distance"
+        What the map keeps: all distances, or each row's nearest neighbours.
+
+    stress_weight : float, default=0.2
+        Dial of the neighbour objective towards distances, from 0 (neighbours alone) to
+        1 (distances alone).
+
+    metric : {"euclidean", "geodesic", "precomputed"}, default="euclidean"
+        Which distances are kept: straight ones; lengths of shortest paths over the
+        graph of nearest neighbours, which unroll a sheet; or those given to `fit`.
+
+    target_weight : float, default=0.0
+        How strongly rows of one class in `y` are pulled together, from 0 (not at all)
+        to 1: the share by which their distances are shortened, or the share of
+        attracting neighbours that are of the row's class. Rows with label -1 have no
+        class.
+
+    n_neighbors : int or "auto", default="auto"
+        Neighbours in the graph of geodesic distances (10), or those that are kept (15).
+        A sheet that stays folded wants fewer.
+
     n_gaussians : int or "auto", default="auto"
         Number of charts. "auto" takes one for every ``5 * n_components`` distinct
-        rows that the solver sees, at least 5 and at most 50.
+        rows that the solver sees, at least 5 and at most 50 (100 for distances that
+        are not straight); one for every 18 rows, at most 300 (400 above 30,000 rows),
+        to keep neighbours.
 
     centers : {"kmeans", "random", "farthest"} or array-like of shape \
             (n_gaussians, n_features), default="kmeans"
-        Where the charts lie: means of clusters, rows drawn at random, rows each
-        farthest from those before it, or the given points.
+        Where the charts lie, at first: means of clusters, rows drawn at random, rows
+        each farthest from those before it, or the given points. The neighbour
+        objective moves them.
 
-    width : float, default=1.0
+    width : float or "auto", default="auto"
         Width of the charts, as a factor on the mean squared distance from a centre to
         its three nearest other centres. Narrower charts follow the data more closely
-        and give less to new rows.
+        and give less to new rows. "auto" takes 1 for straight distances, 0.5 for
+        others, and starts with 0.1 to keep neighbours.
 
     ridge : float or "auto", default="auto"
-        Weight of the squared difference of the affine maps from PCA, in units where
-        the features have mean variance 1. "auto" takes 1e-4 for up to three features
-        and 3e-3 for more. Large values return PCA.
+        Weight of the squared difference of the affine maps from where the majorisation
+        starts, in units where the features have mean variance 1. "auto" takes 1e-4 for
+        up to three features and 3e-3 for more. Large values return PCA.
 
     n_landmarks : int or "auto", default="auto"
-        Most rows that the solver sees, drawn at random; time and memory grow with
-        their square and hardly with the number of rows. "auto" takes all rows up to
-        3000, and 2000 of them above.
+        Most rows that the majorisation sees, drawn at random; its time and memory grow
+        with their square and hardly with the number of rows. "auto" takes all rows up
+        to 3000, and 2000 of them above.
 
-    max_iter : int, default=60
-        Most iterations of the majorisation.
+    solver : {"majorize", "published"}, default="majorize"
+        "published" fits the distances as the method's author did, to compare with: full
+        batches of Adam from a random start, without offsets and without a decoder.
+
+    max_iter : int or "auto", default="auto"
+        Most iterations: 60 of the majorisation, 2000 gradient steps to keep neighbours
+        (3000 above 30,000 rows), 2000 epochs of the published solver.
 
     tol : float, default=1e-5
-        Stop when the objective falls by less than this fraction of itself.
+        Stop the majorisation when the objective falls by less than this fraction.
+
+    batch_size : int or "auto", default="auto"
+        Pairs of neighbours in a gradient step: 256, or 512 from 5000 rows on.
+
+    anchored : bool, default=False
+        With the neighbour objective: keep the training rows, and map new rows onto the
+        position of one of their 10 nearest, by a vote among them and the map. New rows
+        then fall onto the islands of a map and not between them. The price: memory for
+        all rows in up to 50 dimensions, a transform that is not continuous and that
+        gives many rows one position; `jacobian` and what builds on it describe the map
+        without the vote.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of the landmarks and of "kmeans" and "random" centres.
+        Seed of landmarks, centres and gradient steps.
 
     device : str, default="auto"
         Where to compute: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own
@@ -92,22 +138,26 @@ class GaussianWeightedLinearReducer(
 
     stress_ : float
         ``sqrt(sum (d - d')^2 / sum d^2)`` over pairs of the rows that the solver saw,
-        with distances d between rows and d' between embedded rows. This is normalised
-        by the rows' distances; Kruskal's stress-1 divides by the embedding's.
+        with target distances d and embedded distances d'. This is normalised by the
+        targets; Kruskal's stress-1 divides by the embedding's distances.
 
-    loss_curve_ : ndarray of shape (`n_iter_` + 1,)
-        The objective at PCA and after each iteration: squared stress plus penalty.
+    loss_curve_ : ndarray
+        The objective at the start and after each iteration: squared stress plus
+        penalty. For the neighbour objective, its mean over each hundredth of the steps.
 
     n_iter_ : int
-        Iterations done.
+        Iterations or gradient steps done.
 
     map_ : dict of str to ndarray
         State of the map: "mean", "centers" (less the mean), "widths", "components",
-        "offsets" and, for more than 100 features, the "projection" onto 50 principal
-        directions in which the other entries live.
+        "offsets" and, for many features, the "projection" onto 50 principal directions
+        in which the other entries live.
 
-    decoder_ : dict of str to ndarray
+    decoder_ : dict of str to ndarray or None
         State of the map back, of the same form.
+
+    anchors_ : dict of str to ndarray or None
+        What the anchored transform keeps: "inputs", "embedding" and "unit".
 
     feature_scale_ : ndarray of shape (n_features,)
         Standard deviation of each feature, the unit of `influence`.
@@ -122,6 +172,7 @@ class GaussianWeightedLinearReducer(
     --------
     sklearn.decomposition.PCA : The linear map that this one starts from.
     sklearn.manifold.MDS : Minimises the same stress without a map for new rows.
+    sklearn.manifold.Isomap : Scales geodesic distances, from which they start here.
 
     Notes
     -----
@@ -185,6 +236,9 @@ class GaussianWeightedLinearReducer(
         ],
         "tol": [Interval(Real, 0, None, closed="left")],
         "anchored": ["boolean"],
+        "metric": [StrOptions({"euclidean", "geodesic", "precomputed"})],
+        "solver": [StrOptions({"majorize", "published"})],
+        "target_weight": [Interval(Real, 0, 1, closed="both")],
         "random_state": ["random_state"],
     }
 
@@ -194,12 +248,15 @@ class GaussianWeightedLinearReducer(
         *,
         objective="distance",
         stress_weight=0.2,
+        metric="euclidean",
+        target_weight=0.0,
         n_neighbors="auto",
         n_gaussians="auto",
         centers="kmeans",
         width="auto",
         ridge="auto",
         n_landmarks="auto",
+        solver="majorize",
         max_iter="auto",
         tol=1e-5,
         batch_size="auto",
@@ -210,12 +267,15 @@ class GaussianWeightedLinearReducer(
         self.n_components = n_components
         self.objective = objective
         self.stress_weight = stress_weight
+        self.metric = metric
+        self.target_weight = target_weight
         self.n_neighbors = n_neighbors
         self.n_gaussians = n_gaussians
         self.centers = centers
         self.width = width
         self.ridge = ridge
         self.n_landmarks = n_landmarks
+        self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
         self.batch_size = batch_size
@@ -224,7 +284,7 @@ class GaussianWeightedLinearReducer(
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None, distances=None):
         """Learn the map and the decoder.
 
         Parameters
@@ -232,12 +292,17 @@ class GaussianWeightedLinearReducer(
         X : array-like, data frame or Tensor of shape (n_samples, n_features)
             The rows; at least two.
 
-        y : None
-            Ignored; here for pipelines.
+        y : array-like of shape (n_samples,), default=None
+            Classes, -1 where unknown. Read only if `target_weight` is above 0.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, not negative. A pair of rows weighs the product of
-            their weights. None weighs every row 1.
+            their weights; with ``objective="neighbors"`` a row is drawn as often as it
+            weighs. None weighs every row 1.
+
+        distances : array-like of shape (n_samples, n_samples), default=None
+            Target distances, for ``metric="precomputed"``: symmetric, finite, not
+            negative, 0 on the diagonal.
 
         Returns
         -------
@@ -247,38 +312,23 @@ class GaussianWeightedLinearReducer(
         Raises
         ------
         ValueError
-            If X is not numeric, finite and two-dimensional, or has fewer features
-            than `n_components`.
+            If X is not numeric, finite and two-dimensional, has fewer features than
+            `n_components`, or if parameters contradict each other.
         """
         X = self._validate_rows(X, reset=True, min_samples=2)
-        if self.n_components > X.shape[1]:
-            raise ValueError(
-                f"n_components={self.n_components} is larger than "
-                f"n_features={X.shape[1]}; use n_components={X.shape[1]} or less."
-            )
-        sample_weight = check_sample_weight(
-            sample_weight,
-            np.empty(len(X)),
-            dtype=np.float64,
-            ensure_non_negative=True,
-        )
-        random_state = check_random_state(self.random_state)
+        problem = self._problem(X, y, sample_weight, distances)
         runtime = self._runtime(X)
-        if self.anchored and self.objective != "neighbors":
-            raise ValueError(
-                "anchored=True stores the positions of a map that keeps neighbours; "
-                "use objective='neighbors' with it."
-            )
-        solver = {"distance": self._fit_distances, "neighbors": self._fit_neighbors}
-        fitted = solver[self.objective](X, sample_weight, runtime, random_state)
+        fitted = self._solve(problem, runtime, check_random_state(self.random_state))
         self.map_ = runtime.state(fitted.map)
-        self.decoder_ = runtime.state(fitted.decoder)
+        self.decoder_ = fitted.decoder and runtime.state(fitted.decoder)
+        self.anchors_ = fitted.anchors and runtime.state(fitted.anchors)
         self.loss_curve_ = np.array(fitted.loss_curve)
-        self.stress_ = fitted.stress
         self.n_iter_ = fitted.n_iter
         (self.feature_scale_,) = runtime.arrays(fitted.feature_scale)
-        self.anchors_ = fitted.anchors and runtime.state(fitted.anchors)
         (self.embedding_,) = runtime.arrays(runtime.map(self._mapping(runtime), X))
+        self.stress_ = fitted.stress
+        if self.stress_ is None:
+            self.stress_ = stress(*runtime.arrays(X), self.embedding_)
         return self
 
     def transform(self, X):
@@ -302,14 +352,15 @@ class GaussianWeightedLinearReducer(
 
     def _mapping(self, runtime):
         """Return the function of rows that `transform` applies."""
-        module = runtime.module(GaussianWeightedMap, self.map_)
-        if not self.anchored:
+        module = self._module(runtime)
+        if self.anchors_ is None:
             return module
         anchors = {
             k: runtime.tensor(v, runtime.dtype) for k, v in self.anchors_.items()
         }
         return AnchoredMap(module, **anchors)
 
+    @available_if(_has_decoder)
     def inverse_transform(self, X, *, n_refinements=0):
         """Map points of the embedding back to rows.
 
@@ -351,6 +402,7 @@ class GaussianWeightedLinearReducer(
 
         return runtime.map(rows_of, points)
 
+    @available_if(_has_decoder)
     def reconstruction_error(self, X):
         """Return how far rows are from their reconstruction.
 
@@ -397,4 +449,4 @@ class GaussianWeightedLinearReducer(
 
     @property
     def _n_features_out(self):
-        return self.map_["offsets"].shape[1]
+        return self.map_["components"].shape[1]

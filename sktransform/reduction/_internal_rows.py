@@ -19,19 +19,13 @@ _WIDEST = 100
 _PROJECTED = 50
 
 
-def distinct_rows(X, sample_weight, n_landmarks, random_state):
-    """Return the distinct rows that the solver sees, and their weights.
-
-    Equal rows become one row with the sum of their weights, and rows of weight 0 are
-    left out: weights and repetition then mean the same by construction.
+def select_rows(row_weights, n_landmarks, random_state):
+    """Return the places of the rows that the solver sees.
 
     Parameters
     ----------
-    X : ndarray or Tensor of shape (n_samples, n_features)
-        All rows.
-
-    sample_weight : ndarray of shape (n_samples,)
-        Their weights, not negative and not all 0.
+    row_weights : ndarray of shape (n_rows,)
+        Weights of all rows, not negative and not all 0.
 
     n_landmarks : int or "auto"
         Most rows to keep, drawn at random.
@@ -41,24 +35,15 @@ def distinct_rows(X, sample_weight, n_landmarks, random_state):
 
     Returns
     -------
-    rows : ndarray of shape (n_rows, n_features)
-        Distinct rows in float64, sorted.
-
-    row_weights : ndarray of shape (n_rows,)
-        Positive weights.
+    ndarray of int
+        Places of rows of positive weight, in order.
     """
-    indices = np.flatnonzero(sample_weight)
+    indices = np.flatnonzero(row_weights)
     if n_landmarks == "auto":
         n_landmarks = _AUTO_LANDMARKS if len(indices) > _MOST_ROWS else _MOST_ROWS
     if len(indices) > n_landmarks:
         indices = np.sort(random_state.choice(indices, n_landmarks, replace=False))
-    if isinstance(X, torch.Tensor):
-        rows = X[torch.from_numpy(indices).to(X.device)].cpu().numpy()
-    else:
-        rows = X[indices]
-    rows, places = np.unique(rows, axis=0, return_inverse=True)
-    row_weights = np.bincount(places.ravel(), weights=sample_weight[indices])
-    return rows.astype(np.float64), row_weights
+    return indices
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,9 @@ class NeighborOptions:
     stress_weight : float
         The dial, from 0 (neighbours alone) to 1 (distances alone).
 
+    target_weight : float
+        Share of the attracting neighbours that come from the row's own class.
+
     learning_rate : float
         Peak rate of the parameters' common schedule.
 
@@ -66,6 +69,7 @@ class NeighborOptions:
     n_neighbors: int
     n_positive: int
     stress_weight: float
+    target_weight: float
     learning_rate: float
     n_steps: int
     batch_size: int
@@ -163,11 +167,33 @@ def _schedule(progress):
     return 0.5 * (1 + math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP)))
 
 
-class _Batches:
-    """Jittered pairs of neighbours, drawn from a local generator."""
+class Batches:
+    """Jittered pairs of neighbours, drawn from a local generator.
 
-    def __init__(self, Z, neighbors, row_weights, options, generator):
-        self._Z, self._neighbors = Z, neighbors
+    Parameters
+    ----------
+    Z : Tensor of shape (n_rows, n_inputs)
+        Centred rows of unit mean squared norm.
+
+    neighbors : Tensor of shape (n_rows, n_neighbors)
+        Places of each row's nearest others.
+
+    relatives : Tensor of shape (n_rows, n_neighbors) or None
+        Places of the nearest others of its class.
+
+    row_weights : Tensor of shape (n_rows,) or None
+        How often a row is an anchor.
+
+    options : NeighborOptions
+        Sizes and shares.
+
+    generator : torch.Generator
+        Source of the draws.
+    """
+
+    def __init__(self, Z, neighbors, relatives, row_weights, options, generator):
+        self._Z, self._neighbors, self._relatives = Z, neighbors, relatives
+        self._target_weight = options.target_weight
         self._n_positive = min(options.n_positive, neighbors.shape[1])
         self._n_jitter = min(_JITTER_NEIGHBORS, neighbors.shape[1])
         self._batch_size = options.batch_size
@@ -195,7 +221,12 @@ class _Batches:
             uniform = self._uniform(size).to(self._cumulated.dtype)
             anchors = torch.searchsorted(self._cumulated, uniform, right=True)
             anchors.clamp_max_(len(self._Z) - 1)
-        partners = self._neighbors[anchors, self._integers(self._n_positive, size)]
+        places = self._integers(self._n_positive, size)
+        partners = self._neighbors[anchors, places]
+        if self._relatives is not None:
+            supervised = self._uniform(size) < self._target_weight
+            relatives = self._relatives[anchors, places]
+            partners = torch.where(supervised, relatives, partners)
         rows = torch.cat([anchors, partners])
         first, second = (
             self._neighbors[rows, self._integers(self._n_jitter, 2 * size)]
@@ -206,18 +237,13 @@ class _Batches:
         return self._Z[rows].addcmul_(self._Z[first] - self._Z[second], amount)
 
 
-def fit_neighbors(
-    Z, neighbors, centers, widths, axes, row_weights, options, *, generator, report
-):
+def fit_neighbors(batches, centers, widths, axes, options, *, report):
     """Train the map on rows in internal units.
 
     Parameters
     ----------
-    Z : Tensor of shape (n_rows, n_inputs)
-        Centred rows of unit mean squared norm.
-
-    neighbors : Tensor of shape (n_rows, n_neighbors)
-        Places of each row's nearest others.
+    batches : Batches
+        Source of pairs.
 
     centers : Tensor of shape (n_charts, n_inputs)
         Centres of the charts to start at.
@@ -228,14 +254,8 @@ def fit_neighbors(
     axes : Tensor of shape (n_inputs, n_outputs)
         Principal axes of the rows, where the map starts.
 
-    row_weights : Tensor of shape (n_rows,) or None
-        How often a row is an anchor.
-
     options : NeighborOptions
         The objective and its limits.
-
-    generator : torch.Generator
-        Source of the batches.
 
     report : callable
         Called after each hundredth of the steps; a true answer stops.
@@ -261,7 +281,6 @@ def fit_neighbors(
         min(_SMOOTHED_OVER + 1, n_charts), largest=False
     )
     near = near.indices[:, 1:]
-    batches = _Batches(Z, neighbors, row_weights, options, generator)
     pair_state = PairState(options.stress_weight)
     interval = max(1, options.n_steps // 100)
     curve, losses = [], []

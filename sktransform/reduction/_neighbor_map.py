@@ -7,9 +7,10 @@ import numpy as np
 import torch
 
 from sktransform.nn._gaussian_weighted import gaussian_weights, mixture_values
+from sktransform.reduction._distance_problem import UNLABELLED
 from sktransform.reduction._fitted_map import FittedMap, map_and_decoder
 from sktransform.reduction._internal_rows import InternalRows
-from sktransform.reduction._neighbor_fit import fit_neighbors, polish
+from sktransform.reduction._neighbor_fit import Batches, fit_neighbors, polish
 from sktransform.runtime._linalg import principal_axes
 from sktransform.runtime._nearest import nearest_others
 
@@ -126,13 +127,16 @@ def fit_neighbor_map(
     Z,
     rows,
     row_weights,
+    labels,
     centers,
     widths,
     n_components,
     options,
     *,
     anchored,
-    **training,
+    random_state,
+    generator,
+    report,
 ):
     """Train a map on all rows and bring it into its final form.
 
@@ -146,6 +150,9 @@ def fit_neighbor_map(
 
     row_weights : Tensor of shape (n_rows,) or None
         How often a row is an anchor.
+
+    labels : ndarray of int, shape (n_rows,) or None
+        Classes, -1 where unknown, if they are to shape the map.
 
     centers : Tensor of shape (n_charts, n_inputs)
         Centres of the charts to start at.
@@ -162,8 +169,14 @@ def fit_neighbor_map(
     anchored : bool
         Whether to keep the rows and their positions for the anchored transform.
 
-    **training
-        Seeds and the way to report, see :func:`fit_neighbors`.
+    random_state : RandomState
+        Seed of the neighbour search.
+
+    generator : torch.Generator
+        Source of the batches.
+
+    report : callable
+        See :func:`fit_neighbors`.
 
     Returns
     -------
@@ -172,11 +185,14 @@ def fit_neighbor_map(
     """
     axes = principal_axes(rows.Z, n_components, rows.row_weights)
     single = (tensor.to(Z) for tensor in (centers, widths, axes))
-    random_state = training.pop("random_state")
     n_neighbors = min(options.n_neighbors, len(Z) - 1)
     neighbors = nearest_others(Z, n_neighbors, random_state)
+    relatives = None
+    if options.target_weight > 0:
+        relatives = _nearest_relatives(Z, neighbors, labels, random_state)
+    batches = Batches(Z, neighbors, relatives, row_weights, options, generator)
     trained, loss_curve, n_iter = fit_neighbors(
-        Z, neighbors, *single, row_weights, options, **training
+        batches, *single, options, report=report
     )
     centers = trained.centers.to(torch.float64)
     widths = trained.log_widths.to(torch.float64).exp()
@@ -199,7 +215,7 @@ def fit_neighbor_map(
     if anchored:
         images = torch.cat([trained.forward(part)[0] for part in Z.split(_BLOCK_ROWS)])
         if len(Z) > _VERY_MANY_ROWS:
-            images = polish(images, neighbors, options, training["generator"])
+            images = polish(images, neighbors, options, generator)
         anchors = {
             "inputs": Z * rows.unit.to(Z),
             "embedding": place(scale.to(Z) * images),
@@ -214,3 +230,18 @@ def fit_neighbor_map(
         feature_scale=rows.deviations(),
         anchors=anchors,
     )
+
+
+def _nearest_relatives(Z, neighbors, labels, random_state):
+    """Return the nearest rows of the same class, of any class where it is unknown."""
+    relatives = neighbors.clone()
+    for label in np.unique(labels[labels != UNLABELLED]):
+        members = torch.from_numpy(np.flatnonzero(labels == label)).to(Z.device)
+        if len(members) < 2:
+            continue
+        k = min(neighbors.shape[1], len(members) - 1)
+        nearest = members[nearest_others(Z[members], k, random_state)]
+        # A small class repeats its few members.
+        columns = torch.arange(neighbors.shape[1], device=Z.device) % k
+        relatives[members] = nearest[:, columns]
+    return relatives

@@ -55,7 +55,7 @@ def _nearest(rows, reference, n_neighbors):
 
 
 def with_positive_peaks(directions):
-    """Return directions with signs such that the entry of largest magnitude is positive.
+    """Return directions whose entry of largest magnitude is positive.
 
     Parameters
     ----------

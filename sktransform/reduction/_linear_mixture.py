@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The charts of a fitted mixture of linear maps, and its exact derivative."""
+
+import torch
+from sklearn.utils import Bunch
+from sklearn.utils.validation import check_is_fitted
+
+from sktransform.nn._gaussian_weighted import GaussianWeightedMap
+from sktransform.nn._products import row_stable_product
+from sktransform.nn._published import PublishedMap
+
+
+class LinearMixtureMixin:
+    """Charts and derivative of an estimator whose `map_` is a mixture of linear maps.
+
+    The estimator is a `TorchTransformer` whose `_mapping` is what `transform` applies.
+    """
+
+    def jacobian(self, X):
+        """Return the exact derivative of the map at rows.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_components, n_features)
+            How each coordinate of the embedding changes with each feature.
+        """
+        X, runtime = self._checked(X)
+        return runtime.map(self._module(runtime).jacobian, X)
+
+    def chart_weights(self, X):
+        """Return how much each row follows each chart.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_charts)
+            The weights, which sum to 1 in each row.
+        """
+        X, runtime = self._checked(X)
+        return runtime.map(self._module(runtime).weights, X)
+
+    def published_quantities(self, X):
+        """Return the quantities of the published method under their own names.
+
+        They read the blended matrix ``A(x) = sum_i w_i(x) A_i``, which is not the
+        derivative of the map: what the weights' own change adds is left out.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        Bunch
+            global_influence : of shape (n_features,)
+                Share of a feature in the magnitudes of a chart's linear map, in the
+                mean over charts. Sums to 1.
+            local_influence : of shape (n_samples, n_features)
+                Share of a feature in the magnitudes of the blended matrix.
+            skewness : of shape (n_samples,)
+                Variance of the local influence over features; not a third moment.
+            frobenius_norm : of shape (n_samples,)
+                Frobenius norm of the blended matrix. An isometry onto q components has
+                the square root of q, not 1.
+        """
+        X, runtime = self._checked(X)
+        module = self._module(runtime)
+        components = runtime.tensor(self.components_, runtime.dtype)
+
+        def shares_and_norm(block):
+            blended = row_stable_product(module.weights(block), components.flatten(1))
+            blended = blended.view(len(block), *components.shape[1:])
+            norms = torch.linalg.vector_norm(blended, dim=(1, 2))
+            return torch.cat([_shares(blended), norms.unsqueeze(1)], 1)
+
+        mapped = runtime.map(shares_and_norm, X)
+        local = mapped[:, :-1]
+        return as_came(
+            runtime,
+            global_influence=_shares(components).mean(0),
+            local_influence=local,
+            skewness=((local - local.mean(1)[:, None]) ** 2).mean(1),
+            frobenius_norm=mapped[:, -1],
+        )
+
+    @property
+    def centers_(self):
+        """Centres of the charts, shape (n_charts, n_features)."""
+        return self.map_.get("mean", 0) + self._in_features(self.map_["centers"])
+
+    @property
+    def embedded_centers_(self):
+        """Images of the charts' centres, shape (n_charts, n_components)."""
+        centers = self.centers_
+        runtime = self._runtime(centers)
+        return runtime.map(self._mapping(runtime), centers)
+
+    @property
+    def widths_(self):
+        """Widths of the charts in squared units of X, shape (n_charts,)."""
+        return self.map_["widths"]
+
+    @property
+    def components_(self):
+        """Linear maps of the charts, shape (n_charts, n_components, n_features)."""
+        return self._in_features(self.map_["components"])
+
+    @property
+    def offsets_(self):
+        """Values of the charts at their centres, shape (n_charts, n_components)."""
+        return self.map_["offsets"]
+
+    @property
+    def mean_(self):
+        """Mean of the rows that the solver saw, shape (n_features,)."""
+        return self.map_["mean"]
+
+    def _in_features(self, directions):
+        """Return directions of the projected space in the features' space."""
+        if "projection" not in self.map_:
+            return directions
+        return directions @ self.map_["projection"].T
+
+    def _checked(self, X):
+        """Return validated rows of a fitted estimator and their runtime."""
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False)
+        return X, self._runtime(X)
+
+    def _module(self, runtime):
+        """Return the map, which has `jacobian` and `weights`, as a module."""
+        is_published = "mean" not in self.map_
+        return runtime.module(
+            PublishedMap if is_published else GaussianWeightedMap, self.map_
+        )
+
+
+def as_came(runtime, **values):
+    """Return named results as the rows came, in their precision.
+
+    Parameters
+    ----------
+    runtime : Runtime
+        The runtime of the rows.
+
+    **values : ndarray or Tensor
+        Results, on any device.
+
+    Returns
+    -------
+    Bunch
+        Arrays, or tensors on the rows' device.
+    """
+    where = runtime.output_device or "cpu"
+    tensors = {
+        name: torch.as_tensor(value).to(where, runtime.dtype)
+        for name, value in values.items()
+    }
+    return Bunch(**(tensors if runtime.output_device else runtime.state(tensors)))
+
+
+def _shares(matrices):
+    """Return the features' shares in the magnitudes of (n, outputs, features)."""
+    magnitudes = matrices.abs().sum(1)
+    total = magnitudes.sum(1, keepdim=True)
+    return magnitudes / total.clamp_min(torch.finfo(total.dtype).tiny)
