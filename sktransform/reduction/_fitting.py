@@ -3,6 +3,7 @@
 
 import numpy as np
 import torch
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     check_array,
@@ -17,6 +18,7 @@ from sktransform.reduction._distance_problem import (
     distance_problem,
 )
 from sktransform.reduction._fitted_map import FittedMap
+from sktransform.reduction._internal_rows import AUTO_LANDMARKS
 from sktransform.reduction._neighbor_fit import NeighborOptions
 from sktransform.reduction._neighbor_map import (
     all_inputs,
@@ -25,6 +27,7 @@ from sktransform.reduction._neighbor_map import (
     sampled_rows,
 )
 from sktransform.reduction._published import fit_published
+from sktransform.reduction._reservoir import add_to_reservoir, empty_reservoir
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.utils._charts import chart_widths, place_centers
 from sktransform.utils._sklearn import check_sample_weight
@@ -39,6 +42,9 @@ _REPORTS = 100
 # Charts of a map of distances: most for straight ones, and for those along the data.
 _MOST_CHARTS = {"euclidean": 50, "geodesic": 100, "precomputed": 100}
 
+
+# Share of a sample of a stream that must have changed before the map is fitted anew.
+_REFIT_SHARE = 0.1
 
 # Parameter: the value that asks for something (None for any above 0), and the other
 # parameter with the value that it needs.
@@ -222,6 +228,18 @@ class LinearMixtureFittingMixin:
             n_iter=len(fitted.loss_curve) - 1,
             feature_scale=X.std(0, correction=0),
         )
+
+    def _extended_reservoir(self, rows, row_weights):
+        """Return the sample after a block, and whether to fit to it anew."""
+        reservoir = getattr(self, "reservoir_", None)
+        if reservoir is None:
+            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+            reservoir = empty_reservoir(rows[:0], int(seed))
+        limit = _or_auto(self.n_landmarks, AUTO_LANDMARKS)
+        reservoir = add_to_reservoir(reservoir, rows, row_weights, limit)
+        least = 1 if reservoir["n_seen"] <= limit else _REFIT_SHARE * limit
+        refit = reservoir["n_changed"] >= least
+        return {**reservoir, **({"n_changed": 0} if refit else {})}, refit
 
     def _place_centers(self, rows, automatic, random_state):
         """Return the charts' centres in internal units."""

@@ -15,6 +15,7 @@ from sktransform.nn._gaussian_weighted import GaussianWeightedMap
 from sktransform.nn._products import row_stable_product
 from sktransform.reduction._anchors import AnchoredMap
 from sktransform.reduction._decoder import refine
+from sktransform.reduction._distance_problem import Problem
 from sktransform.reduction._explanation import LinearMixtureExplanationMixin
 from sktransform.reduction._fitting import LinearMixtureFittingMixin
 from sktransform.utils._sklearn import (
@@ -27,6 +28,12 @@ from sktransform.utils._sklearn import (
 def _has_decoder(reducer):
     """Tell whether a reducer's solver has a way back."""
     return reducer.solver != "published"
+
+
+def _can_stream(reducer):
+    """Tell whether a reducer keeps something that a sample of the rows stands for."""
+    asked = reducer.objective, reducer.metric, reducer.solver, reducer.target_weight
+    return asked == ("distance", "euclidean", "majorize", 0)
 
 
 class GaussianWeightedLinearReducer(
@@ -161,6 +168,10 @@ class GaussianWeightedLinearReducer(
 
     feature_scale_ : ndarray of shape (n_features,)
         Standard deviation of each feature, the unit of `influence`.
+
+    reservoir_ : dict
+        After `partial_fit`: "rows" and "row_weights" of the sample, and what its draw
+        needs.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -316,7 +327,11 @@ class GaussianWeightedLinearReducer(
             `n_components`, or if parameters contradict each other.
         """
         X = self._validate_rows(X, reset=True, min_samples=2)
-        problem = self._problem(X, y, sample_weight, distances)
+        vars(self).pop("reservoir_", None)
+        return self._fit(X, self._problem(X, y, sample_weight, distances))
+
+    def _fit(self, X, problem):
+        """Fit to validated input."""
         runtime = self._runtime(X)
         fitted = self._solve(problem, runtime, check_random_state(self.random_state))
         self.map_ = runtime.state(fitted.map)
@@ -329,6 +344,44 @@ class GaussianWeightedLinearReducer(
         self.stress_ = fitted.stress
         if self.stress_ is None:
             self.stress_ = stress(*runtime.arrays(X), self.embedding_)
+        return self
+
+    @available_if(_can_stream)
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Learn from one more block of rows; for straight distances.
+
+        A uniform sample of all rows so far is kept, and the map fitted to it anew
+        whenever enough of it has changed: with every block while it grows, and then
+        for each tenth of it. As long as the sample holds all rows, the result is that
+        of `fit` on all of them. After `fit`, a new stream begins.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            The block; the first needs two rows.
+
+        y : None
+            Ignored; here for pipelines.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative. None weighs every row 1.
+
+        Returns
+        -------
+        GaussianWeightedLinearReducer
+            The estimator. `reservoir_` holds the sample, at most `n_landmarks` rows
+            (2000 for "auto"), and `embedding_` their images.
+        """
+        first = not hasattr(self, "reservoir_")
+        X = self._validate_rows(X, reset=first, min_samples=2 if first else 1)
+        problem = self._problem(X, None, sample_weight, None)
+        (rows,) = self._runtime(X).arrays(X)
+        reservoir, refit = self._extended_reservoir(rows, problem.row_weights)
+        if refit:
+            sample = Problem(reservoir["rows"], reservoir["row_weights"])
+            self._fit(sample.X, sample)
+        self.reservoir_ = reservoir
         return self
 
     def transform(self, X):

@@ -12,7 +12,7 @@ from sktransform.runtime._linalg import principal_axes
 
 # The solver is quadratic in its rows: above so many it takes landmarks.
 _MOST_ROWS = 3000
-_AUTO_LANDMARKS = 2000
+AUTO_LANDMARKS = 2000
 
 # Wider data are projected onto so many principal directions first.
 _WIDEST = 100
@@ -40,7 +40,7 @@ def select_rows(row_weights, n_landmarks, random_state):
     """
     indices = np.flatnonzero(row_weights)
     if n_landmarks == "auto":
-        n_landmarks = _AUTO_LANDMARKS if len(indices) > _MOST_ROWS else _MOST_ROWS
+        n_landmarks = AUTO_LANDMARKS if len(indices) > _MOST_ROWS else _MOST_ROWS
     if len(indices) > n_landmarks:
         indices = np.sort(random_state.choice(indices, n_landmarks, replace=False))
     return indices

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Fitting block by block, and the sample behind it."""
+
+import numpy as np
+import pytest
+
+from sktransform.reduction import GaussianWeightedLinearReducer
+from sktransform.reduction._reservoir import add_to_reservoir, empty_reservoir
+
+
+@pytest.fixture(scope="module")
+def rows():
+    generator = np.random.default_rng(0)
+    return generator.normal(size=(600, 4)) @ generator.normal(size=(4, 6))
+
+
+def _stream(rows, cuts, limit=50, weights=None):
+    weights = np.ones(len(rows)) if weights is None else weights
+    reservoir = empty_reservoir(rows[:0], 0)
+    for part in np.split(np.arange(len(rows)), cuts):
+        reservoir = add_to_reservoir(reservoir, rows[part], weights[part], limit)
+    return reservoir
+
+
+def test_sample_does_not_depend_on_the_blocks(rows):
+    whole = _stream(rows, [])
+    for cuts in ([1, 2, 3], [300], [50, 51, 599]):
+        parts = _stream(rows, cuts)
+        np.testing.assert_array_equal(parts["rows"], whole["rows"])
+        assert parts["n_seen"] == 600
+
+
+def test_every_row_is_equally_likely_to_be_kept():
+    counts = np.zeros(40)
+    places = np.arange(40.0)[:, None]
+    for seed in range(2000):
+        reservoir = empty_reservoir(places[:0], seed)
+        for block in np.split(places, [3, 25]):
+            reservoir = add_to_reservoir(reservoir, block, np.ones(len(block)), 10)
+        counts[reservoir["rows"].astype(int).ravel()] += 1
+    # 2000 draws of 10 in 40: a standard deviation is 19.
+    assert np.abs(counts - 500).max() < 5 * 19.4
+
+
+def test_rows_without_weight_are_passed_over(rows):
+    weights = np.zeros(600)
+    weights[::3] = 2.0
+    reservoir = _stream(rows, [100, 350], limit=1000, weights=weights)
+    np.testing.assert_array_equal(reservoir["rows"], rows[::3])
+    np.testing.assert_array_equal(reservoir["row_weights"], 2.0)
+
+
+@pytest.mark.parametrize("cuts", [[300], [2, 10, 400]])
+def test_blocks_that_fit_into_the_sample_are_fitted_as_one(rows, cuts):
+    whole = GaussianWeightedLinearReducer(random_state=0).fit(rows)
+    parts = GaussianWeightedLinearReducer(random_state=0)
+    for block in np.split(rows, cuts):
+        parts.partial_fit(block)
+    np.testing.assert_array_equal(parts.transform(rows), whole.transform(rows))
+    np.testing.assert_array_equal(parts.embedding_, parts.transform(rows))
+
+
+def test_a_long_stream_serves_rows_that_it_did_not_keep(rows):
+    reducer = GaussianWeightedLinearReducer(n_landmarks=150, random_state=0)
+    for block in np.split(rows, 12):
+        reducer.partial_fit(block)
+    assert reducer.reservoir_["n_seen"] == 600
+    assert len(reducer.reservoir_["rows"]) == 150
+    whole = GaussianWeightedLinearReducer(random_state=0).fit(rows)
+    assert reducer.score(rows) > 1.1 * whole.score(rows)
+
+
+def test_a_full_sample_is_fitted_anew_for_each_tenth_that_changes(rows):
+    reducer = GaussianWeightedLinearReducer(n_landmarks=200, random_state=0)
+    reducer.partial_fit(rows[:200])
+    before = reducer.map_
+    reducer.partial_fit(rows[200:201])
+    assert reducer.map_ is before
+    reducer.partial_fit(rows[201:])
+    assert reducer.map_ is not before
+
+
+def test_blocks_of_other_width_are_refused_and_change_nothing(rows):
+    reducer = GaussianWeightedLinearReducer(random_state=0).partial_fit(rows[:100])
+    before = vars(reducer).copy()
+    with pytest.raises(ValueError, match="X has 5 features"):
+        reducer.partial_fit(rows[:, :5])
+    assert vars(reducer) == before
+
+
+def test_fit_begins_a_new_stream(rows):
+    reducer = GaussianWeightedLinearReducer(random_state=0).partial_fit(rows[:100])
+    reducer.fit(rows[:50])
+    assert not hasattr(reducer, "reservoir_")
+    reducer.partial_fit(rows[100:200])
+    assert reducer.reservoir_["n_seen"] == 100
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"objective": "neighbors"},
+        {"metric": "geodesic"},
+        {"solver": "published"},
+        {"target_weight": 0.5},
+    ],
+)
+def test_only_straight_distances_stream(parameters):
+    reducer = GaussianWeightedLinearReducer(**parameters)
+    assert not hasattr(reducer, "partial_fit")
+
+
+def test_memory_mapped_rows_are_read_in_place(rows, tmp_path):
+    path = tmp_path / "rows.npy"
+    np.save(path, rows)
+    mapped = np.load(path, mmap_mode="r")
+    found = GaussianWeightedLinearReducer(n_landmarks=100, random_state=0).fit(mapped)
+    expected = GaussianWeightedLinearReducer(n_landmarks=100, random_state=0).fit(rows)
+    np.testing.assert_array_equal(found.embedding_, expected.embedding_)
