@@ -2,21 +2,24 @@
 """The picture of an embedding."""
 
 import numpy as np
-from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_array, check_consistent_length
+from sklearn.utils.validation import check_consistent_length
 
+from sktransform.inspection._arrows import draw_arrows, draw_ellipses, spread_rows
+from sktransform.inspection._interactive import write_html
 from sktransform.inspection._palette import class_style
-
-# Share of the picture's half width that the longest arrow takes.
-_LONGEST_ARROW = 0.8
-
-# Angle in radians between arrows below which their names would overlap.
-_NAMES_APART = 0.25
+from sktransform.inspection._tools import (
+    check_components,
+    check_map,
+    check_target,
+    feature_names,
+    is_numeric_target,
+    label_map,
+    to_array,
+)
 
 
 class EmbeddingDisplay:
-    """Scatter plot of an embedding, with charts' centres and influence arrows.
+    """Scatter plot of an embedding, with centres, influence arrows and expansion.
 
     Create it with :meth:`from_estimator` or :meth:`from_embedding`; what is drawn is
     kept as arrays.
@@ -39,6 +42,18 @@ class EmbeddingDisplay:
     feature_names : sequence of str of length n_features, default=None
         Names of the features that directions belong to.
 
+    ellipses : ndarray of shape (n_samples, n_components, n_components), default=None
+        Shape matrices of the images of small balls of the data around the rows.
+
+    expansion : ndarray of shape (n_samples,), default=None
+        How much the map stretches around the rows; nan where that is unknown.
+
+    distortion : ndarray of shape (n_samples,), default=None
+        Stress of each row's distances.
+
+    influence : ndarray of shape (n_samples, n_features), default=None
+        How strongly each feature moves each row.
+
     Attributes
     ----------
     ax_ : matplotlib Axes
@@ -58,6 +73,15 @@ class EmbeddingDisplay:
 
     texts_ : list of Text
         The arrows' names.
+
+    ellipses_ : EllipseCollection or None
+        The ellipses.
+
+    ellipses_rows_ : ndarray of int or None
+        The rows that they belong to.
+
+    ellipses_colorbar_ : Colorbar or None
+        The scale of the expansion.
 
     legend_ : Legend or None
         The legend of the classes.
@@ -91,12 +115,54 @@ class EmbeddingDisplay:
         centers=None,
         directions=None,
         feature_names=None,
+        ellipses=None,
+        expansion=None,
+        distortion=None,
+        influence=None,
     ):
         self.embedding = embedding
         self.target = target
         self.centers = centers
         self.directions = directions
         self.feature_names = feature_names
+        self.ellipses = ellipses
+        self.expansion = expansion
+        self.distortion = distortion
+        self.influence = influence
+
+    def to_html(self, path, *, components=(0, 1), title="Embedding"):
+        """Write the embedding as one interactive page, which needs no network.
+
+        Rows tell their class, distortion and most influential features under the mouse;
+        the legend switches classes. Needs plotly, the extra "interactive".
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to write; the file takes about 5 MB, most of it plotly.
+
+        components : pair of int, default=(0, 1)
+            The embedding's columns on the horizontal and the vertical axis.
+
+        title : str, default="Embedding"
+            Title of the page.
+
+        Returns
+        -------
+        Path
+            Where the page was written.
+        """
+        return write_html(
+            path,
+            self.embedding,
+            target=self.target,
+            centers=self.centers,
+            distortion=self.distortion,
+            influence=self.influence,
+            feature_names=self.feature_names,
+            components=check_components(components, self.embedding.shape[1]),
+            title=title,
+        )
 
     def plot(
         self,
@@ -104,9 +170,11 @@ class EmbeddingDisplay:
         *,
         components=(0, 1),
         n_arrows=0,
+        n_ellipses=0,
         scatter_kw=None,
         centers_kw=None,
         arrows_kw=None,
+        ellipses_kw=None,
     ):
         """Draw the embedding.
 
@@ -121,6 +189,11 @@ class EmbeddingDisplay:
         n_arrows : int, default=0
             Number of influence arrows: those of the features that move rows most.
 
+        n_ellipses : int, default=0
+            Number of rows, spread over the map, with the image of a ball around them:
+            a circle of expansion 1 where the map keeps distances. All are enlarged
+            by the same factor.
+
         scatter_kw : dict, default=None
             Keywords for the rows' `Axes.scatter`.
 
@@ -130,6 +203,9 @@ class EmbeddingDisplay:
         arrows_kw : dict, default=None
             Keywords for the arrows' `Axes.quiver`.
 
+        ellipses_kw : dict, default=None
+            Keywords for the ellipses' `EllipseCollection`.
+
         Returns
         -------
         EmbeddingDisplay
@@ -138,32 +214,39 @@ class EmbeddingDisplay:
         Raises
         ------
         ValueError
-            If a component does not exist, or arrows are asked for without directions.
+            If a component does not exist, or arrows or ellipses are asked for but
+            there are no numbers for them.
         """
         import matplotlib.pyplot as plt
 
-        components = list(components)
-        n_columns = self.embedding.shape[1]
-        if len(components) != 2 or not all(0 <= c < n_columns for c in components):
-            raise ValueError(
-                f"components={tuple(components)} must be two of the embedding's "
-                f"columns, 0 to {n_columns - 1}."
-            )
+        components = check_components(components, self.embedding.shape[1])
         if n_arrows and self.directions is None:
             raise ValueError(
                 "Arrows need the features' directions: use from_estimator with an "
                 "estimator that has a jacobian method."
+            )
+        if n_ellipses and self.ellipses is None:
+            raise ValueError(
+                "Ellipses need the expansion: use from_estimator with n_ellipses and "
+                "an estimator that has an expansion method."
             )
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         self._draw_rows(self.embedding[:, components], scatter_kw or {})
         self._draw_centers(components, centers_kw or {})
-        self._draw_arrows(components, n_arrows, arrows_kw or {})
-        ax.set_xlabel(f"component {components[0]}")
-        ax.set_ylabel(f"component {components[1]}")
-        # One unit is the same length on both axes: distances are what is shown.
-        ax.set_aspect("equal", adjustable="datalim")
+        self.arrows_, self.texts_ = None, []
+        if n_arrows:
+            self.arrows_, self.texts_ = draw_arrows(
+                ax,
+                self.embedding[:, components],
+                self.directions[:, components],
+                self.feature_names,
+                n_arrows,
+                arrows_kw or {},
+            )
+        label_map(ax, components)
+        self._draw_ellipses(components, n_ellipses, ellipses_kw or {})
         return self
 
     def _draw_rows(self, points, keywords):
@@ -173,7 +256,7 @@ class EmbeddingDisplay:
         if self.target is None:
             color, _ = class_style(0)
             self.scatter_ = [self.ax_.scatter(*points.T, **{"color": color} | keywords)]
-        elif _is_numeric_target(self.target):
+        elif is_numeric_target(self.target):
             keywords = {"c": self.target, "cmap": "viridis", **keywords}
             self.scatter_ = [self.ax_.scatter(*points.T, **keywords)]
             self.colorbar_ = self.figure_.colorbar(self.scatter_[0], ax=self.ax_)
@@ -200,47 +283,37 @@ class EmbeddingDisplay:
                 *self.centers[:, components].T, **style | keywords
             )
 
-    def _draw_arrows(self, components, n_arrows, keywords):
-        """Draw the longest directions from the middle of the rows."""
-        self.arrows_, self.texts_ = None, []
-        if not n_arrows:
+    def _draw_ellipses(self, components, n_ellipses, keywords):
+        """Draw the expansion at rows spread over the map."""
+        self.ellipses_, self.ellipses_rows_ = None, None
+        self.ellipses_colorbar_ = None
+        if not n_ellipses:
             return
-        directions = self.directions[:, components]
-        lengths = np.linalg.norm(directions, axis=1)
-        longest = np.argsort(-lengths, kind="stable")[:n_arrows]
         points = self.embedding[:, components]
-        middle = points.mean(axis=0)
-        reach = np.abs(points - middle).max()
-        arrows = directions[longest] * (
-            _LONGEST_ARROW * reach / max(lengths.max(), np.finfo(float).tiny)
-        )
-        style = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.005}
-        origins = np.broadcast_to(middle, arrows.shape)
-        self.arrows_ = self.ax_.quiver(*origins.T, *arrows.T, **style | keywords)
-        angles = np.arctan2(*arrows.T)
-        for place, (feature, arrow) in enumerate(zip(longest, arrows, strict=True)):
-            # A name moves outwards past those of earlier arrows of its direction.
-            crowd = np.sum(np.abs(angles[:place] - angles[place]) < _NAMES_APART)
-            self.texts_.append(
-                self.ax_.annotate(
-                    str(self.feature_names[feature]),
-                    middle + arrow * (1.05 + 0.15 * crowd),
-                    ha="left" if arrow[0] >= 0 else "right",
-                    va="center",
-                    fontsize="small",
-                    bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1},
-                )
+        known = np.flatnonzero(np.isfinite(self.expansion) & (self.expansion > 0))
+        if not len(known):
+            raise ValueError(
+                "The expansion is known at no row, so there is no ellipse."
             )
+        rows = known[spread_rows(points[known], n_ellipses)]
+        # The shadow of an ellipse on two of its components.
+        shapes = self.ellipses[rows][:, components][:, :, components]
+        self.ellipses_, self.ellipses_colorbar_ = draw_ellipses(
+            self.ax_, points[rows], shapes, self.expansion[rows], keywords
+        )
+        self.ellipses_rows_ = rows
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, n_arrows=0, ax=None, **plot_kw):
+    def from_estimator(
+        cls, estimator, X, y=None, *, n_arrows=0, n_ellipses=0, ax=None, **plot_kw
+    ):
         """Embed rows with a fitted estimator and draw them.
 
         Parameters
         ----------
         estimator : estimator instance
             A fitted transformer. Its `embedded_centers_` are drawn if it has them;
-            arrows need its `jacobian` and `feature_scale_`.
+            arrows need its `jacobian` and `feature_scale_`, ellipses its `expansion`.
 
         X : array-like of shape (n_samples, n_features)
             The rows.
@@ -250,6 +323,9 @@ class EmbeddingDisplay:
 
         n_arrows : int, default=0
             Number of influence arrows.
+
+        n_ellipses : int, default=0
+            Number of ellipses of expansion.
 
         ax : matplotlib Axes, default=None
             Where to draw. None makes a new figure.
@@ -264,16 +340,30 @@ class EmbeddingDisplay:
         """
         directions = None
         if hasattr(estimator, "jacobian"):
-            jacobian = _to_array(estimator.jacobian(X)).mean(axis=0)
+            jacobian = to_array(estimator.jacobian(X)).mean(axis=0)
             directions = jacobian.T * estimator.feature_scale_[:, None]
+        # What the rows tell under the mouse, should the display become a page.
+        rows = {
+            name: to_array(getattr(estimator, name)(X))
+            for name in ("distortion", "influence")
+            if hasattr(estimator, name)
+        }
+        ellipses, expansion = None, None
+        if n_ellipses and hasattr(estimator, "expansion"):
+            local = estimator.expansion(X)
+            ellipses, expansion = to_array(local.ellipses), to_array(local.expansion)
         return cls.from_embedding(
             estimator.transform(X),
             y,
             centers=getattr(estimator, "embedded_centers_", None),
             directions=directions,
-            feature_names=_feature_names(estimator),
+            feature_names=feature_names(estimator),
+            ellipses=ellipses,
+            expansion=expansion,
             n_arrows=n_arrows,
+            n_ellipses=n_ellipses,
             ax=ax,
+            **rows,
             **plot_kw,
         )
 
@@ -286,6 +376,10 @@ class EmbeddingDisplay:
         centers=None,
         directions=None,
         feature_names=None,
+        ellipses=None,
+        expansion=None,
+        distortion=None,
+        influence=None,
         ax=None,
         **plot_kw,
     ):
@@ -308,6 +402,19 @@ class EmbeddingDisplay:
         feature_names : sequence of str of length n_features, default=None
             Names of the features.
 
+        ellipses : ndarray of shape (n_samples, n_components, n_components), \
+                default=None
+            Shape matrices of the images of small balls around the rows.
+
+        expansion : ndarray of shape (n_samples,), default=None
+            How much the map stretches around the rows.
+
+        distortion : ndarray of shape (n_samples,), default=None
+            Stress of each row's distances.
+
+        influence : ndarray of shape (n_samples, n_features), default=None
+            How strongly each feature moves each row.
+
         ax : matplotlib Axes, default=None
             Where to draw. None makes a new figure.
 
@@ -319,39 +426,22 @@ class EmbeddingDisplay:
         EmbeddingDisplay
             The display, drawn.
         """
-        embedding = check_array(_to_array(embedding), input_name="embedding")
-        if embedding.shape[1] < 2:
-            raise ValueError(
-                "An embedding of one component cannot be drawn as a map; use at least "
-                "two components."
-            )
-        if y is not None:
-            y = column_or_1d(_to_array(y))
-            check_consistent_length(embedding, y)
-        if directions is not None and feature_names is None:
+        embedding = check_map(embedding)
+        y = check_target(y, embedding)
+        check_consistent_length(embedding, distortion, influence)
+        if feature_names is None and directions is not None:
             feature_names = [f"x{index}" for index in range(len(directions))]
+        elif feature_names is None and influence is not None:
+            feature_names = [f"x{index}" for index in range(influence.shape[1])]
         display = cls(
             embedding,
             target=y,
             centers=centers,
             directions=directions,
             feature_names=feature_names,
+            ellipses=ellipses,
+            expansion=expansion,
+            distortion=distortion,
+            influence=influence,
         )
         return display.plot(ax=ax, **plot_kw)
-
-
-def _to_array(values):
-    """Return values of any container or device as a NumPy array."""
-    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
-
-
-def _is_numeric_target(target):
-    """Tell whether a target is a quantity rather than a set of classes."""
-    return type_of_target(target).startswith("continuous")
-
-
-def _feature_names(estimator):
-    """Return the names of the features that an estimator has seen."""
-    if hasattr(estimator, "feature_names_in_"):
-        return list(estimator.feature_names_in_)
-    return [f"x{index}" for index in range(estimator.n_features_in_)]

@@ -120,3 +120,16 @@ def test_plot_returns_the_display_and_can_be_repeated(reducer, wine):
     first = display.figure_
     assert display.plot() is display
     assert display.figure_ is not first
+
+
+def test_page_tells_what_the_estimator_knows_of_each_row(reducer, wine, tmp_path):
+    X, y = wine
+    display = EmbeddingDisplay.from_estimator(reducer, X, y)
+    np.testing.assert_array_equal(display.distortion, reducer.distortion(X))
+    np.testing.assert_array_equal(display.influence, reducer.influence(X))
+    page = display.to_html(tmp_path / "wine.html", title="Wines").read_text()
+    assert "<title>Wines</title>" in page
+    assert f"{display.distortion[0]:.2f}" in page
+    assert X.columns[display.influence[0].argmax()] in page
+    with pytest.raises(ValueError, match="must be two of the embedding's columns"):
+        display.to_html(tmp_path / "wine.html", components=(0, 7))

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which columns move rows, over all and one by one."""
+
+import numpy as np
+from sklearn.utils import check_array
+
+from sktransform.inspection._palette import class_style
+from sktransform.inspection._tools import (
+    check_choice,
+    check_method,
+    check_target,
+    feature_names,
+    is_numeric_target,
+    to_array,
+)
+
+_KINDS = ("bar", "heatmap", "both")
+
+# Share of the rows below which the name of a class may be wider than its rows.
+_CROWDED_SHARE = 0.15
+
+
+class InfluenceDisplay:
+    """Bars of the features' global influence beside a heat map of the local one.
+
+    Create it with :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    influence : ndarray of shape (n_samples, n_features)
+        How strongly each feature moves each row.
+
+    feature_names : sequence of str of length n_features
+        Names of the features.
+
+    target : ndarray of shape (n_samples,), default=None
+        Classes or numbers by which rows are ordered in the heat map.
+
+    Attributes
+    ----------
+    global_influence : ndarray of shape (n_features,)
+        Mean of the influence over rows.
+
+    features_ : ndarray of int
+        The features drawn, the most influential first.
+
+    rows_ : ndarray of int or None
+        The rows in the heat map's order.
+
+    bars_ : BarContainer or None
+        The bars.
+
+    class_means_ : list of Line2D
+        Mean influence in each class, drawn on the bars.
+
+    heatmap_ : AxesImage or None
+        The heat map: features down, rows to the right.
+
+    colorbar_ : Colorbar or None
+        The scale of the heat map.
+
+    legend_ : Legend or None
+        The legend of the classes.
+
+    axes_ : ndarray of matplotlib Axes
+        The axes, one or two.
+
+    figure_ : matplotlib Figure
+        The figure.
+
+    See Also
+    --------
+    FeatureInfluenceDisplay : Where in the map each feature has its influence.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sktransform.inspection import InfluenceDisplay
+    >>> from sktransform.reduction import GaussianWeightedLinearReducer
+    >>> X, y = load_wine(return_X_y=True, as_frame=True)
+    >>> X = StandardScaler().set_output(transform="pandas").fit_transform(X)
+    >>> reducer = GaussianWeightedLinearReducer(random_state=0).fit(X)
+    >>> display = InfluenceDisplay.from_estimator(reducer, X, y)
+    >>> display.global_influence.shape
+    (13,)
+    """
+
+    def __init__(self, influence, feature_names, *, target=None):
+        self.influence = influence
+        self.feature_names = feature_names
+        self.target = target
+
+    @property
+    def global_influence(self):
+        """Mean of the influence over rows, shape (n_features,)."""
+        return self.influence.mean(axis=0)
+
+    def plot(self, ax=None, *, kind="both", n_features=15, bar_kw=None, image_kw=None):
+        """Draw the influence.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or pair of them, default=None
+            Where to draw; a pair for `kind="both"`. None makes a new figure.
+
+        kind : {"bar", "heatmap", "both"}, default="both"
+            What to draw.
+
+        n_features : int, default=15
+            Most features drawn, those of the largest global influence.
+
+        bar_kw : dict, default=None
+            Keywords for `Axes.barh`.
+
+        image_kw : dict, default=None
+            Keywords for the heat map's `Axes.imshow`.
+
+        Returns
+        -------
+        InfluenceDisplay
+            The display itself, with what was drawn as attributes.
+
+        Raises
+        ------
+        ValueError
+            If kind is unknown, or ax has another number of axes than kind needs.
+        """
+        import matplotlib.pyplot as plt
+
+        check_choice("kind", kind, _KINDS)
+        order = np.argsort(-self.global_influence, kind="stable")
+        self.features_ = order[:n_features]
+        n_axes = 2 if kind == "both" else 1
+        if ax is None:
+            size = (4 + 3.5 * (n_axes - 1), 1.6 + 0.24 * len(self.features_))
+            _, ax = plt.subplots(
+                1, n_axes, figsize=size, sharey=True, layout="constrained"
+            )
+        self.axes_ = np.atleast_1d(np.asarray(ax, dtype=object))
+        if len(self.axes_) != n_axes:
+            raise ValueError(
+                f"kind={kind!r} needs {n_axes} axes, but {len(self.axes_)} were given."
+            )
+        self.figure_ = self.axes_[0].figure
+        self.bars_, self.class_means_, self.legend_ = None, [], None
+        self.heatmap_, self.colorbar_, self.rows_ = None, None, None
+        if kind != "heatmap":
+            self._draw_bars(self.axes_[0], bar_kw or {})
+        if kind != "bar":
+            self._draw_heatmap(self.axes_[-1], image_kw or {})
+        names = [str(self.feature_names[index]) for index in self.features_]
+        self.axes_[0].set_yticks(range(len(names)), names)
+        self.axes_[0].set_ylim(len(names) - 0.5, -0.5)
+        return self
+
+    def _classes(self):
+        """Return the classes of the target, none if it is absent or numeric."""
+        if self.target is None or is_numeric_target(self.target):
+            return []
+        return list(np.unique(self.target))
+
+    def _draw_bars(self, ax, keywords):
+        """Draw the mean over rows, and over those of each class."""
+        places = np.arange(len(self.features_))
+        self.bars_ = ax.barh(
+            places,
+            self.global_influence[self.features_],
+            **{"color": "0.8", "height": 0.75} | keywords,
+        )
+        for index, label in enumerate(self._classes()):
+            color, _ = class_style(index)
+            means = self.influence[self.target == label].mean(axis=0)
+            # As many shapes as colours: the dots of classes lie close together.
+            _, marker = class_style(8 * index)
+            style = {"color": color, "marker": marker, "linestyle": "", "ms": 5}
+            self.class_means_ += ax.plot(
+                means[self.features_], places, **style, label=str(label)
+            )
+        if self.class_means_:
+            self.legend_ = ax.legend(
+                fontsize="small",
+                loc="lower left",
+                bbox_to_anchor=(0, 1),
+                ncols=min(3, len(self.class_means_)),
+                columnspacing=1,
+                handletextpad=0.2,
+            )
+        ax.set_xlabel("mean influence")
+
+    def _draw_heatmap(self, ax, keywords):
+        """Draw the rows, ordered by target and then by what moves them."""
+        self.rows_ = self._row_order()
+        style = {"aspect": "auto", "cmap": "cividis", "vmin": 0}
+        style["interpolation"] = "nearest"
+        shown = self.influence[np.ix_(self.rows_, self.features_)].T
+        # The brightest hundredth does not set the scale.
+        style["vmax"] = max(np.quantile(shown, 0.99), np.finfo(float).tiny)
+        self.heatmap_ = ax.imshow(shown, **style | keywords)
+        self.colorbar_ = self.figure_.colorbar(
+            self.heatmap_, ax=ax, label="influence", extend="max"
+        )
+        classes = self._classes()
+        if classes:
+            sizes = [np.sum(self.target == label) for label in classes]
+            edges = np.cumsum(sizes)
+            for edge in edges[:-1]:
+                ax.axvline(edge - 0.5, color="white", linewidth=1.5)
+            # Names of small classes would overlap on one line.
+            is_crowded = min(sizes) < _CROWDED_SHARE * len(self.rows_)
+            names = [
+                "\n" * (place % 2 * is_crowded) + str(name)
+                for place, name in enumerate(classes)
+            ]
+            ax.set_xticks(edges - np.array(sizes) / 2 - 0.5, names)
+        order = "rows" if self.target is None else "rows by target"
+        ax.set_xlabel("rows by class" if classes else order)
+
+    def _row_order(self):
+        """Return rows by target, and within it along the influences' main direction."""
+        centered = self.influence - self.global_influence
+        along = centered @ np.linalg.eigh(centered.T @ centered)[1][:, -1]
+        return np.lexsort((along,) if self.target is None else (along, self.target))
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y=None, *, ax=None, **plot_kw):
+        """Ask a fitted estimator for its influence and draw it.
+
+        Parameters
+        ----------
+        estimator : estimator instance
+            A fitted transformer with the method `influence`.
+
+        X : array-like of shape (n_samples, n_features)
+            The rows.
+
+        y : array-like of shape (n_samples,), default=None
+            Classes or numbers that order the rows.
+
+        ax : matplotlib Axes or pair of them, default=None
+            Where to draw. None makes a new figure.
+
+        **plot_kw
+            Further keywords of :meth:`plot`.
+
+        Returns
+        -------
+        InfluenceDisplay
+            The display, drawn.
+        """
+        check_method(estimator, "influence", cls.__name__)
+        influence = check_array(to_array(estimator.influence(X)))
+        y = check_target(y, influence)
+        display = cls(influence, feature_names(estimator), target=y)
+        return display.plot(ax=ax, **plot_kw)

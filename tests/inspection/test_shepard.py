@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-3-Clause
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import pdist
+from sklearn.datasets import load_wine
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+
+from sktransform.inspection import ShepardDisplay
+from sktransform.reduction import GaussianWeightedLinearReducer
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def wine():
+    return StandardScaler().fit_transform(load_wine().data)
+
+
+@pytest.fixture(scope="module")
+def reducer(wine):
+    return GaussianWeightedLinearReducer(random_state=0).fit(wine)
+
+
+def test_pairs_are_those_of_the_rows(reducer, wine):
+    display = ShepardDisplay.from_estimator(reducer, wine)
+    np.testing.assert_allclose(display.distances, pdist(wine))
+    np.testing.assert_allclose(display.embedded_distances, pdist(reducer.embedding_))
+    np.testing.assert_array_equal(display.distortion, reducer.distortion(wine))
+    assert np.nansum(display.pairs_.get_array()) == len(display.distances)
+    np.testing.assert_array_equal(
+        display.identity_.get_xdata(), display.identity_.get_ydata()
+    )
+
+
+def test_sampled_pairs_are_seeded_and_of_distinct_rows(reducer, wine):
+    first = ShepardDisplay.from_estimator(reducer, wine, n_pairs=500)
+    second = ShepardDisplay.from_estimator(reducer, wine, n_pairs=500)
+    assert first.distances.shape == (500,)
+    assert first.distances.min() > 0
+    np.testing.assert_array_equal(first.distances, second.distances)
+    everything = set(pdist(wine).round(8))
+    assert set(first.distances.round(8)) <= everything
+
+
+def test_medians_are_those_of_equally_many_pairs(reducer, wine):
+    display = ShepardDisplay.from_estimator(reducer, wine, kind="scatter")
+    assert len(display.pairs_.get_offsets()) == len(display.distances)
+    order = np.argsort(display.distances)[: -(-len(display.distances) // 20)]
+    x, y = display.medians_.get_data()
+    assert len(x) == 20
+    assert x[0] == np.median(display.distances[order])
+    assert y[0] == np.median(display.embedded_distances[order])
+
+
+def test_distortion_as_map_histogram_or_nothing(reducer, wine):
+    display = ShepardDisplay.from_estimator(reducer, wine)
+    np.testing.assert_array_equal(display.distortion_.get_array(), display.distortion)
+    np.testing.assert_array_equal(display.distortion_.get_offsets(), reducer.embedding_)
+    display.plot(distortion="histogram")
+    assert sum(bar.get_height() for bar in display.distortion_) == len(wine)
+    assert display.plot(distortion=None) is display
+    assert display.distortion_ is None
+    assert len(display.axes_) == 1
+
+
+def test_any_transformer_any_container_and_one_component(wine):
+    display = ShepardDisplay.from_estimator(PCA(2).fit(wine), wine)
+    assert display.distortion is None
+    assert (display.embedded_distances <= display.distances + 1e-9).all()
+    tensor = torch.from_numpy(wine)
+    display = ShepardDisplay.from_embedding(tensor, tensor[:, :2])
+    assert isinstance(display.distances, np.ndarray)
+    one = GaussianWeightedLinearReducer(1, random_state=0).fit(wine)
+    display = ShepardDisplay.from_estimator(one, wine)
+    assert sum(bar.get_height() for bar in display.distortion_) == len(wine)
+
+
+def test_mistakes_get_one_clear_sentence(reducer, wine):
+    with pytest.raises(ValueError, match="kind='dots' must be one of 'histogram'"):
+        ShepardDisplay.from_estimator(reducer, wine, kind="dots")
+    with pytest.raises(ValueError, match="distortion='bars' must be one of 'map'"):
+        ShepardDisplay.from_estimator(reducer, wine, distortion="bars")
+    with pytest.raises(ValueError, match="2 axes are needed, but 1 were given"):
+        ShepardDisplay.from_estimator(reducer, wine, ax=plt.figure().gca())
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        ShepardDisplay.from_embedding(wine, wine[:9])
