@@ -192,8 +192,8 @@ class LinearMixtureExplanationMixin(LinearMixtureMixin):
 
         A map onto q components must lose something of the q + n leading directions of
         the data. What it loses are the right singular vectors, within these, of the
-        smallest singular values of the Jacobian. A larger n looks at more directions, so
-        that it may find a worse loss first.
+        smallest singular values of the Jacobian. A larger n looks at more directions,
+        so that it may find a worse loss first.
 
         Parameters
         ----------
