@@ -185,7 +185,7 @@ class LinearMixtureFittingMixin:
             batch_size=_or_auto(self.batch_size, automatic["batch_size"]),
         )
         equal = weights.min() == weights.max()
-        with FitProgress(self, max_iter=_REPORTS + 1) as progress:
+        with FitProgress(self, max_iter=_REPORTS) as progress:
             return fit_neighbor_map(
                 all_inputs(problem.X, indices, rows, runtime),
                 rows,

@@ -101,29 +101,40 @@ def pair_gradients(anchors, partners, inputs, state):
         Its derivatives.
     """
     n_pairs, dial = len(anchors), state.dial
-    squared = squared_distances(anchors, partners)
+    # Squared embedded distances plus 1, the reciprocal of the kernel.
+    shifted = _shifted_squares(anchors, partners, 1.0, state.matrix("shifted", anchors))
     loss = anchors.new_zeros(())
-    pulls = None
+    pulls = state.matrix("pulls", anchors).zero_() if dial == 1 else None
     if dial < 1:
-        kernel = (squared + 1).reciprocal_()
-        sums = kernel.sum(1, keepdim=True)
-        own = kernel.diagonal().clone()
+        pulls = torch.reciprocal(shifted, out=state.matrix("pulls", anchors))
+        sums = pulls.sum(1, keepdim=True)
+        own = pulls.diagonal().clone()
         loss += (1 - dial) * (sums[:, 0].log() - own.log()).mean()
-        pulls = kernel.square_().div_(-sums)
-        pulls.diagonal().add_(own)
-        pulls *= 2 * (1 - dial) / n_pairs
+        weight = 2 * (1 - dial) / n_pairs
+        pulls.square_().mul_(-weight / sums)
+        pulls.diagonal().add_(own, alpha=weight)
     if dial > 0:
-        embedded = squared.add_(1e-6).sqrt_()
-        targets = squared_distances(*inputs).sqrt_()
-        targets *= state.scale_for(targets, embedded)
+        embedded = shifted.sub_(1 - 1e-6).sqrt_()
+        targets = _shifted_squares(*inputs, 0.0, state.matrix("targets", anchors))
+        targets.sqrt_().mul_(state.scale_for(targets, embedded))
         total = targets.square().sum()
-        errors = targets - embedded
+        errors = targets.sub_(embedded)
         loss += dial * errors.square().sum() / total
-        errors.div_(embedded).mul_(-2 * dial * state.radius / total)
-        pulls = errors if pulls is None else pulls.add_(errors)
-    by_anchor = pulls.sum(1, keepdim=True) * anchors - pulls @ partners
-    by_partner = pulls.sum(0).unsqueeze(1) * partners - pulls.T @ anchors
+        pulls.addcdiv_(errors, embedded.mul_(total / (-2 * dial * state.radius)))
+    ones = torch.ones_like(anchors[:, :1])
+    by_anchor = pulls @ torch.cat([partners, ones], 1)
+    by_partner = pulls.T @ torch.cat([anchors, ones], 1)
+    by_anchor = by_anchor[:, -1:] * anchors - by_anchor[:, :-1]
+    by_partner = by_partner[:, -1:] * partners - by_partner[:, :-1]
     return loss, by_anchor, by_partner
+
+
+def _shifted_squares(X, Y, shift, out):
+    """Write squared distances plus a shift, by one product."""
+    ones = torch.ones_like(X[:, :1])
+    left = torch.cat([-2 * X, X.square().sum(1, keepdim=True), ones], 1)
+    right = torch.cat([Y, ones, Y.square().sum(1, keepdim=True) + shift], 1)
+    return torch.mm(left, right.T, out=out).clamp_min_(shift)
 
 
 class PairState:
@@ -143,6 +154,7 @@ class PairState:
         self._scale = None
         self.radius = None
         self.dial = 0.0
+        self._matrices = {}
 
     def advance(self, progress, images):
         """Set the dial for a share of the steps done."""
@@ -152,6 +164,13 @@ class PairState:
         if self.dial > 0 and self.radius is None:
             centred = images - images.mean(0)
             self.radius = centred.square().sum(1).mean().sqrt()
+
+    def matrix(self, name, rows):
+        """Return memory for a matrix between rows, which calls share."""
+        matrix = self._matrices.get(name)
+        if matrix is None or len(matrix) != len(rows):
+            matrix = self._matrices[name] = rows.new_empty((len(rows), len(rows)))
+        return matrix
 
     def scale_for(self, targets, embedded):
         """Return the factor that brings targets to the embedding's scale."""
@@ -282,7 +301,7 @@ def fit_neighbors(batches, centers, widths, axes, options, *, report):
     )
     near = near.indices[:, 1:]
     pair_state = PairState(options.stress_weight)
-    interval = max(1, options.n_steps // 100)
+    interval = -(-options.n_steps // 100)
     curve, losses = [], []
     for step in range(options.n_steps):
         progress = step / options.n_steps

@@ -46,7 +46,7 @@ def neighbor_defaults(n_rows):
     dict
         Values of `n_gaussians`, `max_iter`, `batch_size` and `n_positive`.
     """
-    most_charts = 400 if n_rows > _VERY_MANY_ROWS else 300
+    most_charts = 400 if n_rows > _VERY_MANY_ROWS else 200
     return {
         "n_gaussians": int(np.clip(n_rows // 18, 5, most_charts)),
         "max_iter": 3000 if n_rows > _VERY_MANY_ROWS else 2000,
