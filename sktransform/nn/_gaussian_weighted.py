@@ -7,7 +7,7 @@ from torch import nn
 from sktransform.nn._products import row_stable_product
 
 
-def gaussian_log_weights(Z, centers, widths, log_masses=None):
+def gaussian_log_weights(Z, centers, widths):
     """Return the unnormalised log weights of the charts.
 
     Parameters
@@ -21,9 +21,6 @@ def gaussian_log_weights(Z, centers, widths, log_masses=None):
     widths : Tensor of shape (n_charts,)
         Widths of the charts, in squared units of the rows.
 
-    log_masses : Tensor of shape (n_charts,), default=None
-        What is added to the chart's log weights. None adds nothing.
-
     Returns
     -------
     Tensor of shape (n_rows, n_charts)
@@ -32,17 +29,16 @@ def gaussian_log_weights(Z, centers, widths, log_masses=None):
     products = row_stable_product(Z, centers.T)
     squared_norms = Z.square().sum(1, keepdim=True)
     squared_distances = squared_norms - 2 * products + centers.square().sum(1)
-    log_weights = -squared_distances.clamp_min(0) / widths
-    return log_weights if log_masses is None else log_weights + log_masses
+    return -squared_distances.clamp_min(0) / widths
 
 
-def gaussian_weights(Z, centers, widths, log_masses=None):
+def gaussian_weights(Z, centers, widths):
     """Return the weights of the charts, which sum to 1 in each row.
 
     The softmax subtracts the row's maximum first, so a row far from every centre
     follows the charts that are least far instead of none.
     """
-    return torch.softmax(gaussian_log_weights(Z, centers, widths, log_masses), dim=1)
+    return torch.softmax(gaussian_log_weights(Z, centers, widths), dim=1)
 
 
 def mixture_values(weights, Z, centers, offsets, components):
@@ -101,24 +97,10 @@ class GaussianWeightedMap(nn.Module):
 
     projection : Tensor of shape (n_features, n_inputs), default=None
         Orthonormal columns. None takes the centred rows as they are.
-
-    log_masses : Tensor of shape (n_charts,), default=None
-        What is added to the charts' log weights: two charts that share what was one
-        have the log of one half each. None adds nothing.
     """
 
-    def __init__(
-        self,
-        mean,
-        centers,
-        widths,
-        components,
-        offsets,
-        projection=None,
-        log_masses=None,
-    ):
+    def __init__(self, mean, centers, widths, components, offsets, projection=None):
         super().__init__()
-        self.register_buffer("log_masses", log_masses)
         self.register_buffer("mean", mean)
         self.register_buffer("projection", projection)
         self.centers = nn.Parameter(centers)
@@ -133,10 +115,7 @@ class GaussianWeightedMap(nn.Module):
 
     def weights(self, X):
         """Return the weights of the charts, shape (n_rows, n_charts)."""
-        return self._weights_of_inputs(self.inputs(X))
-
-    def _weights_of_inputs(self, Z):
-        return gaussian_weights(Z, self.centers, self.widths, self.log_masses)
+        return gaussian_weights(self.inputs(X), self.centers, self.widths)
 
     def _local_values(self, Z):
         """Return what each chart alone says, shape (n_rows, n_outputs, n_charts)."""
@@ -152,7 +131,7 @@ class GaussianWeightedMap(nn.Module):
     def forward(self, X):
         """Return the mapped rows, shape (n_rows, n_outputs)."""
         Z = self.inputs(X)
-        weights = self._weights_of_inputs(Z)
+        weights = gaussian_weights(Z, self.centers, self.widths)
         return (self._local_values(Z) * weights.unsqueeze(1)).sum(2)
 
     def jacobian(self, X):
@@ -162,7 +141,7 @@ class GaussianWeightedMap(nn.Module):
         weights' own change between charts that disagree.
         """
         Z = self.inputs(X)
-        weights = self._weights_of_inputs(Z)
+        weights = gaussian_weights(Z, self.centers, self.widths)
         local = self._local_values(Z)
         disagreement = local - (local * weights.unsqueeze(1)).sum(2, keepdim=True)
         pull = disagreement * (-2 * weights / self.widths).unsqueeze(1)

@@ -28,9 +28,6 @@ class TrainableMap:
     offsets : Tensor of shape (n_outputs, n_charts)
         Their values at the centres.
 
-    log_masses : Tensor of shape (n_charts,) or float, default=0.0
-        What is added to their log weights; not trained.
-
     Attributes
     ----------
     parameters : Tensor of shape (n_parameters,)
@@ -40,7 +37,7 @@ class TrainableMap:
         The gradient that :meth:`backward` leaves, laid out like the parameters.
     """
 
-    def __init__(self, centers, widths, components, offsets, log_masses=0.0):
+    def __init__(self, centers, widths, components, offsets):
         parts = (components, offsets, centers, widths.log())
         self.parameters = torch.cat([part.reshape(-1) for part in parts])
         self.gradient = torch.empty_like(self.parameters)
@@ -50,7 +47,6 @@ class TrainableMap:
         )
         self._gradients = _views(self.gradient, shapes)
         self.n_outputs, self.n_charts, self.n_inputs = components.shape
-        self._log_masses = log_masses
         self._buffers = {}
 
     def per_parameter(self, components, offsets, centers, log_widths):
@@ -71,7 +67,6 @@ class TrainableMap:
         matrix[0, :, :-2] = 2 * inverse_widths[:, None] * self.centers
         matrix[0, :, -2] = -inverse_widths
         matrix[0, :, -1] = -inverse_widths * self.centers.square().sum(1)
-        matrix[0, :, -1] += self._log_masses
         matrix[1:, :, :-2] = self.components
         matrix[1:, :, -2] = 0
         matrix[1:, :, -1] = self.offsets - (self.components * self.centers).sum(2)
