@@ -50,7 +50,7 @@ _REFIT_SHARE = 0.1
 # parameter with the value that it needs.
 _ONLY_WITH = {
     "anchored": (True, "objective", "neighbors"),
-    "metric": ("geodesic", "objective", "distance"),
+    "objective": ("neighbors", "metric", "euclidean"),
     "solver": ("published", "objective", "distance"),
     "target_weight": (None, "solver", "majorize"),
 }
@@ -173,6 +173,9 @@ class LinearMixtureFittingMixin:
             runtime,
             random_state,
         )
+        if len(rows.Z) == 1:
+            # No neighbours to keep: every row is mapped to 0.
+            return self._fit_distances(problem, runtime, random_state)
         centers = self._place_centers(rows, automatic["n_gaussians"], random_state)
         widths = chart_widths(centers, _or_auto(self.width, 0.1))
         options = NeighborOptions(

@@ -85,7 +85,11 @@ def sampled_rows(X, indices, row_weights, n_components, runtime, random_state):
     """
     if len(indices) > _SAMPLED_ROWS:
         indices = np.sort(random_state.choice(indices, _SAMPLED_ROWS, replace=False))
-    rows, weights = runtime.tensors(X[indices], row_weights[indices])
+    # Equal rows count once: charts lie between distinct ones.
+    (sample,) = runtime.arrays(X[indices])
+    sample, places = np.unique(sample, axis=0, return_inverse=True)
+    weights = np.bincount(places.ravel(), weights=row_weights[indices])
+    rows, weights = runtime.tensors(sample, weights)
     rows = InternalRows.of(rows, weights, n_components, widest=_N_INPUTS)
     mean_square = (rows.row_weights @ rows.Z.square()).sum() / rows.row_weights.sum()
     norm = mean_square.sqrt().clamp_min(torch.finfo(torch.float64).tiny)
