@@ -28,11 +28,19 @@ from _report import FIGURES, combine, machine, ratios, show, tables, write_table
 MAX_SECONDS_REPEATED = 20
 VERSIONS = ["sktransform", "torch", "numpy", "scipy", "scikit-learn", "numba"]
 
+NEIGHBOR_SETTINGS = ["ours, neighbours", "ours, anchored", "ours, one map"]
+
 # The data of a quick run, each with the peers that it has no time for.
 QUICK = {
     "digits-split": [],
-    "swiss-roll": ["TSNE", "umap-learn", "TorchDR UMAP"],
-    "s-curve": ["TSNE", "openTSNE", "umap-learn", "TorchDR UMAP"],
+    "swiss-roll": [*NEIGHBOR_SETTINGS, "TSNE", "umap-learn", "TorchDR UMAP"],
+    "s-curve": [
+        *NEIGHBOR_SETTINGS,
+        "TSNE",
+        "openTSNE",
+        "umap-learn",
+        "TorchDR UMAP",
+    ],
 }
 
 
@@ -112,6 +120,10 @@ def torchdr_umap(X, seed):
 
 OURS = {
     "ours, distance": ours(),
+    "ours, geodesic": ours(metric="geodesic"),
+    "ours, neighbours": ours(objective="neighbors"),
+    "ours, anchored": ours(objective="neighbors", anchored=True),
+    "ours, one map": ours(objective="neighbors", stress_weight=0.6),
 }
 PEERS = {
     "PCA": Method(pca),
@@ -231,7 +243,9 @@ def run(arguments):
 
 def parse_arguments():
     """Return what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description="Reducers side by side, each in a fresh process."
+    )
     parser.add_argument("--quick", action="store_true", help="less than three minutes")
     parser.add_argument("--data", nargs="+", choices=DATA)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=[*METHODS])
