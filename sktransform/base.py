@@ -4,11 +4,12 @@
 import narwhals.stable.v2 as nw
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_array, validate_data
 
-from sktransform.runtime._runtime import Runtime
+from sktransform.runtime._runtime import Runtime, SparseRows
 from sktransform.runtime._validation import check_tensor
 
 __all__ = ["TorchTransformer"]
@@ -24,17 +25,23 @@ class TorchTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 
     _parameter_constraints: dict = {"device": [str]}
 
+    # Whether `_validate_rows` takes sparse tables too, and returns SparseRows for them.
+    _accepts_sparse = False
+
     def _validate_rows(self, X, *, reset, min_samples=1):
-        """Return rows as float32 or float64, an array or the tensor that came."""
+        """Return rows as float32 or float64: an array, SparseRows, or the tensor."""
         if isinstance(X, torch.Tensor):
             return check_tensor(self, X, reset=reset, min_samples=min_samples)
         rows = validate_data(
             self,
             X,
+            accept_sparse="csr" if self._accepts_sparse else False,
             dtype=[np.float64, np.float32],
             reset=reset,
             ensure_min_samples=min_samples,
         )
+        if issparse(rows):
+            return SparseRows.of(rows)
         return _keep_single(X, rows)
 
     def _validate_outputs(self, X):
@@ -58,6 +65,7 @@ class TorchTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.sparse = self._accepts_sparse
         return tags
 
 

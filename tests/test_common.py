@@ -19,6 +19,15 @@ EXPECTED_FAILURES: dict[str, dict[str, str]] = {}
 # Estimator -> parameters that make it quick on the small tables of the checks.
 PARAMETERS: dict[str, dict] = {}
 
+# Estimator -> further settings that the contract must hold for.
+VARIANTS: dict[str, list[dict]] = {
+    "GaussianWeightedLinearReducer": [
+        {"objective": "neighbors", "max_iter": 30},
+        {"objective": "neighbors", "anchored": True, "max_iter": 30},
+        {"metric": "geodesic"},
+    ],
+}
+
 # Checks that scikit-learn runs on its own estimators, outside its default set.
 FURTHER_CHECKS = (
     sklearn_checks.check_dataframe_column_names_consistency,
@@ -36,6 +45,11 @@ FURTHER_CHECKS = (
 
 CONTRACT_NAMES = {check.__name__ for check in CONTRACT_CHECKS}
 ESTIMATORS = [cls(**PARAMETERS.get(name, {})) for name, cls in all_estimators()]
+VARIED_ESTIMATORS = [
+    cls(**variant)
+    for name, cls in all_estimators()
+    for variant in VARIANTS.get(name, [])
+]
 
 # Small tables and short fits are what the checks are made of.
 pytestmark = [
@@ -77,12 +91,16 @@ def test_further_scikit_learn_checks(check):
     check()
 
 
-@parametrize_with_contract(ESTIMATORS, expected_failed_checks=_expected_in_contract)
+# Groups far apart, of which the tables of the checks consist, fall into parts.
+@pytest.mark.filterwarnings("ignore::sktransform.exceptions.DisconnectedGraphWarning")
+@parametrize_with_contract(
+    ESTIMATORS + VARIED_ESTIMATORS, expected_failed_checks=_expected_in_contract
+)
 def test_contract(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("table", [EXPECTED_FAILURES, PARAMETERS])
+@pytest.mark.parametrize("table", [EXPECTED_FAILURES, PARAMETERS, VARIANTS])
 def test_tables_name_estimators_that_exist(table):
     assert set(table) <= {name for name, _ in all_estimators()}
 

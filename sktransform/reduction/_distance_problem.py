@@ -2,12 +2,19 @@
 """What a map of distances is asked: rows, target distances, and where to start."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
 from scipy.sparse import csr_array
 
-from sktransform.reduction._internal_rows import InternalRows, select_rows
+from sktransform.reduction._internal_rows import (
+    WIDEST,
+    InternalRows,
+    dense_if_narrow,
+    select_rows,
+)
+from sktransform.runtime._runtime import SparseRows
 from sktransform.utils._graphs import classical_scaling, geodesic_distances
 
 # Label of rows whose class is not known.
@@ -20,7 +27,7 @@ class Problem:
 
     Parameters
     ----------
-    X : ndarray or Tensor of shape (n_samples, n_features)
+    X : ndarray, SparseRows or Tensor of shape (n_samples, n_features)
         The rows.
 
     row_weights : ndarray of shape (n_samples,)
@@ -92,18 +99,24 @@ def distance_problem(
     start : Tensor of shape (n_rows, n_components) or None
         Embedding to start at; None for PCA.
     """
+    if metric == "geodesic" and isinstance(problem.X, SparseRows):
+        raise ValueError(
+            "metric='geodesic' does not take sparse rows; use X.toarray(), or "
+            "metric='euclidean'."
+        )
     # Geodesic paths lead over all rows, landmarks or not.
     first = len(problem.X) if metric == "geodesic" else n_landmarks
     indices = select_rows(problem.row_weights, first, random_state)
-    rows = _host_rows(problem.X, indices)
-    distinct, places = np.unique(rows, axis=0, return_inverse=True)
-    places = places.ravel()
+    rows = host_rows(problem.X, indices)
+    distinct, places = distinct_rows(rows)
     weights = np.bincount(places, weights=problem.row_weights[indices])
     chosen = np.arange(len(distinct))
     if metric == "geodesic":
         chosen = select_rows(weights, n_landmarks, random_state)
-    seen = runtime.tensors(distinct[chosen], weights[chosen])
-    internal = InternalRows.of(*seen, n_components)
+    seen = distinct[chosen]
+    if not isinstance(seen, SparseRows):
+        seen = runtime.tensor(seen)
+    internal = InternalRows.of(seen, runtime.tensor(weights[chosen]), n_components)
     targets, start = None, None
     if metric == "geodesic":
         targets = geodesic_distances(distinct, n_neighbors, chosen)
@@ -116,14 +129,77 @@ def distance_problem(
         labels = _merged_labels(problem.labels[indices], places)[chosen]
         targets = internal.distances() if targets is None else targets
         targets = _pull_together(targets, labels, target_weight)
+        if not targets.any():
+            start = torch.zeros_like(internal.Z[:, :n_components])
     return internal, targets, start
 
 
-def _host_rows(X, indices):
-    """Return some rows as an array."""
+def host_rows(X, indices, widest=WIDEST):
+    """Return some rows as an array, or sparse if they have more features than widest.
+
+    Parameters
+    ----------
+    X : ndarray, SparseRows or Tensor of shape (n_samples, n_features)
+        All rows.
+
+    indices : ndarray of int
+        Places of those to return.
+
+    widest : int, default=100
+        Most features of sparse rows that are made dense.
+
+    Returns
+    -------
+    ndarray or SparseRows
+        The rows.
+    """
     if isinstance(X, torch.Tensor):
         return X[torch.from_numpy(indices).to(X.device)].cpu().numpy()
-    return X[indices]
+    return dense_if_narrow(X[indices], widest)
+
+
+def distinct_rows(rows):
+    """Return rows without repetition, in lexicographic order.
+
+    Parameters
+    ----------
+    rows : ndarray or SparseRows of shape (n_rows, n_features)
+        The rows.
+
+    Returns
+    -------
+    distinct : ndarray or SparseRows of shape (n_distinct, n_features)
+        The distinct ones, in the same order whether sparse or not.
+
+    places : ndarray of int, shape (n_rows,)
+        The place of each row among them.
+    """
+    if not isinstance(rows, SparseRows):
+        distinct, places = np.unique(rows, axis=0, return_inverse=True)
+        return distinct, places.ravel()
+    keys = _lexicographic_keys(rows.table)
+    _, first, places = np.unique(keys, return_index=True, return_inverse=True)
+    return rows[first], places
+
+
+def _lexicographic_keys(table):
+    """Return one string of bytes for each sparse row, in the order of the dense rows.
+
+    A row is a list of columns and entries. The earlier a positive entry comes the
+    greater the row, and the smaller for a negative one; where a row ends, zeros follow.
+    """
+    table = table.astype(np.float64, copy=True)
+    table.eliminate_zeros()
+    earliness = np.sign(table.data) * (table.shape[1] - table.indices)
+    numbers = np.column_stack([earliness, table.data])
+    # As integers, floats are in order if those of negative ones are turned round.
+    bits = numbers.view(np.int64)
+    bits = np.where(bits < 0, ~bits, bits ^ np.iinfo(np.int64).min)
+    ordered, end = bits.astype(">i8"), bytes([128]) + bytes(7)
+    keys = np.empty(table.shape[0], dtype=object)
+    for row, (start, stop) in enumerate(pairwise(table.indptr)):
+        keys[row] = ordered[start:stop].tobytes() + end
+    return keys
 
 
 def _merged_distances(problem, indices, places, weights):

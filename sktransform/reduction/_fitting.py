@@ -48,12 +48,13 @@ _REFIT_SHARE = 0.1
 
 # Parameter: the value that asks for something (None for any above 0), and the other
 # parameter with the value that it needs.
-_ONLY_WITH = {
-    "anchored": (True, "objective", "neighbors"),
-    "objective": ("neighbors", "metric", "euclidean"),
-    "solver": ("published", "objective", "distance"),
-    "target_weight": (None, "solver", "majorize"),
-}
+_ONLY_WITH = (
+    ("anchored", True, "objective", "neighbors"),
+    ("objective", "neighbors", "metric", "euclidean"),
+    ("solver", "published", "objective", "distance"),
+    ("solver", "published", "metric", "euclidean"),
+    ("target_weight", None, "solver", "majorize"),
+)
 
 
 def _or_auto(value, automatic):
@@ -71,8 +72,8 @@ class LinearMixtureFittingMixin:
                 f"n_components={self.n_components} is larger than "
                 f"n_features={X.shape[1]}; use n_components={X.shape[1]} or less."
             )
-        for parameter, wanted in _ONLY_WITH.items():
-            self._check_only_with(parameter, *wanted)
+        for rule in _ONLY_WITH:
+            self._check_only_with(*rule)
         if (self.metric == "precomputed") != (distances is not None):
             raise ValueError(
                 "Target distances come as fit(X, distances=D) together with "
@@ -112,6 +113,7 @@ class LinearMixtureFittingMixin:
                 "but fit was called without y."
             )
         y = column_or_1d(y, warn=True)
+        check_array(y, ensure_2d=False, dtype=None, input_name="y")
         check_consistent_length(X, y)
         check_classification_targets(y)
         classes, labels = np.unique(y, return_inverse=True)

@@ -4,6 +4,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
@@ -18,11 +19,16 @@ from sktransform.reduction._decoder import refine
 from sktransform.reduction._distance_problem import Problem
 from sktransform.reduction._explanation import LinearMixtureExplanationMixin
 from sktransform.reduction._fitting import LinearMixtureFittingMixin
+from sktransform.reduction._internal_rows import sparse_distances
+from sktransform.runtime._runtime import SparseRows
 from sktransform.utils._sklearn import (
     Interval,
     StrOptions,
     fit_context,
 )
+
+# Rows of a sparse table that are scored: all distances between them are held.
+_SCORED_ROWS = 2000
 
 
 def _has_decoder(reducer):
@@ -190,6 +196,13 @@ class GaussianWeightedLinearReducer(
     Equal rows are merged, their weights added; a `sample_weight` of 2 means the
     same as a repeated row, and 0 the same as its absence (up to the draw of landmarks).
 
+    Sparse tables are never made dense as a whole. Their rows' distances and principal
+    directions come from sparse products on the CPU, and a block of rows at a time is
+    mapped. What has a number for each row and feature is dense: `inverse_transform`,
+    `influence` and `jacobian` of many rows with many features take memory. Geodesic
+    distances, the published solver, and tangent directions among the rows themselves
+    need dense rows.
+
     Far from all centres the map is affine; with unequal widths the widest chart wins.
 
     The objective adds to the stress of a restricted configuration [2]_, [3]_ a penalty
@@ -219,6 +232,7 @@ class GaussianWeightedLinearReducer(
     """
 
     _inverse_contract = "least_squares"
+    _accepts_sparse = True
 
     _parameter_constraints: dict = {
         **TorchTransformer._parameter_constraints,
@@ -300,7 +314,8 @@ class GaussianWeightedLinearReducer(
 
         Parameters
         ----------
-        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+        X : array-like, sparse table, data frame or Tensor of shape \
+                (n_samples, n_features)
             The rows; at least two.
 
         y : array-like of shape (n_samples,), default=None
@@ -389,7 +404,8 @@ class GaussianWeightedLinearReducer(
 
         Parameters
         ----------
-        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+        X : array-like, sparse table, data frame or Tensor of shape \
+                (n_samples, n_features)
             The rows.
 
         Returns
@@ -440,6 +456,10 @@ class GaussianWeightedLinearReducer(
         check_is_fitted(self)
         points = self._validate_outputs(X)
         runtime = self._runtime(points)
+        return runtime.map(self._inverse_mapping(runtime, n_refinements), points)
+
+    def _inverse_mapping(self, runtime, n_refinements=0):
+        """Return the function of points that `inverse_transform` applies."""
         decoder = runtime.module(GaussianWeightedMap, self.decoder_)
         inputs = {k: v for k, v in self.map_.items() if k != "projection"}
         inputs["mean"] = np.zeros_like(self.map_["centers"][0])
@@ -453,7 +473,7 @@ class GaussianWeightedLinearReducer(
             Z = refine(decoder(block), block, inner_map, n_refinements)
             return mean + (Z if back is None else row_stable_product(Z, back))
 
-        return runtime.map(rows_of, points)
+        return rows_of
 
     @available_if(_has_decoder)
     def reconstruction_error(self, X):
@@ -461,7 +481,8 @@ class GaussianWeightedLinearReducer(
 
         Parameters
         ----------
-        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+        X : array-like, sparse table, data frame or Tensor of shape \
+                (n_samples, n_features)
             The rows.
 
         Returns
@@ -473,16 +494,20 @@ class GaussianWeightedLinearReducer(
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
         runtime = self._runtime(X)
-        embedding = runtime.map(self._mapping(runtime), X)
-        difference = X - self.inverse_transform(embedding)
-        return (difference * difference).sum(1) ** 0.5
+        mapping, rows_of = self._mapping(runtime), self._inverse_mapping(runtime)
+
+        def errors(block):
+            return torch.linalg.vector_norm(block - rows_of(mapping(block)), dim=1)
+
+        return runtime.map(errors, X)
 
     def score(self, X, y=None):
         """Return minus the stress of rows, new ones as a rule.
 
         Parameters
         ----------
-        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+        X : array-like, sparse table, data frame or Tensor of shape \
+                (n_samples, n_features)
             At least two distinct rows.
 
         y : None
@@ -492,13 +517,24 @@ class GaussianWeightedLinearReducer(
         -------
         float
             Minus the stress as in `stress_`; over a fixed sample of pairs if there are
-            more than half a million.
+            more than half a million. Of a sparse table at most 2000 rows are scored.
         """
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
         runtime = self._runtime(X)
+        if isinstance(X, SparseRows):
+            return self._sparse_score(X, runtime)
         Y = runtime.map(self._mapping(runtime), X)
         return -stress(*runtime.arrays(X, Y))
+
+    def _sparse_score(self, X, runtime):
+        """Return minus the stress of sparse rows, from distances between some."""
+        if len(X) > _SCORED_ROWS:
+            drawn = np.random.RandomState(0).permutation(len(X))[:_SCORED_ROWS]
+            X = X[np.sort(drawn)]
+        Y = runtime.map(self._mapping(runtime), X)
+        distances = sparse_distances(X.table.astype(np.float64))
+        return -stress(distances, Y, metric="precomputed")
 
     @property
     def _n_features_out(self):

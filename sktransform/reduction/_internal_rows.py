@@ -1,22 +1,29 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The rows that the solver sees, in units that make its constants unit free."""
 
+import dataclasses
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
+from sklearn.metrics.pairwise import euclidean_distances
 
 from sktransform.exceptions import DegenerateDataWarning
-from sktransform.runtime._linalg import principal_axes
+from sktransform.runtime._linalg import principal_axes, sparse_principal_axes
+from sktransform.runtime._runtime import SparseRows
 
 # The solver is quadratic in its rows: above so many it takes landmarks.
 _MOST_ROWS = 3000
 AUTO_LANDMARKS = 2000
 
 # Wider data are projected onto so many principal directions first.
-_WIDEST = 100
+WIDEST = 100
 _PROJECTED = 50
+
+# Distances of sparse rows that are computed at once, 8 MB.
+_BLOCK_NUMBERS = 2**20
 
 
 def select_rows(row_weights, n_landmarks, random_state):
@@ -46,13 +53,115 @@ def select_rows(row_weights, n_landmarks, random_state):
     return indices
 
 
+def dense_if_narrow(rows, widest):
+    """Return an array for sparse rows of few features, else what was given.
+
+    Parameters
+    ----------
+    rows : ndarray, SparseRows or Tensor of shape (n_rows, n_features)
+        The rows.
+
+    widest : int
+        Most features of sparse rows that are made dense.
+
+    Returns
+    -------
+    ndarray, SparseRows or Tensor
+        The rows.
+    """
+    if isinstance(rows, SparseRows) and rows.shape[1] <= widest:
+        return rows.toarray()
+    return rows
+
+
+def sparse_distances(table):
+    """Return Euclidean distances between sparse rows.
+
+    They come from the rows' inner products, and are right where the rows are not much
+    longer than their distances.
+
+    Parameters
+    ----------
+    table : csr_array of shape (n_rows, n_features)
+        The rows, in float64 if the distances are to be precise.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_rows)
+        The distances, with zero diagonal.
+    """
+    n_rows = table.shape[0]
+    distances = np.empty((n_rows, n_rows))
+    step = max(1, _BLOCK_NUMBERS // n_rows)
+    for start in range(0, n_rows, step):
+        block = slice(start, start + step)
+        distances[block] = euclidean_distances(table[block], table)
+    np.fill_diagonal(distances, 0)
+    return distances
+
+
+@dataclass(frozen=True)
+class ScaledSparseRows:
+    """Sparse rows less a mean, over a unit, of which only products are formed.
+
+    They stand where the tensor of scaled rows would not fit into memory, and compute on
+    the host.
+
+    Parameters
+    ----------
+    table : csr_array of shape (n_rows, n_features)
+        The rows in float64.
+
+    mean : ndarray of shape (n_features,)
+        What is subtracted from them.
+
+    unit : float
+        What they are divided by then.
+    """
+
+    table: csr_array
+    mean: np.ndarray
+    unit: float = 1.0
+
+    def __truediv__(self, divisor):
+        return dataclasses.replace(self, unit=self.unit * float(divisor))
+
+    def __matmul__(self, matrix):
+        factors = matrix.to("cpu", torch.float64).numpy()
+        product = (self.table @ factors - self.mean @ factors) / self.unit
+        return torch.from_numpy(product).to(matrix)
+
+    def mean_squares(self, shares):
+        """Return weighted means of the features' squares, for weights of sum 1."""
+        entries, columns = self.table.data, self.table.indices
+        shares = np.repeat(shares.cpu().numpy(), np.diff(self.table.indptr))
+        n_rows, n_features = self.table.shape
+        deviations = entries - self.mean[columns]
+        sums = np.bincount(columns, shares * deviations**2, minlength=n_features)
+        # Entries that are not stored are 0. Where all are, no rounding is to remain.
+        rest = 1 - np.bincount(columns, shares, minlength=n_features)
+        rest[np.bincount(columns, minlength=n_features) == n_rows] = 0
+        sums = sums + rest.clip(0) * self.mean**2
+        return torch.from_numpy(sums / self.unit**2)
+
+    def distances(self, some=slice(None)):
+        """Return Euclidean distances between some rows, all by default."""
+        return torch.from_numpy(sparse_distances(self.table[some]) / self.unit)
+
+    def principal_axes(self, n_axes, row_weights):
+        """Return the directions of largest variance in columns."""
+        weights = row_weights.cpu().numpy()
+        axes = sparse_principal_axes(self.table, self.mean, n_axes, weights)
+        return axes.to(row_weights)
+
+
 @dataclass(frozen=True)
 class InternalRows:
     """Centred rows whose features have mean variance 1, and the way back.
 
     Parameters
     ----------
-    scaled : Tensor of shape (n_rows, n_features)
+    scaled : Tensor or ScaledSparseRows of shape (n_rows, n_features)
         Rows less the mean, over the unit.
 
     Z : Tensor of shape (n_rows, n_inputs)
@@ -71,7 +180,7 @@ class InternalRows:
         Principal directions, for rows with many features.
     """
 
-    scaled: torch.Tensor
+    scaled: torch.Tensor | ScaledSparseRows
     Z: torch.Tensor
     row_weights: torch.Tensor
     mean: torch.Tensor
@@ -79,15 +188,22 @@ class InternalRows:
     projection: torch.Tensor | None
 
     @classmethod
-    def of(cls, rows, row_weights, n_components, widest=_WIDEST):
+    def of(cls, rows, row_weights, n_components, widest=WIDEST):
         """Return rows in internal units; equal rows get unit 1 and a warning.
 
-        Rows of more than `widest` features are projected.
+        Rows of more than `widest` features are projected. Sparse ones are not centred
+        for that; those of fewer features are to be made dense before.
         """
         shares = row_weights / row_weights.sum()
-        mean = shares @ rows
-        scaled = rows - mean
-        unit = (shares @ scaled.square()).mean().sqrt()
+        if isinstance(rows, SparseRows):
+            table = rows.table.astype(np.float64)
+            center = table.T @ shares.cpu().numpy()
+            scaled = ScaledSparseRows(table, center)
+            mean = torch.from_numpy(center).to(row_weights)
+        else:
+            mean = shares @ rows
+            scaled = rows - mean
+        unit = _mean_squares(scaled, shares).mean().sqrt()
         if unit == 0:
             warnings.warn(
                 "All rows are equal: every row is mapped to 0.",
@@ -99,32 +215,49 @@ class InternalRows:
         projection = None
         if rows.shape[1] > widest:
             n_inputs = max(n_components, min(_PROJECTED, len(rows)))
-            projection = principal_axes(scaled, n_inputs, row_weights)
+            projection = _principal_axes(scaled, n_inputs, row_weights)
         Z = scaled if projection is None else scaled @ projection
         return cls(scaled, Z, row_weights, mean, unit, projection)
 
     def to(self, dtype):
-        """Return the same rows and units in another precision."""
+        """Return the same rows and units in another precision.
+
+        Sparse rows stay in their own; their products come in that of their factors.
+        """
         return InternalRows(
             *(
-                None if value is None else value.to(dtype)
+                value.to(dtype) if isinstance(value, torch.Tensor) else value
                 for value in vars(self).values()
             )
         )
 
     def inputs(self, points):
         """Return points, given like the original rows, as the map sees them."""
-        scaled = (points - self.mean) / self.unit
+        if isinstance(points, SparseRows):
+            mean = self.mean.cpu().numpy()
+            scaled = ScaledSparseRows(points.table, mean, float(self.unit))
+        else:
+            scaled = (points - self.mean) / self.unit
         return scaled if self.projection is None else scaled @ self.projection
 
     def deviations(self):
         """Return the features' standard deviations in the rows' own units."""
         shares = self.row_weights / self.row_weights.sum()
-        return (shares @ self.scaled.square()).sqrt() * self.unit
+        return _mean_squares(self.scaled, shares).sqrt() * self.unit
 
     def distances(self):
         """Return Euclidean distances between the scaled rows, with zero diagonal."""
+        if isinstance(self.scaled, ScaledSparseRows):
+            return self.scaled.distances().to(self.row_weights)
         return torch.cdist(self.scaled, self.scaled).fill_diagonal_(0)
+
+    def pair_distances(self, some):
+        """Return distances of all pairs of some rows, shape (n_pairs,)."""
+        if isinstance(self.scaled, ScaledSparseRows):
+            distances = self.scaled.distances(some).to(self.row_weights)
+            first, second = torch.triu_indices(*distances.shape, 1)
+            return distances[first, second]
+        return torch.pdist(self.scaled[some])
 
     def in_original_units(self, state):
         """Return the state of a map between internal units, in the rows' own units."""
@@ -134,3 +267,17 @@ class InternalRows:
             "widths": state["widths"] * self.unit**2,
             "offsets": state["offsets"] * self.unit,
         }
+
+
+def _mean_squares(scaled, shares):
+    """Return weighted means of the features' squares, for weights of sum 1."""
+    if isinstance(scaled, ScaledSparseRows):
+        return scaled.mean_squares(shares).to(shares)
+    return shares @ scaled.square()
+
+
+def _principal_axes(scaled, n_axes, row_weights):
+    """Return the directions of largest variance of scaled rows in columns."""
+    if isinstance(scaled, ScaledSparseRows):
+        return scaled.principal_axes(n_axes, row_weights)
+    return principal_axes(scaled, n_axes, row_weights)

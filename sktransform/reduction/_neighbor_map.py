@@ -7,12 +7,17 @@ import numpy as np
 import torch
 
 from sktransform.nn._gaussian_weighted import gaussian_weights, mixture_values
-from sktransform.reduction._distance_problem import UNLABELLED
+from sktransform.reduction._distance_problem import (
+    UNLABELLED,
+    distinct_rows,
+    host_rows,
+)
 from sktransform.reduction._fitted_map import FittedMap, map_and_decoder
-from sktransform.reduction._internal_rows import InternalRows
+from sktransform.reduction._internal_rows import InternalRows, dense_if_narrow
 from sktransform.reduction._neighbor_fit import Batches, fit_neighbors, polish
 from sktransform.runtime._linalg import principal_axes
 from sktransform.runtime._nearest import nearest_others
+from sktransform.runtime._runtime import SparseRows
 
 # Rows from which the projection, the charts and the decoder are computed.
 _SAMPLED_ROWS = 10_000
@@ -60,7 +65,7 @@ def sampled_rows(X, indices, row_weights, n_components, runtime, random_state):
 
     Parameters
     ----------
-    X : ndarray or Tensor of shape (n_samples, n_features)
+    X : ndarray, SparseRows or Tensor of shape (n_samples, n_features)
         All rows.
 
     indices : ndarray of int
@@ -86,11 +91,12 @@ def sampled_rows(X, indices, row_weights, n_components, runtime, random_state):
     if len(indices) > _SAMPLED_ROWS:
         indices = np.sort(random_state.choice(indices, _SAMPLED_ROWS, replace=False))
     # Equal rows count once: charts lie between distinct ones.
-    (sample,) = runtime.arrays(X[indices])
-    sample, places = np.unique(sample, axis=0, return_inverse=True)
-    weights = np.bincount(places.ravel(), weights=row_weights[indices])
-    rows, weights = runtime.tensors(sample, weights)
-    rows = InternalRows.of(rows, weights, n_components, widest=_N_INPUTS)
+    sample, places = distinct_rows(host_rows(X, indices, _N_INPUTS))
+    weights = np.bincount(places, weights=row_weights[indices])
+    if not isinstance(sample, SparseRows):
+        sample = runtime.tensor(sample)
+    weights = runtime.tensor(weights)
+    rows = InternalRows.of(sample, weights, n_components, widest=_N_INPUTS)
     mean_square = (rows.row_weights @ rows.Z.square()).sum() / rows.row_weights.sum()
     norm = mean_square.sqrt().clamp_min(torch.finfo(torch.float64).tiny)
     return dataclasses.replace(
@@ -103,7 +109,7 @@ def all_inputs(X, indices, rows, runtime):
 
     Parameters
     ----------
-    X : ndarray or Tensor of shape (n_samples, n_features)
+    X : ndarray, SparseRows or Tensor of shape (n_samples, n_features)
         All rows.
 
     indices : ndarray of int
@@ -121,10 +127,15 @@ def all_inputs(X, indices, rows, runtime):
         The rows in internal units.
     """
     single = rows.to(torch.float32)
+
+    def inputs_of(block):
+        points = dense_if_narrow(X[block], _N_INPUTS)
+        if isinstance(points, SparseRows):
+            return rows.inputs(points).to(torch.float32)
+        return single.inputs(runtime.tensor(points, torch.float32))
+
     blocks = np.array_split(indices, -(-len(indices) // _BLOCK_ROWS))
-    return torch.cat(
-        [single.inputs(runtime.tensor(X[block], torch.float32)) for block in blocks]
-    )
+    return torch.cat([inputs_of(block) for block in blocks])
 
 
 def fit_neighbor_map(
@@ -207,7 +218,7 @@ def fit_neighbor_map(
     weights = gaussian_weights(rows.Z[some], centers, widths)
     embedding = mixture_values(weights, rows.Z[some], centers, offsets, components)
     embedded = torch.pdist(embedding)
-    targets = torch.pdist(rows.scaled[some])
+    targets = rows.pair_distances(some)
     tiny = torch.finfo(torch.float64).tiny
     scale = (targets @ embedded) / (embedded @ embedded).clamp_min(tiny)
     errors = (targets - scale * embedded).square().sum()

@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Linear algebra with a unique answer: pure functions of tensors."""
 
+import numpy as np
 import torch
+from scipy.sparse import diags_array
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+# Of a sparse matrix with fewer rows or columns than this all eigenvectors are computed.
+_DIRECT_SIZE = 500
 
 
 def symmetric_eigen(matrix):
@@ -71,6 +77,72 @@ def principal_axes(X, n_axes, row_weights):
     axes[:, lengths <= 1e-8 * lengths.max()] = 0
     missing = axes.new_zeros((n_features, n_axes - axes.shape[1]))
     return torch.cat([with_positive_peaks(axes), missing], dim=1)
+
+
+def sparse_principal_axes(table, mean, n_axes, row_weights):
+    """Return the directions of largest variance of sparse rows.
+
+    Parameters
+    ----------
+    table : csr_array of shape (n_rows, n_features)
+        The rows in float64.
+
+    mean : ndarray of shape (n_features,)
+        Their weighted mean; the rows less their mean are never formed.
+
+    n_axes : int
+        How many directions, at most the number of features.
+
+    row_weights : ndarray of shape (n_rows,)
+        Positive weights.
+
+    Returns
+    -------
+    Tensor of shape (n_features, n_axes)
+        The same as :func:`principal_axes` of the rows less their mean.
+    """
+    n_rows, n_features = table.shape
+    roots = np.sqrt(row_weights)
+    weighted = diags_array(roots) @ table
+    if n_features <= n_rows:
+        return _leading_left_vectors(weighted.T.tocsr(), mean, roots, n_axes)[1]
+    values, vectors = _leading_left_vectors(weighted, roots, mean, n_axes)
+    lengths = values.clamp_min(0).sqrt()
+    axes = torch.from_numpy(weighted.T @ vectors.numpy())
+    axes -= torch.outer(torch.from_numpy(mean), torch.from_numpy(roots) @ vectors)
+    axes /= lengths.clamp_min(1e-150)
+    # Rounding is relative to the rows themselves, which may lie far from their mean.
+    size = max(lengths.max().item(), np.linalg.norm(weighted.data))
+    axes[:, lengths <= 1e-8 * size] = 0
+    missing = axes.new_zeros((n_features, n_axes - axes.shape[1]))
+    return torch.cat([with_positive_peaks(axes), missing], dim=1)
+
+
+def _leading_left_vectors(table, left, right, n_vectors):
+    """Return squared leading singular values and left vectors of a shifted matrix.
+
+    The matrix is the sparse table less the outer product of left and right.
+    """
+    size = table.shape[0]
+    n_vectors = min(n_vectors, size)
+    if size < _DIRECT_SIZE or 10 * n_vectors > size:
+        products = (table @ table.T).toarray()
+        half = table @ right - (right @ right / 2) * left
+        products -= np.outer(half, left)
+        products -= np.outer(left, half)
+        values, vectors = symmetric_eigen(torch.from_numpy(products))
+        return values[:n_vectors], vectors[:, :n_vectors]
+
+    def times_itself(vector):
+        image = table.T @ vector - right * (left @ vector)
+        return table @ image - left * (right @ image)
+
+    operator = LinearOperator((size, size), matvec=times_itself, dtype=np.float64)
+    start = np.random.default_rng(0).uniform(-1, 1, size)
+    values, vectors = eigsh(operator, n_vectors, which="LA", v0=start)
+    order = np.argsort(-values, kind="stable")
+    vectors = with_positive_peaks(torch.from_numpy(vectors[:, order]))
+    return torch.from_numpy(values[order]), vectors
 
 
 def polar_factor(matrix):

@@ -93,21 +93,23 @@ def nearest_others(rows, n_neighbors, random_state):
 def _nearest_in_cells(rows, n_neighbors, random_state):
     """Search the nearest cells only: one product and one selection for each cell."""
     n_rows = len(rows)
-    n_cells = max(2 * _PROBES, n_rows // _CELL_ROWS)
-    sample = rows[random_state.choice(n_rows, _CELL_SAMPLE, replace=False)]
+    drawn = random_state.choice(n_rows, _CELL_SAMPLE, replace=False)
+    # Copies of a row would leave cells without rows.
+    sample = np.unique(rows[drawn].cpu().numpy(), axis=0)
+    n_cells = min(max(2 * _PROBES, n_rows // _CELL_ROWS), len(sample))
     kmeans = KMeans(
         n_cells,
         init="random",
         n_init=1,
         max_iter=_CELL_ITERATIONS,
         random_state=random_state,
-    ).fit(sample.cpu().numpy())
+    ).fit(sample)
     centers = torch.from_numpy(kmeans.cluster_centers_).to(rows)
     labels = nearest_rows(rows, centers, 1)[1].ravel()
     order = labels.argsort()
     edges = np.concatenate([[0], labels.bincount(minlength=n_cells).cumsum(0).tolist()])
     by_cell = rows[order]
-    probed = nearest_rows(centers, centers, _PROBES)[1].tolist()
+    probed = nearest_rows(centers, centers, min(_PROBES, n_cells))[1].tolist()
     result = torch.empty((n_rows, n_neighbors), dtype=torch.long, device=rows.device)
     for cell in range(n_cells):
         start, stop = edges[cell], edges[cell + 1]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 from sklearn.utils import check_random_state
 
 # Rows of one block, by device. A function sees blocks of exactly this many rows, the
@@ -12,8 +13,74 @@ from sklearn.utils import check_random_state
 # Small on the CPU, where a single row waits for a whole block.
 _BLOCK_ROWS = {"cpu": 32, "cuda": 16_384}
 
+# Numbers of one block of wide rows on an accelerator, 512 MB in float64.
+_BLOCK_NUMBERS = 2**26
+
 _NUMPY_DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 _TORCH_DTYPES = {np.dtype(np.float32): torch.float32}
+
+
+class SparseRows:
+    """Rows of a sparse table, of which a few at a time are made dense.
+
+    They have a length and are taken by place, like the rows of an array. What needs
+    all of them dense refuses them.
+
+    Parameters
+    ----------
+    table : csr_array of shape (n_samples, n_features)
+        The rows; columns in order, none of them twice in a row.
+    """
+
+    def __init__(self, table):
+        self.table = table
+
+    @classmethod
+    def of(cls, table):
+        """Return the rows of a table, which is left as it is.
+
+        Parameters
+        ----------
+        table : sparse array or matrix in CSR format
+            The table. Entries that it has twice are added.
+
+        Returns
+        -------
+        SparseRows
+            The rows; they share the table's memory where they can.
+        """
+        parts = table.data, table.indices, table.indptr
+        rows = csr_array(parts, shape=table.shape)
+        if not rows.has_canonical_format:
+            rows = rows.copy()
+            rows.sum_duplicates()
+        return cls(rows)
+
+    @property
+    def shape(self):
+        """Numbers of rows and features."""
+        return self.table.shape
+
+    @property
+    def dtype(self):
+        """The entries' NumPy dtype."""
+        return self.table.dtype
+
+    def __len__(self):
+        return self.table.shape[0]
+
+    def __getitem__(self, places):
+        return SparseRows(self.table[places])
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError(
+            "Sparse data was passed, but dense data is required here, where all rows "
+            "are held at once. Use 'X.toarray()' to convert them, if memory allows."
+        )
+
+    def toarray(self):
+        """Return the rows as an array of shape (n_samples, n_features)."""
+        return self.table.toarray()
 
 
 def resolve_device(X, device):
@@ -86,7 +153,7 @@ class Runtime:
 
         Parameters
         ----------
-        X : ndarray or Tensor of floating point
+        X : ndarray, SparseRows or Tensor of floating point
             The validated input.
 
         device : str, default="auto"
@@ -185,8 +252,9 @@ class Runtime:
             Takes a tensor of shape (rows, n_features), returns one of shape (rows,
             ...) whose row depends on the same row of its input alone.
 
-        X : ndarray or Tensor of shape (n_samples, n_features)
-            The rows, in any memory layout.
+        X : ndarray, SparseRows or Tensor of shape (n_samples, n_features)
+            The rows, in any memory layout. Sparse ones give the bits of the same rows
+            as an array.
 
         Returns
         -------
@@ -194,7 +262,7 @@ class Runtime:
             The results in the rows' precision: a tensor on its input's device for a
             tensor, else an array. A row has the same bits whatever rows come with it.
         """
-        n_samples, rows = len(X), _BLOCK_ROWS[self.device.type]
+        n_samples, rows = len(X), _block_rows(self.device.type, X.shape[1])
         block = torch.zeros((rows, X.shape[1]), dtype=self.dtype, device=self.device)
         result = None
         for start in range(0, n_samples, rows):
@@ -248,6 +316,12 @@ class Runtime:
         return dict(zip(tensors, cls.arrays(*tensors.values()), strict=True))
 
 
+def _block_rows(device_type, n_features):
+    """Return the number of rows of a block, the same for all rows of one width."""
+    widest = max(_BLOCK_ROWS["cpu"], _BLOCK_NUMBERS // n_features)
+    return min(_BLOCK_ROWS[device_type], widest)
+
+
 def _copy_rows(rows, block):
     """Write rows to the top of a block, zeros below.
 
@@ -255,6 +329,8 @@ def _copy_rows(rows, block):
     products depend on the alignment of memory, and a block has one alignment.
     """
     count = len(rows)
+    if isinstance(rows, SparseRows):
+        rows = rows.toarray()
     if isinstance(rows, torch.Tensor):
         block[:count].copy_(rows)
     elif block.device.type == "cpu":

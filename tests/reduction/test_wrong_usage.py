@@ -44,7 +44,10 @@ MISTAKES = {
         lambda: _fit(torch.from_numpy(X[0])),
         "Expected 2D tensor, got 1D tensor",
     ),
-    "sparse": (lambda: _fit(scipy.sparse.csr_array(X)), "dense data is required"),
+    "geodesic distances of sparse rows": (
+        lambda: _fit(scipy.sparse.csr_array(X), metric="geodesic"),
+        "metric=.geodesic. does not take sparse rows",
+    ),
     "complex tensor": (
         lambda: _fit(torch.ones((5, 3), dtype=torch.complex64)),
         "Complex data not supported",
