@@ -188,6 +188,7 @@ class LinearMixtureFittingMixin:
             learning_rate=_LEARNING_RATE,
             n_steps=_or_auto(self.max_iter, automatic["max_iter"]),
             batch_size=_or_auto(self.batch_size, automatic["batch_size"]),
+            jitter=automatic["jitter"],
         )
         equal = weights.min() == weights.max()
         with FitProgress(self, max_iter=_REPORTS) as progress:

@@ -64,6 +64,9 @@ class NeighborOptions:
 
     batch_size : int
         Pairs of neighbours in a step.
+
+    jitter : pair of float
+        Range of the tangent jitter in the first and in the last step.
     """
 
     n_neighbors: int
@@ -73,6 +76,7 @@ class NeighborOptions:
     learning_rate: float
     n_steps: int
     batch_size: int
+    jitter: tuple = _JITTER
 
 
 def pair_gradients(anchors, partners, inputs, state):
@@ -216,6 +220,7 @@ class Batches:
         self._n_positive = min(options.n_positive, neighbors.shape[1])
         self._n_jitter = min(_JITTER_NEIGHBORS, neighbors.shape[1])
         self._batch_size = options.batch_size
+        self._jitter = options.jitter
         self._generator = generator
         self._cumulated = None
         if row_weights is not None:
@@ -251,7 +256,8 @@ class Batches:
             self._neighbors[rows, self._integers(self._n_jitter, 2 * size)]
             for _ in range(2)
         )
-        reach = _JITTER[0] + (_JITTER[1] - _JITTER[0]) * progress
+        at_first, at_last = self._jitter
+        reach = at_first + (at_last - at_first) * progress
         amount = reach * self._uniform(2 * size, 1)
         return self._Z[rows].addcmul_(self._Z[first] - self._Z[second], amount)
 

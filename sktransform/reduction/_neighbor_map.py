@@ -49,14 +49,15 @@ def neighbor_defaults(n_rows):
     Returns
     -------
     dict
-        Values of `n_gaussians`, `max_iter`, `batch_size` and `n_positive`.
+        Values of `n_gaussians`, `max_iter`, `batch_size`, `n_positive`, `jitter`.
     """
     most_charts = 400 if n_rows > _VERY_MANY_ROWS else 200
     return {
-        "n_gaussians": int(np.clip(n_rows // 18, 5, most_charts)),
+        "n_gaussians": int(np.clip(n_rows // 12, 5, most_charts)),
         "max_iter": 3000 if n_rows > _VERY_MANY_ROWS else 2000,
         "batch_size": 256 if n_rows < _MANY_ROWS else 512,
         "n_positive": 10 if n_rows < _MANY_ROWS else 5,
+        "jitter": (1.2, 0.6) if n_rows < _MANY_ROWS else (1.4, 0.8),
     }
 
 
@@ -237,8 +238,9 @@ def fit_neighbor_map(
             "unit": scale * rows.unit,
         }
     return FittedMap(
-        map=state,
-        decoder=decoder,
+        # Trained in single precision, and no more is kept.
+        map={name: value.to(Z) for name, value in state.items()},
+        decoder={name: value.to(Z) for name, value in decoder.items()},
         loss_curve=loss_curve,
         stress=stress.item(),
         n_iter=n_iter,

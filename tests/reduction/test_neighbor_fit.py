@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 
-from sktransform.reduction import _neighbor_fit
 from sktransform.reduction._neighbor_fit import (
     Batches,
     NeighborOptions,
@@ -145,7 +144,8 @@ def test_either_end_of_the_dial_has_no_ramp(stress_weight):
 
 
 def _without_jitter(monkeypatch):
-    monkeypatch.setattr(_neighbor_fit, "_JITTER", (0.0, 0.0))
+    still = dataclasses.replace(OPTIONS, jitter=(0.0, 0.0))
+    monkeypatch.setitem(globals(), "OPTIONS", still)
 
 
 def _drawn(batches, Z, n_draws=40):

@@ -138,7 +138,9 @@ def test_jacobian_agrees_with_central_differences(which, split, fitted, request)
 
 
 def test_new_rows_keep_their_neighbours(split, fitted):
-    assert trustworthiness(split[1], fitted.transform(split[1])) > 0.93
+    distance = _reducer(objective="distance", max_iter="auto").fit(split[0])
+    found, other = (model.transform(split[1]) for model in (fitted, distance))
+    assert trustworthiness(split[1], found) > trustworthiness(split[1], other) + 0.02
 
 
 def test_single_precision_stays_single(split, fitted):
@@ -280,8 +282,8 @@ def test_labels_pull_classes_together(digits):
         _separation(_reducer(target_weight=w).fit(X, y).embedding_, y)
         for w in (0.0, 0.5, 1.0)
     ]
-    assert shares[0] > 1.1 * shares[1]
-    assert shares[1] > shares[2]
+    assert shares[0] > shares[1] > shares[2]
+    assert shares[0] > 1.1 * shares[2]
 
 
 def test_rows_without_a_class_pull_like_any_others(digits):
