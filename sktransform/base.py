@@ -74,6 +74,8 @@ def _keep_single(X, array):
 
     scikit-learn's check widens such frames of polars and pyarrow to float64.
     """
+    if isinstance(X, np.ndarray):  # at once: a single row should not wait
+        return array
     frame = nw.from_native(X, pass_through=True, eager_only=True)
     if isinstance(frame, nw.DataFrame) and all(
         dtype == nw.Float32 for dtype in frame.schema.values()
