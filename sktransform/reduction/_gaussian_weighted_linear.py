@@ -140,7 +140,9 @@ class GaussianWeightedLinearReducer(
     ----------
     embedding_ : ndarray of shape (n_samples, n_components)
         The mapped training rows, equal to `transform` of them: centred, on principal
-        axes, in the units of the rows.
+        axes, in the units of the rows. Above 30,000 rows an anchored fit moves its
+        stored positions once more, without the map, and a training row may then be
+        sent to a neighbour's.
 
     stress_ : float
         ``sqrt(sum (d - d')^2 / sum d^2)`` over pairs of the rows that the solver saw,
@@ -348,11 +350,18 @@ class GaussianWeightedLinearReducer(
         self.loss_curve_ = np.array(fitted.loss_curve)
         self.n_iter_ = fitted.n_iter
         (self.feature_scale_,) = runtime.arrays(fitted.feature_scale)
-        (self.embedding_,) = runtime.arrays(runtime.map(self._mapping(runtime), X))
+        self.embedding_ = self._embed(X, problem.row_weights, runtime)
         self.stress_ = fitted.stress
         if self.stress_ is None:
             self.stress_ = stress(*runtime.arrays(X), self.embedding_)
         return self
+
+    def _embed(self, X, row_weights, runtime):
+        """Return the images of the training rows; stored ones need no search."""
+        if self.anchors_ is None or not np.all(row_weights):
+            return runtime.arrays(runtime.map(self._mapping(runtime), X))[0]
+        (rows,) = runtime.arrays(X[:1])
+        return self.anchors_["embedding"].astype(rows.dtype)
 
     @available_if(_can_stream)
     @fit_context(prefer_skip_nested_validation=True)
