@@ -263,7 +263,7 @@ class Runtime:
             tensor, else an array. A row has the same bits whatever rows come with it.
         """
         n_samples, rows = len(X), _block_rows(self.device.type, X.shape[1])
-        block = torch.zeros((rows, X.shape[1]), dtype=self.dtype, device=self.device)
+        block = torch.empty((rows, X.shape[1]), dtype=self.dtype, device=self.device)
         result = None
         for start in range(0, n_samples, rows):
             stop = min(start + rows, n_samples)
