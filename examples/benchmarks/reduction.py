@@ -32,7 +32,7 @@ NEIGHBOR_SETTINGS = ["ours, neighbours", "ours, anchored", "ours, one map"]
 
 # The data of a quick run, each with the peers that it has no time for.
 QUICK = {
-    "digits-split": [],
+    "digits-split": ["ours, anchored", "ours, one map"],
     "swiss-roll": [*NEIGHBOR_SETTINGS, "TSNE", "umap-learn", "TorchDR UMAP"],
     "s-curve": [
         *NEIGHBOR_SETTINGS,
