@@ -2,6 +2,7 @@
 """The picture of an embedding."""
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils.validation import check_consistent_length
 
 from sktransform.inspection._arrows import draw_arrows, draw_ellipses, spread_rows
@@ -342,11 +343,12 @@ class EmbeddingDisplay:
         if hasattr(estimator, "jacobian"):
             jacobian = to_array(estimator.jacobian(X)).mean(axis=0)
             directions = jacobian.T * estimator.feature_scale_[:, None]
-        # What the rows tell under the mouse, should the display become a page.
+        # What the rows tell under the mouse, should the display become a page; of a
+        # sparse table it would take the whole one, made dense.
         rows = {
             name: to_array(getattr(estimator, name)(X))
             for name in ("distortion", "influence")
-            if hasattr(estimator, name)
+            if hasattr(estimator, name) and not issparse(X)
         }
         ellipses, expansion = None, None
         if n_ellipses and hasattr(estimator, "expansion"):

@@ -141,6 +141,9 @@ def test_new_rows_keep_their_neighbours(split, fitted):
     distance = _reducer(objective="distance", max_iter="auto").fit(split[0])
     found, other = (model.transform(split[1]) for model in (fitted, distance))
     assert trustworthiness(split[1], found) > trustworthiness(split[1], other) + 0.02
+    # A short training suits few charts.
+    few = _reducer(n_gaussians=len(split[0]) // 18).fit(split[0])
+    assert trustworthiness(split[1], few.transform(split[1])) > 0.93
 
 
 def test_single_precision_stays_single(split, fitted):
@@ -279,11 +282,11 @@ def test_heavy_rows_are_kept_better(digits):
 def test_labels_pull_classes_together(digits):
     X, y = digits[0][:600], digits[1][:600]
     shares = [
-        _separation(_reducer(target_weight=w).fit(X, y).embedding_, y)
+        _separation(_reducer(target_weight=w, n_gaussians=33).fit(X, y).embedding_, y)
         for w in (0.0, 0.5, 1.0)
     ]
-    assert shares[0] > shares[1] > shares[2]
-    assert shares[0] > 1.1 * shares[2]
+    assert shares[0] > 1.1 * shares[1]
+    assert shares[1] > shares[2]
 
 
 def test_rows_without_a_class_pull_like_any_others(digits):
