@@ -7,12 +7,19 @@ import torch
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
 
 from sktransform.runtime._runtime import Runtime, SparseRows
 from sktransform.runtime._validation import check_tensor
+from sktransform.utils._sklearn import check_sample_weight
 
-__all__ = ["TorchTransformer"]
+__all__ = ["AlignerMixin", "TorchTransformer"]
 
 
 class TorchTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -66,6 +73,82 @@ class TorchTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.sparse = self._accepts_sparse
+        return tags
+
+
+class AlignerMixin:
+    """What transformers of one view of the rows into the space of another share.
+
+    The target `y` of such a `TorchTransformer` is the other view: a table with a row
+    for each row of X.
+    """
+
+    def _validate_pairs(self, X, y, sample_weight=None, *, reset, min_samples=1):
+        """Return both views, as `_validate_rows` does, and float64 weights."""
+        X = self._validate_rows(X, reset=reset, min_samples=min_samples)
+        Y = self._validate_targets(y)
+        check_consistent_length(X, Y)
+        if not reset and Y.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"y has {Y.shape[1]} columns, but {type(self).__name__} was fitted to "
+                f"{self._n_features_out}; give the same view."
+            )
+        weights = check_sample_weight(
+            sample_weight, np.empty(len(X)), dtype=np.float64, ensure_non_negative=True
+        )
+        return X, Y, weights
+
+    def _validate_targets(self, y):
+        """Return the target view as a table of float32 or float64, or the tensor."""
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is "
+                "None: give the other view of the rows, one row of it for each of X."
+            )
+        if isinstance(y, torch.Tensor):
+            return check_tensor(self, y[:, None] if y.ndim == 1 else y)
+        targets = check_array(
+            y,
+            dtype=[np.float64, np.float32],
+            ensure_2d=False,
+            input_name="y",
+            estimator=self,
+        )
+        return targets[:, None] if targets.ndim == 1 else targets
+
+    def score(self, X, y, sample_weight=None):
+        """Return the share of the target's variance that the mapped rows explain.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Rows of the first view.
+
+        y : array-like, data frame or Tensor of shape (n_samples, n_outputs)
+            The same rows in the other view.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative. None weighs every row 1.
+
+        Returns
+        -------
+        float
+            R2 over all columns together, each weighted by its variance: 1 at best, 0
+            for a constant, below 0 for worse.
+        """
+        check_is_fitted(self)
+        X, Y, weights = self._validate_pairs(X, y, sample_weight, reset=False)
+        runtime = self._runtime(X)
+        Y, mapped = runtime.arrays(Y, self.transform(X))
+        return float(
+            r2_score(Y, mapped, sample_weight=weights, multioutput="variance_weighted")
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        tags.target_tags.two_d_labels = False
         return tags
 
 

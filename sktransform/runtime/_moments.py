@@ -1,102 +1,173 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""First and second moments that blocks of rows add to, and that merge."""
+"""First and second moments of pairs, that blocks of rows add to, and that merge."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 
+# Rows that are widened to float64 at once.
+_BLOCK_ROWS = 8192
+
 
 @dataclass(frozen=True)
-class Moments:
-    """Weighted mean and scatter of rows, in float64.
+class PairMoments:
+    """Weighted means and scatter of two views of the same rows, in float64.
 
     Blocks are added around their own mean, so that a large offset of the data costs no
     digits. The answer is the same, to rounding, for any split and order of the rows.
-    For two views of the same rows, give their columns side by side: the scatter then
-    holds the cross-moments.
 
     Parameters
     ----------
     weight : Tensor of shape ()
         Sum of the rows' weights.
 
-    mean : Tensor of shape (n_columns,)
-        Weighted mean.
+    mean_x : Tensor of shape (n_inputs,)
+        Weighted mean of the first view.
 
-    scatter : Tensor of shape (n_columns, n_columns)
-        Weighted sum of outer products of the centred rows.
+    mean_y : Tensor of shape (n_outputs,)
+        Weighted mean of the second view.
+
+    xx : Tensor of shape (n_inputs, n_inputs)
+        Weighted sum of outer products of the centred rows of the first view.
+
+    xy : Tensor of shape (n_inputs, n_outputs)
+        The same between the views.
+
+    yy : Tensor of shape (n_outputs, n_outputs)
+        The same of the second view.
     """
 
     weight: torch.Tensor
-    mean: torch.Tensor
-    scatter: torch.Tensor
+    mean_x: torch.Tensor
+    mean_y: torch.Tensor
+    xx: torch.Tensor
+    xy: torch.Tensor
+    yy: torch.Tensor
 
     @classmethod
-    def empty(cls, n_columns, device="cpu"):
+    def empty(cls, n_inputs, n_outputs, device="cpu"):
         """Return the moments of no rows."""
-        kind = {"dtype": torch.float64, "device": device}
-        return cls(
-            torch.zeros((), **kind),
-            torch.zeros(n_columns, **kind),
-            torch.zeros((n_columns, n_columns), **kind),
+        shapes = (
+            (),
+            (n_inputs,),
+            (n_outputs,),
+            (n_inputs, n_inputs),
+            (n_inputs, n_outputs),
+            (n_outputs, n_outputs),
         )
+        kind = {"dtype": torch.float64, "device": device}
+        return cls(*(torch.zeros(shape, **kind) for shape in shapes))
 
     @classmethod
-    def of(cls, rows, row_weights=None):
-        """Return the moments of rows.
+    def of(cls, X, Y, row_weights=None):
+        """Return the moments of pairs.
 
         Parameters
         ----------
-        rows : Tensor of shape (n_rows, n_columns)
-            Rows in any precision.
+        X : Tensor of shape (n_rows, n_inputs)
+            First view, in any precision.
+
+        Y : Tensor of shape (n_rows, n_outputs)
+            Second view of the same rows.
 
         row_weights : Tensor of shape (n_rows,), default=None
             Weights, not negative. None weighs every row 1.
 
         Returns
         -------
-        Moments
+        PairMoments
             Their moments.
         """
-        rows = rows.to(torch.float64)
         if row_weights is None:
-            row_weights = rows.new_ones(len(rows))
-        row_weights = row_weights.to(torch.float64)
+            row_weights = torch.ones(len(X), dtype=torch.float64, device=X.device)
+        moments = cls.empty(X.shape[1], Y.shape[1], X.device)
+        blocks = (part.split(_BLOCK_ROWS) for part in (X, Y, row_weights))
+        for block in zip(*blocks, strict=True):
+            moments = moments.merge(
+                cls._of_block(*(b.to(torch.float64) for b in block))
+            )
+        return moments
+
+    @classmethod
+    def _of_block(cls, X, Y, row_weights):
+        """Return the moments of pairs in float64 that fit into memory once more."""
         weight = row_weights.sum()
         if weight == 0:
-            return cls.empty(rows.shape[1], rows.device)
-        mean = row_weights @ rows / weight
-        centred = rows - mean
-        return cls(weight, mean, (centred * row_weights[:, None]).T @ centred)
+            return cls.empty(X.shape[1], Y.shape[1], X.device)
+        mean_x, mean_y = row_weights @ X / weight, row_weights @ Y / weight
+        roots = row_weights.sqrt()[:, None]
+        X, Y = (X - mean_x) * roots, (Y - mean_y) * roots
+        return cls(weight, mean_x, mean_y, X.T @ X, X.T @ Y, Y.T @ Y)
 
     def merge(self, other):
-        """Return the moments of both sets of rows together.
+        """Return the moments of both sets of pairs together.
 
         Parameters
         ----------
-        other : Moments
-            Moments of other rows with the same columns.
+        other : PairMoments
+            Moments of other rows of the same views.
 
         Returns
         -------
-        Moments
+        PairMoments
             Neither input is changed.
         """
         weight = self.weight + other.weight
         if weight == 0:
             return self
         share = other.weight / weight
-        shift = other.mean - self.mean
-        between = torch.outer(shift, shift) * (self.weight * share)
-        return Moments(
-            weight, self.mean + share * shift, self.scatter + other.scatter + between
+        between = self.weight * share
+        shift_x, shift_y = other.mean_x - self.mean_x, other.mean_y - self.mean_y
+        return PairMoments(
+            weight,
+            self.mean_x + share * shift_x,
+            self.mean_y + share * shift_y,
+            self.xx + other.xx + torch.outer(shift_x, shift_x) * between,
+            self.xy + other.xy + torch.outer(shift_x, shift_y) * between,
+            self.yy + other.yy + torch.outer(shift_y, shift_y) * between,
         )
 
-    def update(self, rows, row_weights=None):
-        """Return the moments with more rows added, see :meth:`of` and :meth:`merge`."""
-        return self.merge(Moments.of(rows, row_weights))
+    def swapped(self):
+        """Return the moments with the views exchanged."""
+        return PairMoments(
+            self.weight, self.mean_y, self.mean_x, self.yy, self.xy.T, self.xx
+        )
+
+    def tensors(self):
+        """Return the moments as a dict of tensors, by field."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
-    def covariance(self):
-        """The population covariance, shape (n_columns, n_columns)."""
-        return self.scatter / self.weight
+    def covariance_x(self):
+        """Population covariance of the first view, shape (n_inputs, n_inputs)."""
+        return self.xx / self.weight
+
+    @property
+    def covariance_xy(self):
+        """Population covariance between the views, shape (n_inputs, n_outputs)."""
+        return self.xy / self.weight
+
+    @property
+    def covariance_y(self):
+        """Population covariance of the second view, shape (n_outputs, n_outputs)."""
+        return self.yy / self.weight
+
+    def mean_squared_error(self, matrix, intercept):
+        """Return the mean squared length of the error of an affine map, in float64.
+
+        Parameters
+        ----------
+        matrix : Tensor of shape (n_inputs, n_outputs)
+            Multiplies rows of the first view from the right.
+
+        intercept : Tensor of shape (n_outputs,)
+            Is added then.
+
+        Returns
+        -------
+        Tensor of shape ()
+            The weighted mean of ``||x @ matrix + intercept - y||^2`` over these rows.
+        """
+        quadratic = ((self.xx @ matrix - 2 * self.xy) * matrix).sum()
+        offset = self.mean_x @ matrix + intercept - self.mean_y
+        return (quadratic + self.yy.trace()) / self.weight + offset.square().sum()

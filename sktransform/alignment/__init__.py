@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Maps that make one representation usable in the space of another."""
+
+__all__ = []

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""An affine map as a torch module."""
+
+import torch
+
+from sktransform.nn._products import row_stable_product
+
+
+class AffineMap(torch.nn.Module):
+    """Map rows by ``x @ coef.T + intercept``.
+
+    Parameters
+    ----------
+    coef : Tensor of shape (n_outputs, n_inputs)
+        The linear part, in scikit-learn's orientation.
+
+    intercept : Tensor of shape (n_outputs,)
+        The constant part.
+    """
+
+    def __init__(self, coef, intercept):
+        super().__init__()
+        self.register_buffer("matrix", coef.T.contiguous())
+        self.register_buffer("intercept", intercept)
+
+    def forward(self, X):
+        """Return the images of rows, shape (n_rows, n_outputs)."""
+        return row_stable_product(X, self.matrix) + self.intercept
