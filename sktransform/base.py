@@ -16,7 +16,7 @@ from sklearn.utils.validation import (
 )
 
 from sktransform.runtime._runtime import Runtime, SparseRows
-from sktransform.runtime._validation import check_tensor
+from sktransform.runtime._validation import check_tensor, is_valid_array
 from sktransform.utils._sklearn import check_sample_weight
 
 __all__ = ["AlignerMixin", "TorchTransformer"]
@@ -39,6 +39,8 @@ class TorchTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         """Return rows as float32 or float64: an array, SparseRows, or the tensor."""
         if isinstance(X, torch.Tensor):
             return check_tensor(self, X, reset=reset, min_samples=min_samples)
+        if not reset and is_valid_array(self, X, min_samples):
+            return X
         rows = validate_data(
             self,
             X,
@@ -88,10 +90,10 @@ class AlignerMixin:
         X = self._validate_rows(X, reset=reset, min_samples=min_samples)
         Y = self._validate_targets(y)
         check_consistent_length(X, Y)
-        if not reset and Y.shape[1] != self._n_features_out:
+        if not reset and Y.shape[1] != self._n_targets:
             raise ValueError(
                 f"y has {Y.shape[1]} columns, but {type(self).__name__} was fitted to "
-                f"{self._n_features_out}; give the same view."
+                f"{self._n_targets}; give the same view."
             )
         weights = check_sample_weight(
             sample_weight, np.empty(len(X)), dtype=np.float64, ensure_non_negative=True
@@ -140,9 +142,15 @@ class AlignerMixin:
         X, Y, weights = self._validate_pairs(X, y, sample_weight, reset=False)
         runtime = self._runtime(X)
         Y, mapped = runtime.arrays(Y, self.transform(X))
+        mapped = np.asarray(mapped)[:, : self._n_targets]
         return float(
             r2_score(Y, mapped, sample_weight=weights, multioutput="variance_weighted")
         )
+
+    @property
+    def _n_targets(self):
+        """Number of leading columns of `transform` that stand for those of y."""
+        return self._n_features_out
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

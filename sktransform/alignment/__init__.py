@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Maps that make one representation usable in the space of another."""
 
-__all__ = []
+from sktransform.alignment._backfill import BackfillPlanner
+
+__all__ = ["BackfillPlanner"]
