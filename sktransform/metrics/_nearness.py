@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which rows of a gallery are nearest, told the same way whatever rounding does."""
+
+import math
+
+import numpy as np
+import torch
+
+# Scores of queries and gallery held at once, 8 MB in float64.
+_BLOCK_ENTRIES = 2**20
+
+# Rows of which the median is taken, evenly spaced.
+_CENTER_ROWS = 10_000
+
+# What differs by less than this fraction differs by the rounding of a product, which
+# depends on the shape of the matrices.
+_ROUNDING = 1e-14
+
+
+def _unit_rows(rows):
+    """Return rows of length 1; zero rows stay zero."""
+    peaks = rows.abs().amax(1, keepdim=True)
+    rows = rows / peaks.where(peaks > 0, 1)  # squares of the largest numbers are finite
+    lengths = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    return rows / lengths.where(lengths > 0, 1)
+
+
+def _preparation(queries, gallery, metric, runtime):
+    """Return the function that makes rows ready for products.
+
+    Unit rows for cosines. For Euclidean distances rows around the gallery's median,
+    which keeps the digits of rows far from the origin and, unlike the mean, follows no
+    remote row; in a unit near the largest number, a power of two and therefore exact.
+    """
+    if metric == "cosine":
+        return lambda rows: _unit_rows(runtime.tensor(rows))
+    peak = max(max(-float(a.min()), float(a.max())) for a in (queries, gallery))
+    unit = math.ldexp(1.0, math.frexp(peak)[1] - 1)
+    sample = gallery[:: -(-len(gallery) // _CENTER_ROWS)]
+    median = np.quantile(sample, 0.5, axis=0, method="lower")
+    center = runtime.tensor(median) / unit
+    return lambda rows: runtime.tensor(rows) / unit - center
+
+
+def nearness_blocks(queries, gallery, metric, runtime):
+    """Yield how near each row of the gallery is, for some queries at a time.
+
+    Parameters
+    ----------
+    queries : ndarray of shape (n_queries, n_features)
+        What to search for.
+
+    gallery : ndarray of shape (n_gallery, n_features)
+        Where to search.
+
+    metric : {"cosine", "euclidean"}
+        What is near.
+
+    runtime : Runtime
+        Where to compute.
+
+    Yields
+    ------
+    part : slice
+        The queries of the block.
+
+    scores : Tensor of shape (n_block, n_gallery)
+        Cosines, or products less half the squared lengths of the gallery's rows. Both
+        are larger for nearer rows.
+
+    margins : Tensor of shape (n_block, n_gallery)
+        More than what rounding can have done to the scores.
+    """
+    prepare = _preparation(queries, gallery, metric, runtime)
+    rows = prepare(gallery)
+    lengths = torch.linalg.vector_norm(rows, dim=1)
+    offsets = lengths.square() / 2 if metric == "euclidean" else lengths.new_zeros(1)
+    step = max(1, _BLOCK_ENTRIES // len(rows))
+    for start in range(0, len(queries), step):
+        part = slice(start, start + step)
+        block = prepare(queries[part])
+        reach = torch.linalg.vector_norm(block, dim=1, keepdim=True) + lengths
+        scores = torch.addmm(-offsets, block, rows.T)
+        yield part, scores, _ROUNDING * lengths * reach
+
+
+def partner_ranks(queries, gallery, partners, metric, runtime):
+    """Return how many rows of the gallery are at least as near as the partner.
+
+    Parameters
+    ----------
+    queries : ndarray of shape (n_queries, n_features)
+        What to search for.
+
+    gallery : ndarray of shape (n_gallery, n_features)
+        Where to search.
+
+    partners : ndarray of int, shape (n_queries,)
+        Place of each query's partner in the gallery.
+
+    metric : {"cosine", "euclidean"}
+        What is near.
+
+    runtime : Runtime
+        Where to compute.
+
+    Returns
+    -------
+    ndarray of int, shape (n_queries,)
+        Ranks from 1, the partner and rows equally near counted.
+    """
+    ranks = np.empty(len(queries), dtype=np.int64)
+    for part, scores, margins in nearness_blocks(queries, gallery, metric, runtime):
+        places = runtime.tensor(partners[part], torch.int64)[:, None]
+        least = scores.gather(1, places) - margins.gather(1, places)
+        ranks[part] = (scores + margins >= least).sum(1).cpu().numpy()
+    return ranks
+
+
+def nearest_masks(queries, gallery, k, metric, runtime):
+    """Yield which rows of the gallery are the k nearest, for some queries at a time.
+
+    Parameters
+    ----------
+    queries : ndarray of shape (n_queries, n_features)
+        What to search for.
+
+    gallery : ndarray of shape (n_gallery, n_features)
+        Where to search.
+
+    k : int
+        How many, at most n_gallery. Of rows equally near the first ones are taken.
+
+    metric : {"cosine", "euclidean"}
+        What is near.
+
+    runtime : Runtime
+        Where to compute.
+
+    Yields
+    ------
+    Tensor of bool, shape (n_block, n_gallery)
+        Exactly k entries of each row are true.
+    """
+    for _, scores, margins in nearness_blocks(queries, gallery, metric, runtime):
+        last = scores.topk(k).indices[:, -1:]
+        limit, margin = scores.gather(1, last), margins.gather(1, last)
+        nearer = scores - margins > limit + margin
+        as_near = ~nearer & (scores + margins >= limit - margin)
+        n_left = k - nearer.sum(1, keepdim=True)
+        yield nearer | (as_near & (as_near.cumsum(1) <= n_left))

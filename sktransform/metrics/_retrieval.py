@@ -1,0 +1,394 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Metrics of search: whether rows of two embeddings find each other."""
+
+from numbers import Integral
+
+import numpy as np
+from scipy.stats import skew
+
+from sktransform.metrics._nearness import nearest_masks, partner_ranks
+from sktransform.metrics._views import (
+    check_n_nearest,
+    check_pair,
+    check_same_width,
+    check_search,
+    check_targets,
+    check_view,
+    check_weights,
+)
+from sktransform.utils._sklearn import Interval, StrOptions, validate_params
+
+_METRIC = {"metric": [StrOptions({"cosine", "euclidean"})]}
+_K = {"k": [Interval(Integral, 1, None, closed="left")]}
+_SEARCH = {"queries": ["array-like"], "gallery": ["array-like"], **_METRIC}
+_PARTNERS = {"targets": ["array-like", None], "sample_weight": ["array-like", None]}
+_PAIR = {"mapped": ["array-like"], "reference": ["array-like"], **_METRIC}
+
+
+def _query_ranks(queries, gallery, metric, targets, sample_weight, k=1):
+    """Return the rank of each query's partner, and the queries' weights."""
+    queries, gallery, runtime = check_search(queries, gallery)
+    check_n_nearest(k, gallery, "gallery")
+    partners = check_targets(targets, queries, gallery)
+    weights = check_weights(sample_weight, queries)
+    return partner_ranks(queries, gallery, partners, metric, runtime), weights
+
+
+@validate_params({**_SEARCH, **_K, **_PARTNERS}, prefer_skip_nested_validation=True)
+def recall_at_k(
+    queries, gallery, *, k=1, metric="cosine", targets=None, sample_weight=None
+):
+    r"""Measure how many queries find their partner among their nearest rows.
+
+    With :math:`r_i` the rank of query i's partner among the rows of the gallery and
+    :math:`w_i` the weight of the query, it is :math:`\sum_i w_i [r_i \le k] / \sum_i
+    w_i`, the recall of a search that returns k rows [1]_.
+
+    Parameters
+    ----------
+    queries : array-like or Tensor of shape (n_queries, n_features)
+        What to search for: often rows that were mapped into the gallery's space. A
+        tensor's own device computes.
+
+    gallery : array-like or Tensor of shape (n_gallery, n_features)
+        Where to search.
+
+    k : int, default=1
+        How many rows a search returns, at most n_gallery.
+
+    metric : {"cosine", "euclidean"}, default="cosine"
+        What is near: the largest cosine, which is 0 for rows of zeros, or the least
+        Euclidean distance.
+
+    targets : array-like of int, shape (n_queries,), default=None
+        Place of each query's partner in the gallery. None stands for row i of the
+        gallery for query i, and asks for as many rows as queries.
+
+    sample_weight : array-like of shape (n_queries,), default=None
+        Weights of the queries, not negative. None weighs every query 1.
+
+    Returns
+    -------
+    float
+        The share, from 0 to 1. Larger is better; chance is ``k / n_gallery``.
+
+    Raises
+    ------
+    ValueError
+        If the arrays or the targets do not fit together, or if k is more than the
+        number of rows of the gallery.
+
+    See Also
+    --------
+    mean_reciprocal_rank : Looks at the rank itself.
+    neighbor_overlap : Compares all that a search returns.
+
+    Notes
+    -----
+    Rows as near as the partner count as nearer: a partner with a copy in the gallery is
+    at best second, and rows that were glued together cannot raise the value. As near
+    is what agrees to rounding, about 13 digits of cosines or squared distances.
+
+    Memory is that of the arrays in float64 and of a block of scores.
+
+    References
+    ----------
+    .. [1] Jégou, H., Douze, M. and Schmid, C. (2011). Product quantization for nearest
+       neighbor search. IEEE Transactions on Pattern Analysis and Machine Intelligence
+       33(1), 117-128.
+
+    Examples
+    --------
+    >>> from sktransform.metrics import recall_at_k
+    >>> gallery = [[1, 0], [0, 1], [-1, 0]]
+    >>> queries = [[2, 1], [1, 2], [-1, 2]]
+    >>> round(recall_at_k(queries, gallery), 3)
+    0.667
+    >>> recall_at_k(queries, gallery, k=2)
+    1.0
+    """
+    ranks, weights = _query_ranks(queries, gallery, metric, targets, sample_weight, k)
+    return float(np.average(ranks <= k, weights=weights))
+
+
+@validate_params({**_SEARCH, **_PARTNERS}, prefer_skip_nested_validation=True)
+def mean_reciprocal_rank(
+    queries, gallery, *, metric="cosine", targets=None, sample_weight=None
+):
+    r"""Measure how early a search finds the partner of a query.
+
+    With :math:`r_i` the rank of query i's partner among the rows of the gallery and
+    :math:`w_i` the weight of the query, it is :math:`\sum_i w_i r_i^{-1} / \sum_i w_i`
+    [1]_.
+
+    Parameters
+    ----------
+    queries : array-like or Tensor of shape (n_queries, n_features)
+        What to search for: often rows that were mapped into the gallery's space. A
+        tensor's own device computes.
+
+    gallery : array-like or Tensor of shape (n_gallery, n_features)
+        Where to search.
+
+    metric : {"cosine", "euclidean"}, default="cosine"
+        What is near: the largest cosine, which is 0 for rows of zeros, or the least
+        Euclidean distance.
+
+    targets : array-like of int, shape (n_queries,), default=None
+        Place of each query's partner in the gallery. None stands for row i of the
+        gallery for query i, and asks for as many rows as queries.
+
+    sample_weight : array-like of shape (n_queries,), default=None
+        Weights of the queries, not negative. None weighs every query 1.
+
+    Returns
+    -------
+    float
+        The mean, above 0 and at most 1. Larger is better; chance is the mean of 1,
+        1/2, ..., ``1 / n_gallery``.
+
+    Raises
+    ------
+    ValueError
+        If the arrays or the targets do not fit together.
+
+    See Also
+    --------
+    recall_at_k : Looks at the first k rows alone.
+
+    Notes
+    -----
+    Rows as near as the partner count as nearer, to rounding; see :func:`recall_at_k`.
+
+    References
+    ----------
+    .. [1] Voorhees, E. M. (1999). The TREC-8 question answering track report. TREC-8,
+       77-82.
+
+    Examples
+    --------
+    >>> from sktransform.metrics import mean_reciprocal_rank
+    >>> gallery = [[1, 0], [0, 1], [-1, 0]]
+    >>> queries = [[2, 1], [1, 2], [-1, 2]]
+    >>> round(mean_reciprocal_rank(queries, gallery), 3)
+    0.833
+    """
+    ranks, weights = _query_ranks(queries, gallery, metric, targets, sample_weight)
+    return float(np.average(1 / ranks, weights=weights))
+
+
+@validate_params(
+    {**_PAIR, **_K, "gallery": ["array-like", None]}, prefer_skip_nested_validation=True
+)
+def neighbor_overlap(mapped, reference, *, k=10, gallery=None, metric="cosine"):
+    r"""Measure how much a search returns of what the true vector would return.
+
+    With :math:`S_k(x)` the k rows of the gallery nearest to x, it is the mean over the
+    rows of :math:`|S_k(\hat y_i) \cap S_k(y_i)| / k` for the mapped vector
+    :math:`\hat y_i` and the true one :math:`y_i` [1]_.
+
+    Parameters
+    ----------
+    mapped : array-like or Tensor of shape (n_samples, n_features)
+        Rows that were mapped into the space of the reference. A tensor's own device
+        computes.
+
+    reference : array-like or Tensor of shape (n_samples, n_features)
+        The true vectors of the same rows.
+
+    k : int, default=10
+        How many rows a search returns, at most those of the gallery.
+
+    gallery : array-like or Tensor of shape (n_gallery, n_features), default=None
+        Where to search. None stands for the reference, where a true vector finds
+        itself too.
+
+    metric : {"cosine", "euclidean"}, default="cosine"
+        What is near: the largest cosine, which is 0 for rows of zeros, or the least
+        Euclidean distance.
+
+    Returns
+    -------
+    float
+        The share, from 0 to 1. Larger is better; chance is ``k / n_gallery``, and more
+        where hubs are returned to all.
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not fit together, or if k is more than the number of rows of
+        the gallery.
+
+    See Also
+    --------
+    recall_at_k : Asks for the partner alone.
+    trustworthiness : Neighbours in spaces of different dimensions.
+
+    Notes
+    -----
+    Of rows equally near, to rounding, a search takes the first ones of the gallery.
+
+    References
+    ----------
+    .. [1] Wendlandt, L., Kummerfeld, J. K. and Mihalcea, R. (2018). Factors influencing
+       the surprising instability of word embeddings. NAACL-HLT 2018, 2092-2102.
+
+    Examples
+    --------
+    >>> from sktransform.metrics import neighbor_overlap
+    >>> reference = [[1, 0], [2, 1], [1, 2], [0, 1]]
+    >>> mapped = [[1, 0], [1, 2], [2, 1], [0, 1]]
+    >>> round(neighbor_overlap(mapped, reference, k=3), 3)
+    0.833
+    """
+    mapped, reference, runtime = check_pair(mapped, reference)
+    name = "reference" if gallery is None else "gallery"
+    gallery = reference if gallery is None else check_view(gallery, "gallery")
+    check_same_width(mapped, gallery, names=("mapped", name))
+    check_n_nearest(k, gallery, name)
+    found, wanted = (
+        nearest_masks(rows, gallery, k, metric, runtime) for rows in (mapped, reference)
+    )
+    n_common = sum(
+        (mask & true_mask).sum().item()
+        for mask, true_mask in zip(found, wanted, strict=True)
+    )
+    return n_common / (k * len(mapped))
+
+
+@validate_params({**_SEARCH, **_K}, prefer_skip_nested_validation=True)
+def hubness(queries, gallery, *, k=10, metric="cosine"):
+    r"""Measure how unevenly searches return the rows of a gallery.
+
+    With :math:`N_k(j)` the number of queries that have row j among their k nearest, it
+    is the skewness of these numbers over the gallery [1]_,
+
+    .. math::
+        \frac{\mathrm{E}(N_k - \mu)^3}{\sigma^3},
+
+    with :math:`\mu` and :math:`\sigma` their mean and standard deviation. It is large
+    if a few rows, the hubs, are returned to very many queries.
+
+    Parameters
+    ----------
+    queries : array-like or Tensor of shape (n_queries, n_features)
+        What to search for. A tensor's own device computes. A query that is in the
+        gallery too finds itself.
+
+    gallery : array-like or Tensor of shape (n_gallery, n_features)
+        Where to search.
+
+    k : int, default=10
+        How many rows a search returns, at most n_gallery.
+
+    metric : {"cosine", "euclidean"}, default="cosine"
+        What is near: the largest cosine, which is 0 for rows of zeros, or the least
+        Euclidean distance.
+
+    Returns
+    -------
+    float
+        The skewness, without units or bounds: above 0 for hubs, 0 if all rows are
+        returned equally often.
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not fit together, or if k is more than the number of rows of
+        the gallery.
+
+    See Also
+    --------
+    recall_at_k : Suffers from hubs near the queries.
+
+    Notes
+    -----
+    Compare values for one gallery and one k: both change it. Of rows equally near, to
+    rounding, a search takes the first ones of the gallery.
+
+    References
+    ----------
+    .. [1] Radovanović, M., Nanopoulos, A. and Ivanović, M. (2010). Hubs in space:
+       popular nearest neighbors in high-dimensional data. Journal of Machine Learning
+       Research 11, 2487-2531.
+
+    Examples
+    --------
+    >>> from sktransform.metrics import hubness
+    >>> gallery = [[1, 1], [1, -1], [-1, -1], [-1, 1]]
+    >>> hubness(gallery, gallery, k=1)
+    0.0
+    >>> round(hubness([[1, 2], [2, 1], [3, 1], [1, -1]], gallery, k=1), 3)
+    0.816
+    """
+    queries, gallery, runtime = check_search(queries, gallery)
+    check_n_nearest(k, gallery, "gallery")
+    masks = nearest_masks(queries, gallery, k, metric, runtime)
+    counts = sum(mask.sum(0) for mask in masks).cpu().numpy()
+    return float(skew(counts)) if np.ptp(counts) > 0 else 0.0
+
+
+@validate_params(_PAIR, prefer_skip_nested_validation=True)
+def foscttm(mapped, reference, *, metric="euclidean"):
+    r"""Measure the fraction of samples closer than the true match.
+
+    For row i of one side it is the fraction of the other rows of the other side that
+    are closer than its partner, row i there. The mean is taken over all rows and both
+    directions [1]_: with :math:`r_i` and :math:`r'_i` the ranks of the partners,
+
+    .. math::
+        \frac{1}{2n} \sum_{i=1}^n \frac{(r_i - 1) + (r'_i - 1)}{n - 1}.
+
+    Parameters
+    ----------
+    mapped : array-like or Tensor of shape (n_samples, n_features)
+        Rows that were mapped into the space of the reference. A tensor's own device
+        computes.
+
+    reference : array-like or Tensor of shape (n_samples, n_features)
+        The true partners of the same rows.
+
+    metric : {"cosine", "euclidean"}, default="euclidean"
+        What is close: the least Euclidean distance, or the largest cosine, which is 0
+        for rows of zeros.
+
+    Returns
+    -------
+    float
+        The fraction, from 0 to 1. Smaller is better: 0 is perfect, chance is 0.5.
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not fit together or have fewer than two rows.
+
+    See Also
+    --------
+    mean_reciprocal_rank : Weighs the first ranks most, in one direction.
+
+    Notes
+    -----
+    Rows as close as the partner count as closer, to rounding: a map that sends all rows
+    to one point is worse than chance.
+
+    References
+    ----------
+    .. [1] Liu, J., Huang, Y., Singh, R., Vert, J.-P. and Noble, W. S. (2019). Jointly
+       embedding multiple single-cell omics measurements. WABI 2019, LIPIcs 143, 10.
+
+    Examples
+    --------
+    >>> from sktransform.metrics import foscttm
+    >>> reference = [[0.0], [1.0], [2.0]]
+    >>> foscttm([[0.1], [1.1], [2.1]], reference)
+    0.0
+    >>> round(foscttm([[2.0], [1.0], [0.0]], reference), 3)
+    0.667
+    """
+    mapped, reference, runtime = check_pair(mapped, reference, min_samples=2)
+    partners = np.arange(len(mapped))
+    ranks = [
+        partner_ranks(*views, partners, metric, runtime)
+        for views in ((mapped, reference), (reference, mapped))
+    ]
+    return float((np.mean(ranks) - 1) / (len(mapped) - 1))
