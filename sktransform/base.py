@@ -139,9 +139,9 @@ class AlignerMixin:
             for a constant, below 0 for worse.
         """
         check_is_fitted(self)
-        X, Y, weights = self._validate_pairs(X, y, sample_weight, reset=False)
-        runtime = self._runtime(X)
-        Y, mapped = runtime.arrays(Y, self.transform(X))
+        rows, Y, weights = self._validate_pairs(X, y, sample_weight, reset=False)
+        # The rows as they came: a frame's names are compared once more.
+        Y, mapped = self._runtime(rows).arrays(Y, self.transform(X))
         mapped = np.asarray(mapped)[:, : self._n_targets]
         return float(
             r2_score(Y, mapped, sample_weight=weights, multioutput="variance_weighted")

@@ -25,6 +25,7 @@ VARIANTS: dict[str, list[dict]] = {
         {"objective": "neighbors", "max_iter": 30},
         {"objective": "neighbors", "anchored": True, "max_iter": 30},
         {"metric": "geodesic"},
+        {"warm_start": True},
     ],
 }
 

@@ -93,6 +93,48 @@ def spread_rows(points, n_rows):
     return np.unique(squared.argmin(axis=1))
 
 
+def draw_expansion(ax, points, shapes, expansion, n_ellipses, keywords):
+    """Draw ellipses at rows spread over a map, where the expansion is known.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Where to draw.
+
+    points : ndarray of shape (n_samples, 2)
+        The rows.
+
+    shapes : ndarray of shape (n_samples, 2, 2)
+        Their ellipses' shape matrices.
+
+    expansion : ndarray of shape (n_samples,)
+        Their expansion; nan where it is unknown.
+
+    n_ellipses : int
+        How many.
+
+    keywords : dict
+        Keywords of `EllipseCollection`.
+
+    Returns
+    -------
+    ellipses : EllipseCollection
+        The ellipses.
+
+    colorbar : Colorbar
+        The scale of the expansion.
+
+    rows : ndarray of int
+        The rows that the ellipses belong to.
+    """
+    known = np.flatnonzero(np.isfinite(expansion) & (expansion > 0))
+    if not len(known):
+        raise ValueError("The expansion is known at no row, so there is no ellipse.")
+    rows = known[spread_rows(points[known], n_ellipses)]
+    drawn = draw_ellipses(ax, points[rows], shapes[rows], expansion[rows], keywords)
+    return *drawn, rows
+
+
 def draw_ellipses(ax, points, shapes, expansion, keywords):
     """Draw ellipses at points, all enlarged by one factor, coloured by expansion.
 

@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The picture of an embedding."""
 
-import numpy as np
-from scipy.sparse import issparse
 from sklearn.utils.validation import check_consistent_length
 
-from sktransform.inspection._arrows import draw_arrows, draw_ellipses, spread_rows
+from sktransform.inspection._arrows import draw_arrows, draw_expansion
+from sktransform.inspection._deferred import Deferred, deferred_explanations
 from sktransform.inspection._interactive import write_html
-from sktransform.inspection._palette import class_style
+from sktransform.inspection._points import draw_centers, draw_rows
 from sktransform.inspection._tools import (
     check_components,
     check_map,
     check_target,
     feature_names,
-    is_numeric_target,
     label_map,
     to_array,
 )
@@ -107,6 +105,11 @@ class EmbeddingDisplay:
     >>> display.embedding.shape
     (178, 2)
     """
+
+    # These take long for many rows, and a plain picture needs none of them.
+    directions = Deferred()
+    distortion = Deferred()
+    influence = Deferred()
 
     def __init__(
         self,
@@ -234,81 +237,44 @@ class EmbeddingDisplay:
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
-        self._draw_rows(self.embedding[:, components], scatter_kw or {})
-        self._draw_centers(components, centers_kw or {})
+        points = self.embedding[:, components]
+        self.scatter_, self.legend_, self.colorbar_ = draw_rows(
+            ax, points, self.target, scatter_kw or {}
+        )
+        self.centers_ = None
+        if self.centers is not None:
+            shown = self.centers[:, components]
+            self.centers_ = draw_centers(ax, shown, centers_kw or {})
         self.arrows_, self.texts_ = None, []
         if n_arrows:
             self.arrows_, self.texts_ = draw_arrows(
                 ax,
-                self.embedding[:, components],
+                points,
                 self.directions[:, components],
                 self.feature_names,
                 n_arrows,
                 arrows_kw or {},
             )
         label_map(ax, components)
-        self._draw_ellipses(components, n_ellipses, ellipses_kw or {})
+        drawn = None, None, None
+        if n_ellipses:
+            # The shadow of an ellipse on two of its components.
+            shapes = self.ellipses[:, components][:, :, components]
+            drawn = draw_expansion(
+                ax, points, shapes, self.expansion, n_ellipses, ellipses_kw or {}
+            )
+        self.ellipses_, self.ellipses_colorbar_, self.ellipses_rows_ = drawn
         return self
-
-    def _draw_rows(self, points, keywords):
-        """Draw the rows, coloured by the target."""
-        keywords = {"s": 12, "linewidths": 0, "alpha": 0.8, **keywords}
-        self.legend_, self.colorbar_ = None, None
-        if self.target is None:
-            color, _ = class_style(0)
-            self.scatter_ = [self.ax_.scatter(*points.T, **{"color": color} | keywords)]
-        elif is_numeric_target(self.target):
-            keywords = {"c": self.target, "cmap": "viridis", **keywords}
-            self.scatter_ = [self.ax_.scatter(*points.T, **keywords)]
-            self.colorbar_ = self.figure_.colorbar(self.scatter_[0], ax=self.ax_)
-        else:
-            self.scatter_ = []
-            for index, label in enumerate(np.unique(self.target)):
-                color, marker = class_style(index)
-                style = {"color": color, "marker": marker, "label": str(label)}
-                rows = points[self.target == label]
-                self.scatter_.append(self.ax_.scatter(*rows.T, **style | keywords))
-            self.legend_ = self.ax_.legend(
-                fontsize="small",
-                markerscale=1.5,
-                loc="upper left",
-                bbox_to_anchor=(1, 1),
-            )
-
-    def _draw_centers(self, components, keywords):
-        """Draw the charts' centres."""
-        self.centers_ = None
-        if self.centers is not None:
-            style = {"s": 36, "facecolors": "none", "edgecolors": "black"}
-            self.centers_ = self.ax_.scatter(
-                *self.centers[:, components].T, **style | keywords
-            )
-
-    def _draw_ellipses(self, components, n_ellipses, keywords):
-        """Draw the expansion at rows spread over the map."""
-        self.ellipses_, self.ellipses_rows_ = None, None
-        self.ellipses_colorbar_ = None
-        if not n_ellipses:
-            return
-        points = self.embedding[:, components]
-        known = np.flatnonzero(np.isfinite(self.expansion) & (self.expansion > 0))
-        if not len(known):
-            raise ValueError(
-                "The expansion is known at no row, so there is no ellipse."
-            )
-        rows = known[spread_rows(points[known], n_ellipses)]
-        # The shadow of an ellipse on two of its components.
-        shapes = self.ellipses[rows][:, components][:, :, components]
-        self.ellipses_, self.ellipses_colorbar_ = draw_ellipses(
-            self.ax_, points[rows], shapes, self.expansion[rows], keywords
-        )
-        self.ellipses_rows_ = rows
 
     @classmethod
     def from_estimator(
         cls, estimator, X, y=None, *, n_arrows=0, n_ellipses=0, ax=None, **plot_kw
     ):
         """Embed rows with a fitted estimator and draw them.
+
+        The attributes `directions`, `distortion` and `influence`, which arrows and
+        pages need, are computed when first read; until then the rows should not change.
+        Of a sparse table distortion and influence are None.
 
         Parameters
         ----------
@@ -339,35 +305,20 @@ class EmbeddingDisplay:
         EmbeddingDisplay
             The display, drawn.
         """
-        directions = None
-        if hasattr(estimator, "jacobian"):
-            jacobian = to_array(estimator.jacobian(X)).mean(axis=0)
-            directions = jacobian.T * estimator.feature_scale_[:, None]
-        # What the rows tell under the mouse, should the display become a page; of a
-        # sparse table it would take the whole one, made dense.
-        rows = {
-            name: to_array(getattr(estimator, name)(X))
-            for name in ("distortion", "influence")
-            if hasattr(estimator, name) and not issparse(X)
-        }
-        ellipses, expansion = None, None
+        embedding = check_map(estimator.transform(X))
+        local = {}
         if n_ellipses and hasattr(estimator, "expansion"):
-            local = estimator.expansion(X)
-            ellipses, expansion = to_array(local.ellipses), to_array(local.expansion)
-        return cls.from_embedding(
-            estimator.transform(X),
-            y,
+            found = estimator.expansion(X)
+            local = {k: to_array(getattr(found, k)) for k in ("ellipses", "expansion")}
+        display = cls(
+            embedding,
+            target=check_target(y, embedding),
             centers=getattr(estimator, "embedded_centers_", None),
-            directions=directions,
             feature_names=feature_names(estimator),
-            ellipses=ellipses,
-            expansion=expansion,
-            n_arrows=n_arrows,
-            n_ellipses=n_ellipses,
-            ax=ax,
-            **rows,
-            **plot_kw,
+            **local,
+            **deferred_explanations(estimator, X),
         )
+        return display.plot(ax, n_arrows=n_arrows, n_ellipses=n_ellipses, **plot_kw)
 
     @classmethod
     def from_embedding(
@@ -435,7 +386,7 @@ class EmbeddingDisplay:
             feature_names = [f"x{index}" for index in range(len(directions))]
         elif feature_names is None and influence is not None:
             feature_names = [f"x{index}" for index in range(influence.shape[1])]
-        display = cls(
+        return cls(
             embedding,
             target=y,
             centers=centers,
@@ -445,5 +396,4 @@ class EmbeddingDisplay:
             expansion=expansion,
             distortion=distortion,
             influence=influence,
-        )
-        return display.plot(ax=ax, **plot_kw)
+        ).plot(ax=ax, **plot_kw)

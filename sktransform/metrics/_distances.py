@@ -29,7 +29,8 @@ def _pairwise_distances(X, Y, metric, max_pairs, random_state):
     Both ways subtract rows in float64 and square afterwards, which stays right far from
     the origin, and which leaves equal distances equal.
     """
-    X, Y = check_pair(X, Y, metric)
+    # Only what is looked at is widened to float64: a sample of many rows is small.
+    X, Y = check_pair(X, Y, metric, widen=False)
     n_pairs = len(X) * (len(X) - 1) // 2
     if max_pairs is not None and n_pairs > max_pairs:
         targets, embedded = _sampled_distances(X, Y, metric, max_pairs, random_state)
@@ -55,9 +56,14 @@ def _sampled_distances(X, Y, metric, n_sampled, random_state):
         if metric == "precomputed":
             targets[part] = X[first, second]
         else:
-            targets[part] = np.linalg.norm(X[first] - X[second], axis=1)
-        embedded[part] = np.linalg.norm(Y[first] - Y[second], axis=1)
+            targets[part] = _lengths(X, first, second)
+        embedded[part] = _lengths(Y, first, second)
     return targets, embedded
+
+
+def _lengths(rows, first, second):
+    """Return the distances between rows at some places and those at others."""
+    return np.linalg.norm(rows[first].astype(np.float64) - rows[second], axis=1)
 
 
 def _best_factor(targets, embedded):

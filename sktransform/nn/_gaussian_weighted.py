@@ -7,7 +7,7 @@ from torch import nn
 from sktransform.nn._products import row_stable_product
 
 
-def gaussian_log_weights(Z, centers, widths):
+def gaussian_log_weights(Z, centers, widths, log_masses=None):
     """Return the unnormalised log weights of the charts.
 
     Parameters
@@ -21,24 +21,28 @@ def gaussian_log_weights(Z, centers, widths):
     widths : Tensor of shape (n_charts,)
         Widths of the charts, in squared units of the rows.
 
+    log_masses : Tensor of shape (n_charts,), default=None
+        Logarithms of the charts' masses. None gives each the mass 1.
+
     Returns
     -------
     Tensor of shape (n_rows, n_charts)
-        Minus the squared distance to each centre, over the centre's width.
+        The log mass less the squared distance to the centre over the centre's width.
     """
     products = row_stable_product(Z, centers.T)
     squared_norms = Z.square().sum(1, keepdim=True)
     squared_distances = squared_norms - 2 * products + centers.square().sum(1)
-    return -squared_distances.clamp_min(0) / widths
+    log_weights = -squared_distances.clamp_min(0) / widths
+    return log_weights if log_masses is None else log_weights + log_masses
 
 
-def gaussian_weights(Z, centers, widths):
+def gaussian_weights(Z, centers, widths, log_masses=None):
     """Return the weights of the charts, which sum to 1 in each row.
 
     The softmax subtracts the row's maximum first, so a row far from every centre
     follows the charts that are least far instead of none.
     """
-    return torch.softmax(gaussian_log_weights(Z, centers, widths), dim=1)
+    return torch.softmax(gaussian_log_weights(Z, centers, widths, log_masses), dim=1)
 
 
 def mixture_values(weights, Z, centers, offsets, components):
@@ -97,10 +101,24 @@ class GaussianWeightedMap(nn.Module):
 
     projection : Tensor of shape (n_features, n_inputs), default=None
         Orthonormal columns. None takes the centred rows as they are.
+
+    log_masses : Tensor of shape (n_charts,), default=None
+        What is added to the charts' log weights: charts that share what was one chart
+        have the logarithms of their shares. None adds nothing.
     """
 
-    def __init__(self, mean, centers, widths, components, offsets, projection=None):
+    def __init__(
+        self,
+        mean,
+        centers,
+        widths,
+        components,
+        offsets,
+        projection=None,
+        log_masses=None,
+    ):
         super().__init__()
+        self.register_buffer("log_masses", log_masses)
         self.register_buffer("mean", mean)
         self.register_buffer("projection", projection)
         self.centers = nn.Parameter(centers)
@@ -115,7 +133,11 @@ class GaussianWeightedMap(nn.Module):
 
     def weights(self, X):
         """Return the weights of the charts, shape (n_rows, n_charts)."""
-        return gaussian_weights(self.inputs(X), self.centers, self.widths)
+        return self._weights_of_inputs(self.inputs(X))
+
+    def _weights_of_inputs(self, Z):
+        """Return the weights of the charts at centred and projected rows."""
+        return gaussian_weights(Z, self.centers, self.widths, self.log_masses)
 
     def _local_values(self, Z):
         """Return what each chart alone says, shape (n_rows, n_outputs, n_charts)."""
@@ -131,7 +153,7 @@ class GaussianWeightedMap(nn.Module):
     def forward(self, X):
         """Return the mapped rows, shape (n_rows, n_outputs)."""
         Z = self.inputs(X)
-        weights = gaussian_weights(Z, self.centers, self.widths)
+        weights = self._weights_of_inputs(Z)
         return (self._local_values(Z) * weights.unsqueeze(1)).sum(2)
 
     def jacobian(self, X):
@@ -141,7 +163,7 @@ class GaussianWeightedMap(nn.Module):
         weights' own change between charts that disagree.
         """
         Z = self.inputs(X)
-        weights = gaussian_weights(Z, self.centers, self.widths)
+        weights = self._weights_of_inputs(Z)
         local = self._local_values(Z)
         disagreement = local - (local * weights.unsqueeze(1)).sum(2, keepdim=True)
         pull = disagreement * (-2 * weights / self.widths).unsqueeze(1)

@@ -6,6 +6,28 @@
 _COLUMNS = 16
 
 
+def padded_columns(matrix):
+    """Return a contiguous copy of a matrix, columns of 0 added where they are needed.
+
+    Rows times such a copy are what :func:`row_stable_product` returns, before it drops
+    the added columns: to be kept where one matrix meets many rows.
+
+    Parameters
+    ----------
+    matrix : Tensor of shape (n_inputs, n_outputs)
+        The matrix, in any memory layout.
+
+    Returns
+    -------
+    Tensor of shape (n_inputs, n_padded)
+        The matrix, and zeros to its right.
+    """
+    n_inputs, n_outputs = matrix.shape
+    padded = matrix.new_zeros((n_inputs, -(-n_outputs // _COLUMNS) * _COLUMNS))
+    padded[:, :n_outputs] = matrix
+    return padded
+
+
 def row_stable_product(rows, matrix):
     """Return ``rows @ matrix`` such that equal rows give equal bits in any place.
 
@@ -25,7 +47,4 @@ def row_stable_product(rows, matrix):
     Tensor of shape (n_rows, n_outputs)
         The product.
     """
-    n_inputs, n_outputs = matrix.shape
-    padded = matrix.new_zeros((n_inputs, -(-n_outputs // _COLUMNS) * _COLUMNS))
-    padded[:, :n_outputs] = matrix
-    return (rows @ padded)[:, :n_outputs]
+    return (rows @ padded_columns(matrix))[:, : matrix.shape[1]]

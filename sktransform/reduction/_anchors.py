@@ -7,7 +7,8 @@ positions would put it into the water; the vote puts it onto one of them.
 
 import torch
 
-from sktransform.nn._products import row_stable_product
+from sktransform.nn._products import padded_columns
+from sktransform.runtime._nearest import smallest
 
 # Voters, and how fast a vote's weight falls with distance.
 _VOTERS = 10
@@ -25,7 +26,7 @@ class AnchoredMap:
 
     Parameters
     ----------
-    plain : GaussianWeightedMap
+    plain : PreparedMap
         The map.
 
     inputs : Tensor of shape (n_anchors, n_inputs)
@@ -40,8 +41,10 @@ class AnchoredMap:
 
     def __init__(self, plain, inputs, embedding, unit):
         self._plain = plain
-        self._transposed = inputs.T.contiguous()
-        self._squares = inputs.square().sum(1)
+        squares = inputs.square().sum(1, keepdim=True)
+        self._matrix = padded_columns(torch.cat([-2 * inputs, squares], 1).T)
+        # Columns that fill the matrix up are nobody's position.
+        self._matrix[-1, len(inputs) :] = torch.inf
         self._embedding = embedding
         self._reach = _AGREEMENT * unit.square()
         self._n_voters = min(_VOTERS, len(inputs))
@@ -49,16 +52,18 @@ class AnchoredMap:
     def __call__(self, X):
         """Return positions of rows, shape (n_rows, n_outputs)."""
         Z = self._plain.inputs(X)
-        squared = self._squares - 2 * row_stable_product(Z, self._transposed)
-        squared, voters = squared.topk(self._n_voters, largest=False)
+        # Squared distances less the row's own square.
+        products = torch.cat([Z, Z.new_ones((len(Z), 1))], 1) @ self._matrix
+        squared, voters = smallest(products, self._n_voters)
         squared = (squared + Z.square().sum(1, keepdim=True)).clamp_min(0)
         nearest = squared[:, :1]
         excess = (squared - nearest) / nearest.clamp_min(torch.finfo(Z.dtype).eps)
         votes = torch.softmax(-_SHARPNESS * excess, 1)
-        positions = self._embedding[voters]  # rows, voters, outputs
+        # Shape (n_rows, n_voters, n_outputs).
+        positions = torch.nn.functional.embedding(voters, self._embedding)
         between = (positions.unsqueeze(2) - positions.unsqueeze(1)).square().sum(3)
-        to_map = (positions - self._plain(X).unsqueeze(1)).square().sum(2)
+        to_map = (positions - self._plain.values(Z).unsqueeze(1)).square().sum(2)
         agreement = votes.unsqueeze(1) / (1 + between / self._reach)
         score = agreement.sum(2) + _MAP_VOTE / (1 + to_map / self._reach)
-        winners = score.argmax(1)
-        return positions[torch.arange(len(X), device=X.device), winners]
+        winners = score.argmax(1)[:, None, None].expand(-1, 1, positions.shape[2])
+        return positions.gather(1, winners).squeeze(1)

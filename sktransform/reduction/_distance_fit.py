@@ -2,15 +2,19 @@
 """The map whose embedded rows imitate the rows' distances, and its decoder."""
 
 from sktransform.nn._gaussian_weighted import gaussian_weights
+from sktransform.reduction._charts import Charts, principal_charts
+from sktransform.reduction._continuation import nearest_parameters
 from sktransform.reduction._fitted_map import FittedMap, map_and_decoder
 from sktransform.reduction._majorization import majorize, regress
 from sktransform.runtime._linalg import principal_axes
 
 
-def _principal_start(rows, centers, n_components):
-    """Return offsets and components with which the mixture is exactly PCA."""
-    axes = principal_axes(rows.Z, n_components, rows.row_weights)
-    return centers @ axes, axes.T.expand(len(centers), -1, -1)
+def _principal_axes(rows, n_components):
+    """Return the rows' axes of largest variance, in any frame."""
+    Z = rows.Z
+    if rows.drift is not None:
+        Z = Z - rows.row_weights @ Z / rows.row_weights.sum()
+    return principal_axes(Z, n_components, rows.row_weights)
 
 
 def fit_distances(
@@ -21,6 +25,7 @@ def fit_distances(
     *,
     targets=None,
     start_embedding=None,
+    present=None,
     ridge,
     **options,
 ):
@@ -47,6 +52,10 @@ def fit_distances(
         Embedding in internal units; the map nearest to it is where the solver starts
         and towards which the ridge pulls. None takes PCA.
 
+    present : Charts, default=None
+        Charts of a map at which the solver starts instead; the ridge pulls as it does
+        without them. The first centres and the first widths are theirs.
+
     ridge : float
         Weight of the squared change of the parameters.
 
@@ -56,20 +65,35 @@ def fit_distances(
     Returns
     -------
     FittedMap
-        The map, centred and on principal axes, and its decoder.
+        The map, centred and on principal axes or those of the present one, and its
+        decoder.
     """
     weights = gaussian_weights(rows.Z, centers, widths)
     inputs = weights, rows.Z, centers
     if start_embedding is None:
-        start = _principal_start(rows, centers, n_components)
+        axes = _principal_axes(rows, n_components)
+        charts = principal_charts(centers, widths, axes)
+        origin = charts.offsets, charts.components
     else:
-        start = regress(*inputs, start_embedding, rows.row_weights, ridge=ridge)
+        origin = regress(*inputs, start_embedding, rows.row_weights, ridge=ridge)
     if targets is None:
         targets = rows.distances()
-    result = majorize(*inputs, start, targets, rows.row_weights, ridge=ridge, **options)
-    state, decoder, _ = map_and_decoder(
-        rows, centers, widths, result.offsets, result.components
+    initial = None
+    if present is not None:
+        initial = nearest_parameters(
+            present, *inputs, origin, rows.row_weights, ridge=ridge
+        )
+    result = majorize(
+        *inputs,
+        origin,
+        targets,
+        rows.row_weights,
+        initial=initial,
+        ridge=ridge,
+        **options,
     )
+    charts = Charts(centers, widths, result.components, result.offsets)
+    state, decoder, _ = map_and_decoder(rows, charts, present)
     return FittedMap(
         map=state,
         decoder=decoder,
@@ -77,4 +101,5 @@ def fit_distances(
         stress=result.stress,
         n_iter=len(result.loss_curve) - 1,
         feature_scale=rows.deviations(),
+        continuation={"input_unit": rows.unit.item(), "output_unit": rows.unit.item()},
     )

@@ -56,6 +56,7 @@ def distance_problem(
     n_landmarks,
     target_weight,
     random_state,
+    frame=None,
 ):
     """Return rows in internal units, their targets and a start.
 
@@ -88,6 +89,9 @@ def distance_problem(
     random_state : RandomState
         Source of the landmarks.
 
+    frame : Frame, default=None
+        Where the internal units come from. None takes the rows' own.
+
     Returns
     -------
     rows : InternalRows
@@ -116,7 +120,11 @@ def distance_problem(
     seen = distinct[chosen]
     if not isinstance(seen, SparseRows):
         seen = runtime.tensor(seen)
-    internal = InternalRows.of(seen, runtime.tensor(weights[chosen]), n_components)
+    seen_weights = runtime.tensor(weights[chosen])
+    if frame is None:
+        internal = InternalRows.of(seen, seen_weights, n_components)
+    else:
+        internal = InternalRows.in_frame(seen, seen_weights, frame)
     targets, start = None, None
     if metric == "geodesic":
         targets = geodesic_distances(distinct, n_neighbors, chosen)

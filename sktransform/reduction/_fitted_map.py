@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-from sktransform.nn._gaussian_weighted import gaussian_weights, mixture_values
 from sktransform.reduction._decoder import fit_decoder
-from sktransform.runtime._linalg import symmetric_eigen
+from sktransform.runtime._linalg import polar_factor, symmetric_eigen
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,10 @@ class FittedMap:
 
     anchors : dict of str to Tensor, default=None
         Stored rows for the anchored transform: "inputs", "embedding" and "unit".
+
+    continuation : dict of str to float, default=None
+        What the solver needs to continue the map: "input_unit" and "output_unit", the
+        lengths of 1 of its own units, and what else it has frozen. None if it cannot.
     """
 
     map: dict
@@ -45,6 +48,7 @@ class FittedMap:
     n_iter: int
     feature_scale: torch.Tensor
     anchors: dict | None = None
+    continuation: dict | None = None
 
 
 def rotation_to_principal_axes(embedding, row_weights):
@@ -71,25 +75,20 @@ def rotation_to_principal_axes(embedding, row_weights):
     return torch.where(outermost < 0, -rotation, rotation)
 
 
-def map_and_decoder(rows, centers, widths, offsets, components):
-    """Centre a map, turn it to principal axes, and fit the way back.
+def map_and_decoder(rows, charts, present=None):
+    """Centre a map, turn it to its final axes, and fit the way back.
 
     Parameters
     ----------
     rows : InternalRows
         The rows, in whose internal units the rest is given.
 
-    centers : Tensor of shape (n_charts, n_inputs)
-        Centres of the charts.
+    charts : Charts
+        The charts of the map.
 
-    widths : Tensor of shape (n_charts,)
-        Widths of the charts.
-
-    offsets : Tensor of shape (n_charts, n_outputs)
-        Value of each chart at its centre.
-
-    components : Tensor of shape (n_charts, n_outputs, n_inputs)
-        Linear part of each chart.
+    present : Charts, default=None
+        Charts of the map that was continued, towards which the new one is turned. None
+        takes principal axes.
 
     Returns
     -------
@@ -97,22 +96,25 @@ def map_and_decoder(rows, centers, widths, offsets, components):
         The states, in the rows' own units.
 
     place : callable
-        Takes images under the given parameters to the final embedding.
+        Takes images under the given charts to the final embedding.
     """
-    weights = gaussian_weights(rows.Z, centers, widths)
-    embedding = mixture_values(weights, rows.Z, centers, offsets, components)
+    embedding = charts.values(rows.Z)
     center = rows.row_weights @ embedding / rows.row_weights.sum()
-    rotation = rotation_to_principal_axes(embedding - center, rows.row_weights)
+    if present is None:
+        rotation = rotation_to_principal_axes(embedding - center, rows.row_weights)
+    else:
+        weighted = (embedding - center) * rows.row_weights[:, None]
+        rotation = polar_factor(weighted.T @ present.values(rows.Z))
     state = {
-        "centers": centers,
-        "widths": widths,
-        "components": rotation.T @ components,
-        "offsets": (offsets - center) @ rotation,
+        **charts.state(),
+        "components": rotation.T @ charts.components,
+        "offsets": (charts.offsets - center) @ rotation,
     }
     state = {"mean": rows.mean, **rows.in_original_units(state)}
     if rows.projection is not None:
         state["projection"] = rows.projection
     embedding = (embedding - center) @ rotation
+    weights = charts.weights(rows.Z)
     decoder = fit_decoder(weights, embedding, rows.Z, rows.row_weights)
 
     def place(images):

@@ -11,6 +11,11 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
+from sktransform.reduction._continuation import (
+    PresentMap,
+    split_charts,
+    squared_errors,
+)
 from sktransform.reduction._distance_fit import fit_distances
 from sktransform.reduction._distance_problem import (
     UNLABELLED,
@@ -21,9 +26,11 @@ from sktransform.reduction._fitted_map import FittedMap
 from sktransform.reduction._internal_rows import AUTO_LANDMARKS
 from sktransform.reduction._neighbor_fit import NeighborOptions
 from sktransform.reduction._neighbor_map import (
+    SAMPLED_ROWS,
     all_inputs,
     fit_neighbor_map,
     neighbor_defaults,
+    principal_map,
     sampled_rows,
 )
 from sktransform.reduction._published import fit_published
@@ -33,8 +40,9 @@ from sktransform.utils._charts import chart_widths, place_centers
 from sktransform.utils._sklearn import check_sample_weight
 from sktransform.utils._validation import check_distances
 
-# Learning rate of the neighbour objective.
+# Learning rate of the neighbour objective, from PCA on and from a fitted map on.
 _LEARNING_RATE = 0.02
+_CONTINUED_RATE = 0.01
 
 # Reports of a neighbour fit to callbacks.
 _REPORTS = 100
@@ -54,6 +62,7 @@ _ONLY_WITH = (
     ("solver", "published", "objective", "distance"),
     ("solver", "published", "metric", "euclidean"),
     ("target_weight", None, "solver", "majorize"),
+    ("warm_start", True, "solver", "majorize"),
 )
 
 
@@ -121,15 +130,47 @@ class LinearMixtureFittingMixin:
             labels = np.where(y == UNLABELLED, UNLABELLED, labels)
         return labels
 
-    def _solve(self, problem, runtime, random_state):
+    def _continues(self):
+        """Tell whether there is a map, not of equal rows alone, that is to go on."""
+        return bool(self.warm_start and np.any(getattr(self, "embedding_", 0)))
+
+    def _present_map(self, runtime):
+        """Return the map to go on from, or say what contradicts it."""
+        if self.continuation_ is None:
+            raise ValueError(
+                "The map of solver='published' cannot be continued; set "
+                "warm_start=False to start anew."
+            )
+        present = {
+            "objective": self.continuation_["objective"],
+            "n_components": self._n_features_out,
+        }
+        for name, value in present.items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"warm_start=True continues a map with {name}={value!r}, but "
+                    f"{name}={getattr(self, name)!r} is asked for; set "
+                    "warm_start=False to start anew."
+                )
+        n_charts = len(self.map_["widths"])
+        if self._n_charts_asked(n_charts) < n_charts:
+            raise ValueError(
+                f"warm_start=True continues a map of {n_charts} charts, but "
+                f"n_gaussians={self.n_gaussians} is less; take no fewer, or set "
+                "warm_start=False to start anew."
+            )
+        solver_state = {k: v for k, v in self.continuation_.items() if k != "objective"}
+        return PresentMap.of(self.map_, solver_state, runtime)
+
+    def _solve(self, problem, runtime, random_state, present):
         """Return the fitted map of the objective and solver that were asked for."""
         if self.solver == "published":
             return self._fit_published(problem, runtime, random_state)
         if self.objective == "neighbors":
-            return self._fit_neighbors(problem, runtime, random_state)
-        return self._fit_distances(problem, runtime, random_state)
+            return self._fit_neighbors(problem, runtime, random_state, present)
+        return self._fit_distances(problem, runtime, random_state, present)
 
-    def _fit_distances(self, problem, runtime, random_state):
+    def _fit_distances(self, problem, runtime, random_state, present=None):
         """Return the map of least stress, over distinct rows or landmarks."""
         rows, targets, start = distance_problem(
             problem,
@@ -140,12 +181,15 @@ class LinearMixtureFittingMixin:
             n_landmarks=self.n_landmarks,
             target_weight=self.target_weight,
             random_state=random_state,
+            frame=present and present.frame,
         )
-        most = _MOST_CHARTS[self.metric]
-        n_charts = int(np.clip(len(rows.Z) // (5 * self.n_components), 5, most))
-        centers = self._place_centers(rows, n_charts, random_state)
-        width = _or_auto(self.width, 1.0 if self.metric == "euclidean" else 0.5)
-        centers, widths = runtime.tensors(centers, chart_widths(centers, width))
+        if present is not None and len(rows.Z) == 1:
+            # Rows that are all equal have no distances to go on with.
+            return self._fit_distances(problem, runtime, random_state)
+        charts = present and present.charts
+        centers, widths = self._distance_charts(
+            rows, targets, charts, runtime, random_state
+        )
         max_iter = _or_auto(self.max_iter, 60)
         few_features = self.n_features_in_ <= 3
         with FitProgress(self, max_iter=max_iter) as progress:
@@ -156,13 +200,46 @@ class LinearMixtureFittingMixin:
                 self.n_components,
                 targets=targets,
                 start_embedding=start,
+                present=charts,
                 ridge=_or_auto(self.ridge, 1e-4 if few_features else 3e-3),
                 max_iter=max_iter,
                 tol=self.tol,
                 stop_requested=progress.step,
             )
 
-    def _fit_neighbors(self, problem, runtime, random_state):
+    def _distance_charts(self, rows, targets, present, runtime, random_state):
+        """Return centres and widths, those of present charts first."""
+        width = _or_auto(self.width, 1.0 if self.metric == "euclidean" else 0.5)
+        if present is None:
+            most = _MOST_CHARTS[self.metric]
+            n_charts = int(np.clip(len(rows.Z) // (5 * self.n_components), 5, most))
+            centers = self._place_centers(rows, n_charts, random_state)
+            return runtime.tensors(centers, chart_widths(centers, width))
+        n_added = self._n_charts_continued(rows, present) - len(present)
+        if n_added == 0:
+            return present.centers, present.widths
+        added = place_centers(
+            rows.Z.cpu().numpy(),
+            n_added,
+            "kmeans",
+            squared_errors(rows, targets, present).cpu().numpy(),
+            random_state,
+        )
+        centers = torch.cat([present.centers, runtime.tensor(added)])
+        widths = runtime.tensor(chart_widths(centers.cpu().numpy(), width))
+        return centers, torch.cat([present.widths, widths[len(present) :]])
+
+    def _n_charts_asked(self, n_present):
+        """Return how many charts a continued map is to have; given centres stay."""
+        given = not isinstance(self.centers, str)
+        return n_present if given else _or_auto(self.n_gaussians, n_present)
+
+    def _n_charts_continued(self, rows, present):
+        """Return how many charts a continued map gets, no new ones beyond the rows."""
+        asked = self._n_charts_asked(len(present))
+        return max(len(present), min(asked, len(rows.Z)))
+
+    def _fit_neighbors(self, problem, runtime, random_state, present=None):
         """Return the map that keeps neighbourhoods, over all rows."""
         indices = np.flatnonzero(problem.row_weights)
         weights = problem.row_weights[indices]
@@ -174,21 +251,31 @@ class LinearMixtureFittingMixin:
             self.n_components,
             runtime,
             random_state,
+            present and present.frame,
         )
         if len(rows.Z) == 1:
             # No neighbours to keep: every row is mapped to 0.
             return self._fit_distances(problem, runtime, random_state)
-        centers = self._place_centers(rows, automatic["n_gaussians"], random_state)
-        widths = chart_widths(centers, _or_auto(self.width, 0.1))
+        if present is None:
+            centers = self._place_centers(rows, automatic["n_gaussians"], random_state)
+            widths = chart_widths(centers, _or_auto(self.width, 0.1))
+            centers, widths = runtime.tensors(centers, widths)
+            charts = principal_map(rows, centers, widths, self.n_components)
+        else:
+            n_charts = self._n_charts_continued(rows, present.charts)
+            masses = rows.row_weights @ present.charts.weights(rows.Z)
+            generator = runtime.generator(random_state)
+            charts = split_charts(present.charts, masses, n_charts, generator)
         options = NeighborOptions(
             n_neighbors=_or_auto(self.n_neighbors, 15),
             n_positive=automatic["n_positive"],
             stress_weight=self.stress_weight,
             target_weight=self.target_weight,
-            learning_rate=_LEARNING_RATE,
+            learning_rate=_LEARNING_RATE if present is None else _CONTINUED_RATE,
             n_steps=_or_auto(self.max_iter, automatic["max_iter"]),
             batch_size=_or_auto(self.batch_size, automatic["batch_size"]),
             jitter=automatic["jitter"],
+            continued=present is not None,
         )
         equal = weights.min() == weights.max()
         with FitProgress(self, max_iter=_REPORTS) as progress:
@@ -197,9 +284,9 @@ class LinearMixtureFittingMixin:
                 rows,
                 None if equal else runtime.tensor(weights),
                 None if problem.labels is None else problem.labels[indices],
-                *runtime.tensors(centers, widths),
-                self.n_components,
+                charts,
                 options,
+                frozen={} if present is None else present.frozen,
                 anchored=self.anchored,
                 random_state=random_state,
                 generator=runtime.generator(random_state),
@@ -241,7 +328,8 @@ class LinearMixtureFittingMixin:
         if reservoir is None:
             seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
             reservoir = empty_reservoir(rows[:0], int(seed))
-        limit = _or_auto(self.n_landmarks, AUTO_LANDMARKS)
+        automatic = SAMPLED_ROWS if self.objective == "neighbors" else AUTO_LANDMARKS
+        limit = _or_auto(self.n_landmarks, automatic)
         reservoir = add_to_reservoir(reservoir, rows, row_weights, limit)
         least = 1 if reservoir["n_seen"] <= limit else _REFIT_SHARE * limit
         refit = reservoir["n_changed"] >= least

@@ -11,7 +11,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from sktransform.base import TorchTransformer
 from sktransform.metrics import stress
-from sktransform.reduction._anchors import AnchoredMap
 from sktransform.reduction._distance_problem import Problem
 from sktransform.reduction._explanation import LinearMixtureExplanationMixin
 from sktransform.reduction._fitting import LinearMixtureFittingMixin
@@ -30,8 +29,8 @@ _SCORED_ROWS = 2000
 
 def _can_stream(reducer):
     """Tell whether a reducer keeps something that a sample of the rows stands for."""
-    asked = reducer.objective, reducer.metric, reducer.solver, reducer.target_weight
-    return asked == ("distance", "euclidean", "majorize", 0)
+    asked = reducer.metric, reducer.solver, reducer.target_weight
+    return asked == ("euclidean", "majorize", 0)
 
 
 class GaussianWeightedLinearReducer(
@@ -105,7 +104,8 @@ class GaussianWeightedLinearReducer(
     n_landmarks : int or "auto", default="auto"
         Most rows that the majorisation sees, drawn at random; its time and memory grow
         with their square and hardly with the number of rows. "auto" takes all rows up
-        to 3000, and 2000 of them above.
+        to 3000, and 2000 of them above. Of a stream, most rows that are kept: 2000, or
+        10,000 to keep neighbours.
 
     solver : {"majorize", "published"}, default="majorize"
         "published" fits the distances as the method's author did, to compare with: full
@@ -129,6 +129,13 @@ class GaussianWeightedLinearReducer(
         gives many rows one position; `jacobian` and what builds on it describe the map
         without the vote.
 
+    warm_start : bool, default=False
+        Start `fit` at the present map, if there is one, instead of PCA: with the same
+        rows or others of the same features. It keeps its charts and gets new ones if
+        `n_gaussians` has become a larger number; "auto" means as many as there are.
+        `centers` is not read again, `width` for new charts only. Fewer charts, another
+        `objective` or other `n_components` are refused.
+
     random_state : int, RandomState instance or None, default=None
         Seed of landmarks, centres and gradient steps.
 
@@ -140,7 +147,8 @@ class GaussianWeightedLinearReducer(
     ----------
     embedding_ : ndarray of shape (n_samples, n_components)
         The mapped training rows, equal to `transform` of them: centred, on principal
-        axes, in the units of the rows. Above 30,000 rows an anchored fit moves its
+        axes or as close to those of the map that was continued as a rotation takes
+        them, in the units of the rows. Above 30,000 rows an anchored fit moves its
         stored positions once more, without the map, and a training row may then be
         sent to a neighbour's.
 
@@ -150,8 +158,9 @@ class GaussianWeightedLinearReducer(
         targets; Kruskal's stress-1 divides by the embedding's distances.
 
     loss_curve_ : ndarray
-        The objective at the start and after each iteration: squared stress plus
-        penalty. For the neighbour objective, its mean over each hundredth of the steps.
+        The objective at the start and after each iteration of the last fit: squared
+        stress plus penalty. For the neighbour objective, its mean over each hundredth
+        of the steps.
 
     n_iter_ : int
         Iterations or gradient steps done.
@@ -159,13 +168,18 @@ class GaussianWeightedLinearReducer(
     map_ : dict of str to ndarray
         State of the map: "mean", "centers" (less the mean), "widths", "components",
         "offsets" and, for many features, the "projection" onto 50 principal directions
-        in which the other entries live.
+        in which the other entries live. Charts that were split have "log_masses", which
+        are added to the logarithms of their weights.
 
     decoder_ : dict of str to ndarray or None
         State of the map back, of the same form.
 
     anchors_ : dict of str to ndarray or None
         What the anchored transform keeps: "inputs", "embedding" and "unit".
+
+    continuation_ : dict or None
+        What else a warm start needs: the "objective", the solver's units, and the scale
+        that the dial has frozen.
 
     feature_scale_ : ndarray of shape (n_features,)
         Standard deviation of each feature, the unit of `influence`.
@@ -197,6 +211,12 @@ class GaussianWeightedLinearReducer(
     `influence` and `jacobian` of many rows with many features take memory. Geodesic
     distances, the published solver, and tangent directions among the rows themselves
     need dense rows.
+
+    A warm start keeps the first rows' mean, unit and projection: what has moved far
+    away is better fitted anew. For distances new charts lie where errors are largest,
+    and the objective falls from that of the present map, or from so much more as the
+    nearest map of all charts misses. For neighbours charts are split into halves, and
+    the map is the same until training parts them. Rows that are all equal start anew.
 
     Far from all centres the map is affine; with unequal widths the widest chart wins.
 
@@ -259,6 +279,7 @@ class GaussianWeightedLinearReducer(
         "metric": [StrOptions({"euclidean", "geodesic", "precomputed"})],
         "solver": [StrOptions({"majorize", "published"})],
         "target_weight": [Interval(Real, 0, 1, closed="both")],
+        "warm_start": ["boolean"],
         "random_state": ["random_state"],
     }
 
@@ -281,6 +302,7 @@ class GaussianWeightedLinearReducer(
         tol=1e-5,
         batch_size="auto",
         anchored=False,
+        warm_start=False,
         random_state=None,
         device="auto",
     ):
@@ -300,12 +322,13 @@ class GaussianWeightedLinearReducer(
         self.tol = tol
         self.batch_size = batch_size
         self.anchored = anchored
+        self.warm_start = warm_start
         self.random_state = random_state
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None, distances=None):
-        """Learn the map and the decoder.
+        """Learn the map and the decoder, anew unless `warm_start` is set.
 
         Parameters
         ----------
@@ -334,16 +357,24 @@ class GaussianWeightedLinearReducer(
         ------
         ValueError
             If X is not numeric, finite and two-dimensional, has fewer features than
-            `n_components`, or if parameters contradict each other.
+            `n_components`, or if parameters contradict each other or the map that
+            `warm_start` continues.
         """
-        X = self._validate_rows(X, reset=True, min_samples=2)
+        continued = self._continues()
+        X = self._validate_rows(X, reset=not continued, min_samples=2)
         vars(self).pop("reservoir_", None)
-        return self._fit(X, self._problem(X, y, sample_weight, distances))
+        return self._fit(X, self._problem(X, y, sample_weight, distances), continued)
 
-    def _fit(self, X, problem):
-        """Fit to validated input."""
+    def _fit(self, X, problem, continued):
+        """Fit to validated input, from the present map on or anew."""
         runtime = self._runtime(X)
-        fitted = self._solve(problem, runtime, check_random_state(self.random_state))
+        random_state = check_random_state(self.random_state)
+        present = self._present_map(runtime) if continued else None
+        fitted = self._solve(problem, runtime, random_state, present)
+        self.continuation_ = fitted.continuation and {
+            "objective": self.objective,
+            **fitted.continuation,
+        }
         self.map_ = runtime.state(fitted.map)
         self.decoder_ = fitted.decoder and runtime.state(fitted.decoder)
         self.anchors_ = fitted.anchors and runtime.state(fitted.anchors)
@@ -366,12 +397,13 @@ class GaussianWeightedLinearReducer(
     @available_if(_can_stream)
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
-        """Learn from one more block of rows; for straight distances.
+        """Learn from one more block of rows; for straight distances and neighbours.
 
         A uniform sample of all rows so far is kept, and the map fitted to it anew
         whenever enough of it has changed: with every block while it grows, and then
         for each tenth of it. As long as the sample holds all rows, the result is that
-        of `fit` on all of them. After `fit`, a new stream begins.
+        of `fit` on all of them; once it does not, a fit with `warm_start` goes on from
+        the map before. After `fit`, a new stream begins.
 
         Parameters
         ----------
@@ -387,8 +419,8 @@ class GaussianWeightedLinearReducer(
         Returns
         -------
         GaussianWeightedLinearReducer
-            The estimator. `reservoir_` holds the sample, at most `n_landmarks` rows
-            (2000 for "auto"), and `embedding_` their images.
+            The estimator. `reservoir_` holds the sample, at most `n_landmarks` rows,
+            and `embedding_` their images.
         """
         first = not hasattr(self, "reservoir_")
         X = self._validate_rows(X, reset=first, min_samples=2 if first else 1)
@@ -397,7 +429,10 @@ class GaussianWeightedLinearReducer(
         reservoir, refit = self._extended_reservoir(rows, problem.row_weights)
         if refit:
             sample = Problem(reservoir["rows"], reservoir["row_weights"])
-            self._fit(sample.X, sample)
+            # What is kept of a short stream is all of it, and fitted as `fit` would.
+            outgrown = reservoir["n_seen"] > len(reservoir["rows"])
+            continued = not first and outgrown and self._continues()
+            self._fit(sample.X, sample, continued)
         self.reservoir_ = reservoir
         return self
 
@@ -420,16 +455,6 @@ class GaussianWeightedLinearReducer(
         X = self._validate_rows(X, reset=False)
         runtime = self._runtime(X)
         return runtime.map(self._mapping(runtime), X)
-
-    def _mapping(self, runtime):
-        """Return the function of rows that `transform` applies."""
-        module = self._module(runtime)
-        if self.anchors_ is None:
-            return module
-        anchors = {
-            k: runtime.tensor(v, runtime.dtype) for k, v in self.anchors_.items()
-        }
-        return AnchoredMap(module, **anchors)
 
     def score(self, X, y=None):
         """Return minus the stress of rows, new ones as a rule.

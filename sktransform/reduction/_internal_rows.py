@@ -156,6 +156,27 @@ class ScaledSparseRows:
 
 
 @dataclass(frozen=True)
+class Frame:
+    """What leads from rows to the inputs of a map.
+
+    Parameters
+    ----------
+    mean : Tensor of shape (n_features,)
+        What is subtracted from the rows.
+
+    unit : Tensor of shape ()
+        What they are divided by then.
+
+    projection : Tensor of shape (n_features, n_inputs) or None
+        What they are multiplied by at last.
+    """
+
+    mean: torch.Tensor
+    unit: torch.Tensor
+    projection: torch.Tensor | None
+
+
+@dataclass(frozen=True)
 class InternalRows:
     """Centred rows whose features have mean variance 1, and the way back.
 
@@ -178,6 +199,10 @@ class InternalRows:
 
     projection : Tensor of shape (n_features, n_inputs) or None
         Principal directions, for rows with many features.
+
+    drift : Tensor of shape (n_features,), default=None
+        Weighted mean of the scaled rows if mean, unit and projection are those of other
+        rows.
     """
 
     scaled: torch.Tensor | ScaledSparseRows
@@ -186,6 +211,7 @@ class InternalRows:
     mean: torch.Tensor
     unit: torch.Tensor
     projection: torch.Tensor | None
+    drift: torch.Tensor | None = None
 
     @classmethod
     def of(cls, rows, row_weights, n_components, widest=WIDEST):
@@ -195,14 +221,8 @@ class InternalRows:
         for that; those of fewer features are to be made dense before.
         """
         shares = row_weights / row_weights.sum()
-        if isinstance(rows, SparseRows):
-            table = rows.table.astype(np.float64)
-            center = table.T @ shares.cpu().numpy()
-            scaled = ScaledSparseRows(table, center)
-            mean = torch.from_numpy(center).to(row_weights)
-        else:
-            mean = shares @ rows
-            scaled = rows - mean
+        mean = _weighted_mean(rows, shares)
+        scaled = _less_mean(rows, mean)
         unit = _mean_squares(scaled, shares).mean().sqrt()
         if unit == 0:
             warnings.warn(
@@ -219,6 +239,15 @@ class InternalRows:
         Z = scaled if projection is None else scaled @ projection
         return cls(scaled, Z, row_weights, mean, unit, projection)
 
+    @classmethod
+    def in_frame(cls, rows, row_weights, frame):
+        """Return rows in the internal units of a map that was fitted to others."""
+        mean = _weighted_mean(rows, row_weights / row_weights.sum())
+        scaled = _less_mean(rows, frame.mean) / frame.unit
+        Z = scaled if frame.projection is None else scaled @ frame.projection
+        drift = (mean - frame.mean) / frame.unit
+        return cls(scaled, Z, row_weights, **vars(frame), drift=drift)
+
     def to(self, dtype):
         """Return the same rows and units in another precision.
 
@@ -233,17 +262,16 @@ class InternalRows:
 
     def inputs(self, points):
         """Return points, given like the original rows, as the map sees them."""
-        if isinstance(points, SparseRows):
-            mean = self.mean.cpu().numpy()
-            scaled = ScaledSparseRows(points.table, mean, float(self.unit))
-        else:
-            scaled = (points - self.mean) / self.unit
+        scaled = _less_mean(points, self.mean) / self.unit
         return scaled if self.projection is None else scaled @ self.projection
 
     def deviations(self):
         """Return the features' standard deviations in the rows' own units."""
         shares = self.row_weights / self.row_weights.sum()
-        return _mean_squares(self.scaled, shares).sqrt() * self.unit
+        squares = _mean_squares(self.scaled, shares)
+        if self.drift is not None:
+            squares = (squares - self.drift.square()).clamp_min(0)
+        return squares.sqrt() * self.unit
 
     def distances(self):
         """Return Euclidean distances between the scaled rows, with zero diagonal."""
@@ -267,6 +295,22 @@ class InternalRows:
             "widths": state["widths"] * self.unit**2,
             "offsets": state["offsets"] * self.unit,
         }
+
+
+def _weighted_mean(rows, shares):
+    """Return the mean of dense or sparse rows, for weights of sum 1."""
+    if isinstance(rows, SparseRows):
+        mean = rows.table.astype(np.float64).T @ shares.cpu().numpy()
+        return torch.from_numpy(mean).to(shares)
+    return shares @ rows
+
+
+def _less_mean(rows, mean):
+    """Return dense or sparse rows less a mean; sparse ones as their products."""
+    if isinstance(rows, SparseRows):
+        table = rows.table.astype(np.float64)
+        return ScaledSparseRows(table, mean.to("cpu", torch.float64).numpy())
+    return rows - mean
 
 
 def _mean_squares(scaled, shares):

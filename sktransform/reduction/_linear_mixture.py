@@ -6,14 +6,17 @@ from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
 from sktransform.nn._gaussian_weighted import GaussianWeightedMap
+from sktransform.nn._prepared import PreparedMap
 from sktransform.nn._products import row_stable_product
 from sktransform.nn._published import PublishedMap
+from sktransform.reduction._anchors import AnchoredMap
+from sktransform.runtime._kept import built_once
 
 
 class LinearMixtureMixin:
     """Charts and derivative of an estimator whose `map_` is a mixture of linear maps.
 
-    The estimator is a `TorchTransformer` whose `_mapping` is what `transform` applies.
+    The estimator is a `TorchTransformer`, and its `anchors_` are None or stored rows.
     """
 
     def jacobian(self, X):
@@ -139,10 +142,29 @@ class LinearMixtureMixin:
 
     def _module(self, runtime):
         """Return the map, which has `jacobian` and `weights`, as a module."""
-        is_published = "mean" not in self.map_
-        return runtime.module(
-            PublishedMap if is_published else GaussianWeightedMap, self.map_
-        )
+        kind = PublishedMap if "mean" not in self.map_ else GaussianWeightedMap
+
+        def build():
+            return runtime.module(kind, self.map_)
+
+        return built_once(self, "module", runtime, self.map_, build)
+
+    def _mapping(self, runtime):
+        """Return the function of rows that `transform` applies."""
+        anchors = self.anchors_ or {}
+        state = {**self.map_, **{f"anchors {k}": v for k, v in anchors.items()}}
+
+        def build():
+            module = self._module(runtime)
+            if isinstance(module, PublishedMap):
+                return module
+            prepared = PreparedMap(module)
+            if not anchors:
+                return prepared
+            stored = {k: runtime.tensor(v, runtime.dtype) for k, v in anchors.items()}
+            return AnchoredMap(prepared, **stored)
+
+        return built_once(self, "mapping", runtime, state, build)
 
 
 def as_came(runtime, **values):

@@ -223,6 +223,7 @@ def majorize(
     targets,
     row_weights,
     *,
+    initial=None,
     ridge,
     max_iter,
     tol,
@@ -250,6 +251,9 @@ def majorize(
     row_weights : Tensor of shape (n_rows,)
         Positive weights of the rows; a pair weighs their product.
 
+    initial : tuple of Tensor, default=None
+        Offsets and components to start at instead; the penalty pulls as without them.
+
     ridge : float
         Weight of the squared change of the parameters.
 
@@ -275,13 +279,15 @@ def majorize(
     # Rows that are all equal have no distances to divide by.
     unit = squared_targets.clamp_min(torch.finfo(Z.dtype).tiny)
 
-    def evaluate(step):
+    def assess(Y, squared_norm):
         # For a centred embedding the stress needs no pass over the pairs of its own.
-        Y = origin + step[0]
         goal = guttman_transform(targets, Y, row_weights)
         stress = squared_targets + total * (row_weights @ (Y * (Y - 2 * goal)).sum(1))
-        objective = stress + total * penalty * solver.squared_norm(*step)
-        return step, goal, stress, (objective / unit).item()
+        objective = stress + total * penalty * squared_norm
+        return goal, stress, (objective / unit).item()
+
+    def evaluate(step):
+        return step, *assess(origin + step[0], solver.squared_norm(*step))
 
     def advance(state, plain_only):
         # The relaxed step halves the number of iterations; the plain one cannot raise
@@ -294,10 +300,18 @@ def majorize(
             if candidate[-1] <= objective:
                 return candidate
         candidate = evaluate(plain)
-        return candidate if candidate[-1] <= objective else state
+        # Initial parameters, which may have no coefficients, give way to what aims from
+        # them: it is not worse but by rounding.
+        return candidate if step is None or candidate[-1] <= objective else state
 
-    zero = torch.zeros_like(origin)
-    state = evaluate((zero, solver.project(zero)[1]))
+    if initial is None:
+        zero = torch.zeros_like(origin)
+        state = evaluate((zero, solver.project(zero)[1]))
+    else:
+        Y = mixture_values(weights, Z, centers, *initial)
+        Y -= row_weights @ Y / total
+        changes = (a - b for a, b in zip(initial, start, strict=True))
+        state = None, *assess(Y, sum(change.square().sum() for change in changes))
     loss_curve, finished = [state[-1]], False
     while not finished:
         n_iter = len(loss_curve)

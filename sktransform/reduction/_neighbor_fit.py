@@ -16,9 +16,6 @@ import torch
 from sktransform.reduction._trainable_map import Adam, TrainableMap
 from sktransform.runtime._nearest import squared_distances
 
-# PCA, magnified: neighbours then start within the kernel's reach, others beyond it.
-_MAGNIFICATION = 10.0
-
 # Learning rates of linear parts, offsets, centres and log widths, as factors.
 _RATES = (5.0, 10.0, 0.25, 0.25)
 _WARM_UP = 0.1
@@ -67,6 +64,10 @@ class NeighborOptions:
 
     jitter : pair of float
         Range of the tangent jitter in the first and in the last step.
+
+    continued : bool
+        Whether the map is already trained: the dial is on and the jitter at its last
+        range from the first step on.
     """
 
     n_neighbors: int
@@ -77,6 +78,7 @@ class NeighborOptions:
     n_steps: int
     batch_size: int
     jitter: tuple = _JITTER
+    continued: bool = False
 
 
 def pair_gradients(anchors, partners, inputs, state):
@@ -151,12 +153,18 @@ class PairState:
     ----------
     stress_weight : float
         The dial's final value.
+
+    scale : float, default=None
+        What was frozen in an earlier training that is continued. None freezes anew.
+
+    radius : float, default=None
+        The same.
     """
 
-    def __init__(self, stress_weight):
+    def __init__(self, stress_weight, scale=None, radius=None):
         self._stress_weight = stress_weight
-        self._scale = None
-        self.radius = None
+        self._scale = scale
+        self.radius = radius
         self.dial = 0.0
         self._matrices = {}
 
@@ -168,6 +176,12 @@ class PairState:
         if self.dial > 0 and self.radius is None:
             centred = images - images.mean(0)
             self.radius = centred.square().sum(1).mean().sqrt()
+
+    def frozen(self):
+        """Return what is frozen, or nothing if the dial was never on."""
+        if self._scale is None:
+            return {}
+        return {"scale": float(self._scale), "radius": float(self.radius)}
 
     def matrix(self, name, rows):
         """Return memory for a matrix between rows, which calls share."""
@@ -262,7 +276,7 @@ class Batches:
         return self._Z[rows].addcmul_(self._Z[first] - self._Z[second], amount)
 
 
-def fit_neighbors(batches, centers, widths, axes, options, *, report):
+def fit_neighbors(batches, charts, options, pair_state, *, report):
     """Train the map on rows in internal units.
 
     Parameters
@@ -270,17 +284,14 @@ def fit_neighbors(batches, centers, widths, axes, options, *, report):
     batches : Batches
         Source of pairs.
 
-    centers : Tensor of shape (n_charts, n_inputs)
-        Centres of the charts to start at.
-
-    widths : Tensor of shape (n_charts,)
-        Their widths to start at.
-
-    axes : Tensor of shape (n_inputs, n_outputs)
-        Principal axes of the rows, where the map starts.
+    charts : Charts
+        The map to start at.
 
     options : NeighborOptions
         The objective and its limits.
+
+    pair_state : PairState
+        The dial; it is changed.
 
     report : callable
         Called after each hundredth of the steps; a true answer stops.
@@ -296,21 +307,23 @@ def fit_neighbors(batches, centers, widths, axes, options, *, report):
     n_steps : int
         Steps done.
     """
-    n_charts = len(centers)
-    components = _MAGNIFICATION * axes.T.unsqueeze(1).repeat(1, n_charts, 1)
-    offsets = _MAGNIFICATION * (centers @ axes).T
-    trained = TrainableMap(centers, widths, components, offsets)
+    trained = TrainableMap(
+        charts.centers,
+        charts.widths,
+        charts.components.transpose(0, 1),
+        charts.offsets.T,
+        charts.log_masses,
+    )
     rates = [factor * options.learning_rate for factor in _RATES]
     adam = Adam(trained.parameters, trained.per_parameter(*rates))
-    near = squared_distances(centers, centers).topk(
-        min(_SMOOTHED_OVER + 1, n_charts), largest=False
+    near = squared_distances(charts.centers, charts.centers).topk(
+        min(_SMOOTHED_OVER + 1, len(charts)), largest=False
     )
     near = near.indices[:, 1:]
-    pair_state = PairState(options.stress_weight)
     interval = -(-options.n_steps // 100)
     curve, losses = [], []
     for step in range(options.n_steps):
-        progress = step / options.n_steps
+        progress = 1.0 if options.continued else step / options.n_steps
         rows = batches.draw(progress)
         images, saved = trained.forward(rows)
         pair_state.advance(progress, images)

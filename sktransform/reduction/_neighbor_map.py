@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 import torch
 
-from sktransform.nn._gaussian_weighted import gaussian_weights, mixture_values
+from sktransform.reduction._charts import Charts, principal_charts
 from sktransform.reduction._distance_problem import (
     UNLABELLED,
     distinct_rows,
@@ -14,16 +14,24 @@ from sktransform.reduction._distance_problem import (
 )
 from sktransform.reduction._fitted_map import FittedMap, map_and_decoder
 from sktransform.reduction._internal_rows import InternalRows, dense_if_narrow
-from sktransform.reduction._neighbor_fit import Batches, fit_neighbors, polish
+from sktransform.reduction._neighbor_fit import (
+    Batches,
+    PairState,
+    fit_neighbors,
+    polish,
+)
 from sktransform.runtime._linalg import principal_axes
 from sktransform.runtime._nearest import nearest_others
 from sktransform.runtime._runtime import SparseRows
 
 # Rows from which the projection, the charts and the decoder are computed.
-_SAMPLED_ROWS = 10_000
+SAMPLED_ROWS = 10_000
 
 # Rows whose pairs set the embedding's scale and its reported stress.
 _STRESS_ROWS = 1000
+
+# PCA, magnified: neighbours then start within the kernel's reach, others beyond it.
+_MAGNIFICATION = 10.0
 
 # Rows that are projected at once.
 _BLOCK_ROWS = 8192
@@ -61,7 +69,9 @@ def neighbor_defaults(n_rows):
     }
 
 
-def sampled_rows(X, indices, row_weights, n_components, runtime, random_state):
+def sampled_rows(
+    X, indices, row_weights, n_components, runtime, random_state, frame=None
+):
     """Return a sample of the rows in internal units of unit mean squared norm.
 
     Parameters
@@ -84,19 +94,24 @@ def sampled_rows(X, indices, row_weights, n_components, runtime, random_state):
     random_state : RandomState
         Source of the draw.
 
+    frame : Frame, default=None
+        Where the internal units come from. None takes the rows' own.
+
     Returns
     -------
     InternalRows
         The sample.
     """
-    if len(indices) > _SAMPLED_ROWS:
-        indices = np.sort(random_state.choice(indices, _SAMPLED_ROWS, replace=False))
+    if len(indices) > SAMPLED_ROWS:
+        indices = np.sort(random_state.choice(indices, SAMPLED_ROWS, replace=False))
     # Equal rows count once: charts lie between distinct ones.
     sample, places = distinct_rows(host_rows(X, indices, _N_INPUTS))
     weights = np.bincount(places, weights=row_weights[indices])
     if not isinstance(sample, SparseRows):
         sample = runtime.tensor(sample)
     weights = runtime.tensor(weights)
+    if frame is not None:
+        return InternalRows.in_frame(sample, weights, frame)
     rows = InternalRows.of(sample, weights, n_components, widest=_N_INPUTS)
     mean_square = (rows.row_weights @ rows.Z.square()).sum() / rows.row_weights.sum()
     norm = mean_square.sqrt().clamp_min(torch.finfo(torch.float64).tiny)
@@ -139,16 +154,42 @@ def all_inputs(X, indices, rows, runtime):
     return torch.cat([inputs_of(block) for block in blocks])
 
 
+def principal_map(rows, centers, widths, n_components):
+    """Return charts whose map is PCA of the rows, magnified.
+
+    Parameters
+    ----------
+    rows : InternalRows
+        The rows, or a sample of them.
+
+    centers : Tensor of shape (n_charts, n_inputs)
+        Centres of the charts.
+
+    widths : Tensor of shape (n_charts,)
+        Their widths.
+
+    n_components : int
+        Dimensions of the embedding.
+
+    Returns
+    -------
+    Charts
+        The charts in single precision, in which they are trained.
+    """
+    axes = principal_axes(rows.Z, n_components, rows.row_weights)
+    single = (tensor.to(torch.float32) for tensor in (centers, widths, axes))
+    return principal_charts(*single).magnified(_MAGNIFICATION)
+
+
 def fit_neighbor_map(
     Z,
     rows,
     row_weights,
     labels,
-    centers,
-    widths,
-    n_components,
+    charts,
     options,
     *,
+    frozen,
     anchored,
     random_state,
     generator,
@@ -170,17 +211,14 @@ def fit_neighbor_map(
     labels : ndarray of int, shape (n_rows,) or None
         Classes, -1 where unknown, if they are to shape the map.
 
-    centers : Tensor of shape (n_charts, n_inputs)
-        Centres of the charts to start at.
-
-    widths : Tensor of shape (n_charts,)
-        Their widths to start at.
-
-    n_components : int
-        Dimensions of the embedding.
+    charts : Charts
+        The map to start at.
 
     options : NeighborOptions
         The objective and its limits.
+
+    frozen : dict of str to float
+        What the training of the map to start at has frozen, see :class:`PairState`.
 
     anchored : bool
         Whether to keep the rows and their positions for the anchored transform.
@@ -199,34 +237,20 @@ def fit_neighbor_map(
     FittedMap
         The map, scaled such that embedded distances are closest to the rows' own.
     """
-    axes = principal_axes(rows.Z, n_components, rows.row_weights)
-    single = (tensor.to(Z) for tensor in (centers, widths, axes))
     n_neighbors = min(options.n_neighbors, len(Z) - 1)
     neighbors = nearest_others(Z, n_neighbors, random_state)
     relatives = None
     if options.target_weight > 0:
         relatives = _nearest_relatives(Z, neighbors, labels, random_state)
     batches = Batches(Z, neighbors, relatives, row_weights, options, generator)
+    pair_state = PairState(options.stress_weight, **frozen)
     trained, loss_curve, n_iter = fit_neighbors(
-        batches, *single, options, report=report
+        batches, charts.to(Z.dtype), options, pair_state, report=report
     )
-    centers = trained.centers.to(torch.float64)
-    widths = trained.log_widths.to(torch.float64).exp()
-    components = trained.components.transpose(0, 1).to(torch.float64)
-    offsets = trained.offsets.T.to(torch.float64)
-
-    some = slice(None, None, -(-len(rows.Z) // _STRESS_ROWS))
-    weights = gaussian_weights(rows.Z[some], centers, widths)
-    embedding = mixture_values(weights, rows.Z[some], centers, offsets, components)
-    embedded = torch.pdist(embedding)
-    targets = rows.pair_distances(some)
-    tiny = torch.finfo(torch.float64).tiny
-    scale = (targets @ embedded) / (embedded @ embedded).clamp_min(tiny)
-    errors = (targets - scale * embedded).square().sum()
-    stress = (errors / targets.square().sum().clamp_min(tiny)).sqrt()
-    state, decoder, place = map_and_decoder(
-        rows, centers, widths, scale * offsets, scale * components
-    )
+    present = charts.to(torch.float64) if options.continued else None
+    charts = _trained_charts(trained)
+    scale, stress = _scale_and_stress(rows, charts)
+    state, decoder, place = map_and_decoder(rows, charts.magnified(scale), present)
     anchors = None
     if anchored:
         images = torch.cat([trained.forward(part)[0] for part in Z.split(_BLOCK_ROWS)])
@@ -246,7 +270,35 @@ def fit_neighbor_map(
         n_iter=n_iter,
         feature_scale=rows.deviations(),
         anchors=anchors,
+        continuation={
+            "input_unit": rows.unit.item(),
+            "output_unit": (scale * rows.unit).item(),
+            **pair_state.frozen(),
+        },
     )
+
+
+def _trained_charts(trained):
+    """Return the charts of a trained map in double precision."""
+    charts = Charts(
+        trained.centers,
+        trained.log_widths,
+        trained.components.transpose(0, 1),
+        trained.offsets.T,
+        trained.log_masses,
+    ).to(torch.float64)
+    return dataclasses.replace(charts, widths=charts.widths.exp())
+
+
+def _scale_and_stress(rows, charts):
+    """Return the factor after which distances are closest, and the stress then."""
+    some = slice(None, None, -(-len(rows.Z) // _STRESS_ROWS))
+    embedded = torch.pdist(charts.values(rows.Z[some]))
+    targets = rows.pair_distances(some)
+    tiny = torch.finfo(torch.float64).tiny
+    scale = (targets @ embedded) / (embedded @ embedded).clamp_min(tiny)
+    errors = (targets - scale * embedded).square().sum()
+    return scale, (errors / targets.square().sum().clamp_min(tiny)).sqrt()
 
 
 def _nearest_relatives(Z, neighbors, labels, random_state):

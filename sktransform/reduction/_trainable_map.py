@@ -28,6 +28,9 @@ class TrainableMap:
     offsets : Tensor of shape (n_outputs, n_charts)
         Their values at the centres.
 
+    log_masses : Tensor of shape (n_charts,), default=None
+        What is added to their log weights; not trained. None adds nothing.
+
     Attributes
     ----------
     parameters : Tensor of shape (n_parameters,)
@@ -37,7 +40,7 @@ class TrainableMap:
         The gradient that :meth:`backward` leaves, laid out like the parameters.
     """
 
-    def __init__(self, centers, widths, components, offsets):
+    def __init__(self, centers, widths, components, offsets, log_masses=None):
         parts = (components, offsets, centers, widths.log())
         self.parameters = torch.cat([part.reshape(-1) for part in parts])
         self.gradient = torch.empty_like(self.parameters)
@@ -47,6 +50,7 @@ class TrainableMap:
         )
         self._gradients = _views(self.gradient, shapes)
         self.n_outputs, self.n_charts, self.n_inputs = components.shape
+        self.log_masses = log_masses
         self._buffers = {}
 
     def per_parameter(self, components, offsets, centers, log_widths):
@@ -67,6 +71,8 @@ class TrainableMap:
         matrix[0, :, :-2] = 2 * inverse_widths[:, None] * self.centers
         matrix[0, :, -2] = -inverse_widths
         matrix[0, :, -1] = -inverse_widths * self.centers.square().sum(1)
+        if self.log_masses is not None:
+            matrix[0, :, -1] += self.log_masses
         matrix[1:, :, :-2] = self.components
         matrix[1:, :, -2] = 0
         matrix[1:, :, -1] = self.offsets - (self.components * self.centers).sum(2)

@@ -19,11 +19,58 @@ _CELL_ITERATIONS = 5
 # Entries of one block of distances.
 _BLOCK_ENTRIES = 10_000_000
 
+# torch takes the smallest k of at least so many times k numbers by a heap, which is
+# quicker than what it does with fewer.
+_HEAP_RATIO = 64
+
+# Groups of fewer entries are not worth their pass.
+_SMALLEST_GROUP = 3
+
 
 def squared_distances(X, Y):
     """Return squared Euclidean distances, shape (n_rows_X, n_rows_Y), at least 0."""
     norms = X.square().sum(1, keepdim=True) + Y.square().sum(1)
     return torch.addmm(norms, X, Y.T, alpha=-2).clamp_min_(0)
+
+
+def smallest(values, n_smallest):
+    """Return the smallest entries of each row, as `Tensor.topk` does, but sooner.
+
+    The smallest of many small groups are found first, which takes one quick pass; what
+    is sought lies in the groups whose smallest are the smallest.
+
+    Parameters
+    ----------
+    values : Tensor of shape (n_rows, n_columns)
+        Numbers, none of them nan.
+
+    n_smallest : int
+        How many, at most n_columns.
+
+    Returns
+    -------
+    found : Tensor of shape (n_rows, n_smallest)
+        The entries, the smallest first.
+
+    places : Tensor of shape (n_rows, n_smallest)
+        Their columns.
+    """
+    n_columns = values.shape[1]
+    group = n_columns // (_HEAP_RATIO * n_smallest)
+    if group < _SMALLEST_GROUP:
+        return values.topk(n_smallest, largest=False)
+    # A group's entries are far apart, so that the minima run along the memory.
+    n_groups = n_columns // group
+    n_grouped = n_groups * group
+    least = values[:, :n_grouped].unflatten(1, (group, n_groups)).amin(1)
+    groups = least.topk(n_smallest, largest=False, sorted=False).indices
+    steps = torch.arange(0, n_grouped, n_groups, device=values.device)
+    places = (groups.unsqueeze(1) + steps.unsqueeze(1)).flatten(1)
+    if n_grouped < n_columns:
+        others = torch.arange(n_grouped, n_columns, device=values.device)
+        places = torch.cat([places, others.expand(len(values), -1)], 1)
+    found, best = values.gather(1, places).topk(n_smallest, largest=False)
+    return found, places.gather(1, best)
 
 
 def nearest_rows(queries, rows, n_neighbors):
@@ -50,7 +97,7 @@ def nearest_rows(queries, rows, n_neighbors):
     """
     step = max(1, _BLOCK_ENTRIES // len(rows))
     found = [
-        squared_distances(block, rows).topk(n_neighbors, largest=False)
+        smallest(squared_distances(block, rows), n_neighbors)
         for block in queries.split(step)
     ]
     squared, indices = zip(*found, strict=True)
@@ -86,7 +133,7 @@ def nearest_others(rows, n_neighbors, random_state):
         block = rows[start : start + step]
         squared = squared_distances(block, rows)
         squared.diagonal(start).fill_(torch.inf)
-        found.append(squared.topk(n_neighbors, largest=False).indices)
+        found.append(smallest(squared, n_neighbors)[1])
     return torch.cat(found)
 
 
@@ -123,6 +170,6 @@ def _nearest_in_cells(rows, n_neighbors, random_state):
         candidates = candidates.to(rows.device)
         squared = squared_distances(by_cell[start:stop], by_cell[candidates])
         squared.diagonal().fill_(torch.inf)
-        nearest = squared.topk(n_neighbors, largest=False).indices
+        nearest = smallest(squared, n_neighbors)[1]
         result[order[start:stop]] = order[candidates[nearest]]
     return result

@@ -21,6 +21,7 @@ from sktransform.utils._contract_tools import (
     assert_same,
     fit,
     rowwise,
+    starting_anew,
     table,
     target,
 )
@@ -29,8 +30,10 @@ from sktransform.utils._contract_tools import (
 def check_set_params_has_effect(name, estimator):
     """Check that a parameter set after a fit acts like one given to the constructor."""
     X = table()
-    params = fit(estimator, X).get_params(deep=False)
+    params = fit(starting_anew(estimator), X).get_params(deep=False)
     for key, value in params.items():
+        if key == "warm_start":
+            continue  # its effect is that a second fit is not like a first one
         if isinstance(value, bool):
             changed = not value
         elif isinstance(value, int):
@@ -72,7 +75,7 @@ def check_rows_are_independent(name, estimator):
     """Check that a row has the same bits alone, in another order and in a part."""
     # The kernels of matrix products treat rows by their place where widths are odd.
     for n_features in (6, 17, 257):
-        fit(estimator, table(n_features=n_features))
+        fit(starting_anew(estimator), table(n_features=n_features))
         X = table(300, n_features, seed=1)
         for dtype in (np.float64, np.float32):
             for method, rows in rowwise(estimator, X.astype(dtype)):

@@ -19,6 +19,7 @@ from sktransform.utils._contract_tools import (
     assert_same,
     fit,
     rowwise,
+    starting_anew,
     table,
     target,
 )
@@ -41,7 +42,8 @@ def check_joblib_memory_map(name, estimator):
         loaded = joblib.load(path, mmap_mode="r")
         expected = estimator.transform(X)
         assert_same(loaded.transform(X), expected, "memory-mapped")
-        assert_same(fit(loaded, X).transform(X), expected, "fitted again")
+        again = fit(starting_anew(loaded), X)
+        assert_same(again.transform(X), expected, "fitted again")
 
 
 def check_skops(name, estimator):
@@ -168,7 +170,7 @@ def check_interrupted_fit(name, estimator):
     """Check that an interrupted fit leaves a fitted estimator as it was."""
     if not hasattr(estimator, "set_callbacks"):
         raise SkipTest("the estimator takes no callbacks")
-    wide = table(50, 7, seed=1)
+    wide, estimator = table(50, 7, seed=1), starting_anew(estimator)
     counter = _Interrupter(sys.maxsize)
     fit(clone(estimator).set_callbacks(counter), wide)
     n_calls = counter.n_calls - counter.remaining

@@ -37,6 +37,13 @@ def fit(estimator, X, **fit_params):
     return estimator.fit(X, y, **fit_params)
 
 
+def starting_anew(estimator):
+    """Return the estimator, set to forget earlier fits if it has the choice."""
+    if "warm_start" in estimator.get_params(deep=False):
+        estimator.set_params(warm_start=False)
+    return estimator
+
+
 def rowwise(fitted, X):
     """Return (method, rows that it takes) of the methods that map single rows."""
     yield fitted.transform, X

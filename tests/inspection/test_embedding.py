@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
+import pickle
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
 from sklearn.datasets import load_wine
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
@@ -133,3 +136,61 @@ def test_page_tells_what_the_estimator_knows_of_each_row(reducer, wine, tmp_path
     assert X.columns[display.influence[0].argmax()] in page
     with pytest.raises(ValueError, match="must be two of the embedding's columns"):
         display.to_html(tmp_path / "wine.html", components=(0, 7))
+
+
+# What takes long
+
+
+class _Refusing(GaussianWeightedLinearReducer):
+    """A reducer that explains nothing."""
+
+    def jacobian(self, X):
+        raise AssertionError("jacobian was called")
+
+    distortion = influence = jacobian
+
+
+def test_a_plain_picture_asks_for_no_explanation(wine):
+    X, y = wine
+    refusing = _Refusing(n_components=2, max_iter=3, random_state=0).fit(X)
+    display = EmbeddingDisplay.from_estimator(refusing, X, y)
+    for name in ("directions", "distortion", "influence"):
+        with pytest.raises(AssertionError, match="jacobian was called"):
+            getattr(display, name)
+    with pytest.raises(AssertionError, match="jacobian was called"):
+        display.plot(n_arrows=2)
+
+
+def test_explanations_are_computed_once(reducer, wine):
+    display = EmbeddingDisplay.from_estimator(reducer, wine[0])
+    for name in ("directions", "distortion", "influence"):
+        assert getattr(display, name) is getattr(display, name)
+
+
+def test_explanations_are_those_of_the_map_that_was_drawn(wine):
+    X, _ = wine
+    changing = GaussianWeightedLinearReducer(max_iter=3, random_state=0).fit(X)
+    expected = changing.influence(X)
+    display = EmbeddingDisplay.from_estimator(changing, X)
+    changing.set_params(n_gaussians=2).fit(X[:50])
+    np.testing.assert_array_equal(display.influence, expected)
+
+
+def test_a_display_that_was_not_asked_survives_pickling(reducer, wine):
+    display = EmbeddingDisplay.from_estimator(reducer, wine[0])
+    loaded = pickle.loads(pickle.dumps(display))
+    np.testing.assert_array_equal(loaded.directions, display.directions)
+
+
+def test_a_sparse_table_is_drawn_without_what_would_make_it_dense(wine, tmp_path):
+    dense = wine[0].to_numpy()
+    sparse = csr_array(dense)
+    fitted = GaussianWeightedLinearReducer(max_iter=3, random_state=0).fit(dense)
+    display = EmbeddingDisplay.from_estimator(fitted, sparse, wine[1], n_arrows=3)
+    assert display.distortion is None
+    assert display.influence is None
+    np.testing.assert_array_equal(display.embedding, fitted.transform(dense))
+    expected = EmbeddingDisplay.from_estimator(fitted, dense).directions
+    np.testing.assert_array_equal(display.directions, expected)
+    page = display.to_html(tmp_path / "sparse.html", title="Sparse").read_text()
+    assert "<title>Sparse</title>" in page

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -146,6 +148,29 @@ def test_sampled_pairs_are_uniform_and_of_distinct_rows():
     assert values.tolist() == [1, 4, 9]
     # 5 standard deviations of a binomial with n = 600 and p = 1/3.
     assert np.abs(counts - 200).max() < 58
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_only_sampled_rows_are_widened(metric, dtype):
+    X = np.random.default_rng(0).integers(0, 256, size=(20_000, 100)).astype(dtype)
+    wide = X.astype(np.float64)
+    expected = metric(wide, wide[:, :2], max_pairs=500)
+    tracemalloc.start()
+    found = metric(X, X[:, :2], max_pairs=500)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == expected
+    assert peak < wide.nbytes / 4
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float16, np.float32])
+def test_any_real_type_gives_the_value_of_double_precision(metric, dtype, pair):
+    X, Y = ((10 * rows.clip(0)).astype(dtype) for rows in pair)
+    wide = X.astype(np.float64), Y.astype(np.float64)
+    for max_pairs in (None, 300):
+        assert metric(X, Y, max_pairs=max_pairs) == metric(*wide, max_pairs=max_pairs)
 
 
 def test_max_pairs_none_uses_all_pairs(pair):

@@ -88,3 +88,29 @@ def test_mixture_values_are_those_of_the_module():
         weights, Z, module.centers, module.offsets, module.components
     )
     torch.testing.assert_close(values, module(X))
+
+
+@pytest.mark.parametrize("projected", [False, True])
+def test_masses_multiply_the_gaussians(projected):
+    module = _map(projected)
+    X = _rows(module)
+    plain = module.weights(X)
+    masses = torch.tensor([0.5, 2.0, 1.0, 0.1], dtype=torch.float64)
+    module.log_masses = masses.log()
+    expected = plain * masses
+    expected = expected / expected.sum(1, keepdim=True)
+    torch.testing.assert_close(module.weights(X), expected)
+    found = torch.einsum("nm,nqm->nq", expected, module._local_values(module.inputs(X)))
+    torch.testing.assert_close(module(X), found)
+    reference = torch.stack(
+        [torch.autograd.functional.jacobian(module, x[None]) for x in X]
+    )
+    torch.testing.assert_close(module.jacobian(X), reference.squeeze(1, 3))
+
+
+def test_equal_masses_change_nothing():
+    module = _map(False)
+    X = _rows(module)
+    before = module(X)
+    module.log_masses = torch.full((4,), -3.0, dtype=torch.float64)
+    torch.testing.assert_close(module(X), before, rtol=0, atol=1e-10)

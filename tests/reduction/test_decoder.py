@@ -187,7 +187,7 @@ def test_no_row_gets_farther_from_its_point():
 
 
 def test_rows_at_their_points_stay(reducer, blobs):
-    state = {k: torch.from_numpy(v) for k, v in reducer.map_.items()}
+    state = {k: torch.tensor(v) for k, v in reducer.map_.items()}
     module = GaussianWeightedMap(**state)
     X = torch.from_numpy(blobs)
     with torch.no_grad():

@@ -369,32 +369,11 @@ def test_thread_counts_agree(digits):
 # Progress
 
 
-class _Recorder:
-    """Counts iterations, and stops the fit after a number of them."""
-
-    def __init__(self, stop_after=None):
-        self.stop_after = stop_after
-        self.iterations = 0
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context):
-        self.iterations += context.parent is not None
-        return self.iterations == self.stop_after
-
-
-def test_callbacks_see_every_iteration_and_may_stop(blobs):
-    recorder = _Recorder()
+def test_callbacks_see_every_iteration_and_may_stop(blobs, fit_recorder):
+    recorder = fit_recorder()
     reducer = _reducer(max_iter=12, tol=0).set_callbacks(recorder).fit(blobs)
-    assert recorder.iterations == reducer.n_iter_ == 12
-    stopped = _reducer(tol=0).set_callbacks(_Recorder(stop_after=3)).fit(blobs)
+    assert recorder.n_reports == reducer.n_iter_ == 12
+    stopped = _reducer(tol=0).set_callbacks(fit_recorder(stop_after=3)).fit(blobs)
     # Three iterations, and the plain step that closes every fit.
     assert stopped.n_iter_ == 4
 

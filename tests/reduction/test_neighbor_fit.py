@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from sktransform.reduction._charts import principal_charts
 from sktransform.reduction._neighbor_fit import (
     Batches,
     NeighborOptions,
@@ -259,7 +260,9 @@ def _fit(n_steps=200, stress_weight=0.0, report=lambda: False, n_charts=12):
     batches = Batches(Z, _neighbors(Z), None, None, options, _generator())
     axes = principal_axes(Z, 2, torch.ones(300, dtype=torch.float64))
     widths = torch.full((n_charts,), 0.05, dtype=torch.float64)
-    return fit_neighbors(batches, Z[:n_charts], widths, axes, options, report=report)
+    charts = principal_charts(Z[:n_charts], widths, axes).magnified(10.0)
+    pair_state = PairState(stress_weight)
+    return fit_neighbors(batches, charts, options, pair_state, report=report)
 
 
 def test_loss_falls_and_is_reported_by_hundredths():

@@ -374,32 +374,13 @@ def test_far_rows_stay_finite(split, fitted):
 # Progress
 
 
-class _Recorder:
-    """Counts reports, and stops the fit after a number of them."""
-
-    def __init__(self, stop_after=None):
-        self.stop_after = stop_after
-        self.reports = 0
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context):
-        self.reports += context.parent is not None
-        return self.reports == self.stop_after
-
-
 @pytest.mark.parametrize(("max_iter", "n_reports"), [(200, 100), (1000, 100), (7, 7)])
-def test_callbacks_get_about_a_hundred_reports(split, max_iter, n_reports):
-    recorder = _Recorder()
+def test_callbacks_get_about_a_hundred_reports(
+    split, max_iter, n_reports, fit_recorder
+):
+    recorder = fit_recorder()
     reducer = _reducer(max_iter=max_iter).set_callbacks(recorder).fit(split[0][:100])
-    assert recorder.reports == n_reports == len(reducer.loss_curve_)
+    assert recorder.n_reports == n_reports == len(reducer.loss_curve_)
     assert reducer.n_iter_ == max_iter
 
 
@@ -410,8 +391,8 @@ def test_any_number_of_steps_gives_about_a_hundred_reports(split, max_iter):
     assert 50 <= len(reducer.loss_curve_) <= 101
 
 
-def test_callbacks_may_stop_the_fit(split):
-    recorder = _Recorder(stop_after=3)
+def test_callbacks_may_stop_the_fit(split, fit_recorder):
+    recorder = fit_recorder(stop_after=3)
     stopped = _reducer().set_callbacks(recorder).fit(split[0][:100])
     assert stopped.n_iter_ == 9
     assert len(stopped.loss_curve_) == 3

@@ -98,16 +98,115 @@ def test_fit_begins_a_new_stream(rows):
 
 @pytest.mark.parametrize(
     "parameters",
-    [
-        {"objective": "neighbors"},
-        {"metric": "geodesic"},
-        {"solver": "published"},
-        {"target_weight": 0.5},
-    ],
+    [{"metric": "geodesic"}, {"solver": "published"}, {"target_weight": 0.5}],
 )
-def test_only_straight_distances_stream(parameters):
+def test_what_needs_more_than_rows_does_not_stream(parameters):
     reducer = GaussianWeightedLinearReducer(**parameters)
     assert not hasattr(reducer, "partial_fit")
+
+
+# Neighbourhoods
+
+
+def _to_keep_neighbors(**parameters):
+    return GaussianWeightedLinearReducer(
+        objective="neighbors", max_iter=20, random_state=0, **parameters
+    )
+
+
+@pytest.mark.parametrize("anchored", [False, True])
+def test_blocks_are_fitted_as_one_to_keep_neighbours(rows, anchored):
+    weights = np.linspace(0.5, 2, 600)
+    whole = _to_keep_neighbors(anchored=anchored).fit(rows, sample_weight=weights)
+    parts = _to_keep_neighbors(anchored=anchored)
+    for block in np.split(np.arange(600), [250]):
+        parts.partial_fit(rows[block], sample_weight=weights[block])
+    np.testing.assert_array_equal(parts.transform(rows), whole.transform(rows))
+    np.testing.assert_array_equal(parts.loss_curve_, whole.loss_curve_)
+
+
+def test_the_sample_for_neighbours_is_limited_and_refitted_by_tenths(rows):
+    reducer = _to_keep_neighbors(n_landmarks=200).partial_fit(rows[:200])
+    before = reducer.map_
+    reducer.partial_fit(rows[200:202])
+    assert reducer.map_ is before
+    reducer.partial_fit(rows[202:])
+    assert reducer.map_ is not before
+    assert len(reducer.reservoir_["rows"]) == len(reducer.embedding_) == 200
+
+
+def test_the_sample_for_neighbours_is_larger_by_itself():
+    long = np.random.default_rng(0).normal(size=(2200, 2))
+    kept = []
+    for objective in ("distance", "neighbors"):
+        reducer = GaussianWeightedLinearReducer(
+            objective=objective, max_iter=1, n_gaussians=2, random_state=0
+        )
+        kept.append(len(reducer.partial_fit(long).reservoir_["rows"]))
+    assert kept == [2000, 2200]
+
+
+# Where blocks come from
+
+
+@pytest.mark.parametrize("objective", ["distance", "neighbors"])
+def test_slices_of_a_memory_map_and_a_generator_are_blocks(objective, rows, tmp_path):
+    path = tmp_path / "rows.npy"
+    np.save(path, rows)
+    cuts = [slice(0, 100), slice(100, 350), slice(350, 600)]
+    mapped = np.load(path, mmap_mode="r")
+    sources = (
+        [rows[cut] for cut in cuts],
+        [mapped[cut] for cut in cuts],
+        (rows[cut].copy() for cut in cuts),
+    )
+    found = []
+    for blocks in sources:
+        reducer = GaussianWeightedLinearReducer(
+            objective=objective, n_landmarks=300, max_iter=10, random_state=0
+        )
+        for block in blocks:
+            reducer.partial_fit(block)
+        found.append(reducer)
+    for reducer in found[1:]:
+        np.testing.assert_array_equal(reducer.embedding_, found[0].embedding_)
+        np.testing.assert_array_equal(
+            reducer.reservoir_["rows"], found[0].reservoir_["rows"]
+        )
+
+
+# A warm start
+
+
+def test_an_outgrown_sample_is_fitted_from_the_map_before(rows):
+    settings = {"n_landmarks": 150, "max_iter": 3, "random_state": 0}
+    cold, warm = (
+        GaussianWeightedLinearReducer(warm_start=warm_start, **settings)
+        for warm_start in (False, True)
+    )
+    for reducer in (cold, warm):
+        reducer.partial_fit(rows[:100]).partial_fit(rows[100:150])
+    # All rows are still there, and the fit is that of all of them.
+    np.testing.assert_array_equal(warm.embedding_, cold.embedding_)
+    before = warm.transform(rows)
+    for reducer in (cold, warm):
+        reducer.partial_fit(rows[150:])
+    np.testing.assert_array_equal(cold.reservoir_["rows"], warm.reservoir_["rows"])
+    assert warm.loss_curve_[0] < cold.loss_curve_[0]
+    assert _distance(warm, rows, before) < 0.5 * _distance(cold, rows, before)
+
+
+def _distance(reducer, rows, before):
+    """Return how far rows have moved, as a share of the size of the embedding."""
+    moved = reducer.transform(rows) - before
+    return np.linalg.norm(moved) / np.linalg.norm(before)
+
+
+def test_a_new_stream_begins_without_the_map_before_it(rows):
+    warm = GaussianWeightedLinearReducer(warm_start=True, random_state=0)
+    warm.fit(rows[:200]).partial_fit(rows[200:400])
+    fresh = GaussianWeightedLinearReducer(random_state=0).partial_fit(rows[200:400])
+    np.testing.assert_array_equal(warm.embedding_, fresh.embedding_)
 
 
 def test_memory_mapped_rows_are_read_in_place(rows, tmp_path):

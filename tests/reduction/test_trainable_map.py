@@ -25,17 +25,17 @@ def _state(n_outputs=2, n_charts=6, n_inputs=5):
     )
 
 
-def _reference(X, centers, widths, components, offsets):
-    weights = gaussian_weights(X, centers, widths)
+def _reference(X, centers, widths, components, offsets, log_masses=None):
+    weights = gaussian_weights(X, centers, widths, log_masses)
     return mixture_values(weights, X, centers, offsets.T, components.transpose(0, 1))
 
 
 def _reference_gradients(X, state, pull):
     """Return images and gradients by components, offsets, centres and log widths."""
-    centers, widths, components, offsets = state
+    centers, widths, components, offsets, *masses = state
     leaves = [components, offsets, centers, widths.log()]
     leaves = [leaf.clone().requires_grad_() for leaf in leaves]
-    Y = _reference(X, leaves[2], leaves[3].exp(), leaves[0], leaves[1])
+    Y = _reference(X, leaves[2], leaves[3].exp(), leaves[0], leaves[1], *masses)
     return Y.detach(), torch.autograd.grad((Y * pull).sum(), leaves)
 
 
@@ -81,6 +81,19 @@ def test_weights_too_small_to_matter_are_dropped_and_change_nothing():
     flat = torch.cat([gradient.flatten() for gradient in gradients])
     error = (trained.gradient - flat).abs().max()
     assert error <= 1e-10 * flat.abs().max()
+
+
+def test_masses_count_in_both_directions():
+    state = *_state(), _normal(6, seed=6)
+    X, pull = _normal(40, 5), _normal(40, 2, seed=5)
+    trained = TrainableMap(*state)
+    Y, saved = trained.forward(X)
+    expected, gradients = _reference_gradients(X, state, pull)
+    torch.testing.assert_close(Y, expected, rtol=0, atol=1e-10)
+    assert (Y - _reference(X, *_state())).abs().max() > 0.1
+    trained.backward(pull, saved)
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    torch.testing.assert_close(trained.gradient, flat)
 
 
 def test_batches_of_other_sizes_do_not_disturb_each_other():

@@ -26,6 +26,16 @@ def _fit(X=X, sample_weight=None, **parameters):
     )
 
 
+def _fit_again(changes, again=X, **parameters):
+    """Fit, change parameters, and fit again with a warm start."""
+    reducer = GaussianWeightedLinearReducer(random_state=0, **parameters).fit(X)
+    before = vars(reducer.set_params(warm_start=True, **changes)).copy()
+    try:
+        return reducer.fit(again)
+    finally:
+        assert vars(reducer) == before
+
+
 MISTAKES = {
     "strings": (lambda: _fit([["a", "b"], ["c", "d"]]), "convert string to float"),
     "nan": (lambda: _fit(_with(np.nan)), "Input X contains NaN"),
@@ -75,6 +85,31 @@ MISTAKES = {
     "device that torch has and we do not support": (
         lambda: _fit(device="meta"),
         "device='meta' is not supported; use 'auto', 'cpu' or 'cuda'",
+    ),
+    "warm start of the published solver": (
+        lambda: _fit(warm_start=True, solver="published"),
+        "warm_start=True works with solver='majorize' only",
+    ),
+    "warm start of a published map": (
+        lambda: _fit_again({"solver": "majorize"}, solver="published", max_iter=1),
+        "map of solver='published' cannot be continued; set warm_start=False",
+    ),
+    "warm start for another objective": (
+        lambda: _fit_again({"objective": "neighbors"}),
+        "continues a map with objective='distance', but objective='neighbors' is asked",
+    ),
+    "warm start with other components": (
+        lambda: _fit_again({"n_components": 3}),
+        "continues a map with n_components=2, but n_components=3 is asked for; set "
+        "warm_start=False",
+    ),
+    "warm start with fewer charts": (
+        lambda: _fit_again({"n_gaussians": 4}, n_gaussians=6),
+        "continues a map of 6 charts, but n_gaussians=4 is less; take no fewer, or",
+    ),
+    "warm start with other columns": (
+        lambda: _fit_again({}, again=X[:, :3]),
+        "X has 3 features, but GaussianWeightedLinearReducer is expecting 4",
     ),
     "negative weights": (
         lambda: _fit(sample_weight=-np.ones(30)),

@@ -8,6 +8,7 @@ from sktransform.runtime import _nearest
 from sktransform.runtime._nearest import (
     nearest_others,
     nearest_rows,
+    smallest,
     squared_distances,
 )
 
@@ -53,6 +54,19 @@ def test_squared_distances_are_those_of_subtraction_and_never_negative():
     torch.testing.assert_close(squared_distances(X, Y), expected)
     far = X.repeat(2, 1) + 1e4
     assert (squared_distances(far, far) >= 0).all()
+
+
+@pytest.mark.parametrize("n_smallest", [1, 3, 10])
+@pytest.mark.parametrize("n_columns", [10, 191, 192, 640, 1921, 3000])
+def test_smallest_entries_are_those_of_sorting(n_columns, n_smallest):
+    values = _normal(30, n_columns)
+    values[3, -n_smallest:] = -5
+    values[4, :100] = torch.inf
+    found, places = smallest(values, n_smallest)
+    expected = values.sort(1).values
+    assert torch.equal(found, expected[:, :n_smallest])
+    assert torch.equal(values.gather(1, places), found)
+    assert (places.sort(1).values.diff(dim=1) > 0).all()
 
 
 @pytest.mark.parametrize("n_neighbors", [1, 7, 49])

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sktransform.nn._gaussian_weighted import GaussianWeightedMap
+from sktransform.nn._prepared import PreparedMap
 from sktransform.runtime import Runtime
 from sktransform.runtime._runtime import _BLOCK_ROWS, resolve_device
 
@@ -76,7 +77,7 @@ def test_a_row_has_the_same_bits_in_any_company(
     runtime = Runtime.of(rows, "cpu")
     module = runtime.module(GaussianWeightedMap, state)
     order = generator.permutation(70)
-    for function in (module, module.jacobian):
+    for function in (module, module.jacobian, PreparedMap(module)):
         whole = runtime.map(function, rows)
         np.testing.assert_array_equal(runtime.map(function, rows[order]), whole[order])
         np.testing.assert_array_equal(runtime.map(function, rows[41:42]), whole[41:42])

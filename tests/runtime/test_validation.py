@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
 
-from sktransform.runtime._validation import check_tensor
+from sktransform.runtime._validation import check_tensor, is_valid_array
 
 
 class Named(BaseEstimator):
@@ -50,3 +51,59 @@ def test_reset_sets_the_number_of_features_and_forgets_names():
 def test_wrong_tensors_get_one_clear_sentence(rows, error, sentence):
     with pytest.raises(error, match=sentence):
         check_tensor(Named(), rows)
+
+
+# Arrays
+
+
+def _fitted(n_features=2):
+    estimator = Named()
+    estimator.n_features_in_ = n_features
+    return estimator
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray, np.flip])
+def test_a_plain_array_is_what_the_long_check_returns(dtype, layout):
+    rows = layout(np.arange(6, dtype=dtype).reshape(3, 2))
+    assert is_valid_array(_fitted(), rows)
+    dtypes = [np.float64, np.float32]
+    assert validate_data(_fitted(), rows, dtype=dtypes, reset=False) is rows
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[1.0, 2.0]],
+        np.ones((3, 2), dtype=int),
+        np.ones((3, 2), dtype=np.float16),
+        np.ones((3, 2), dtype=">f4"),
+        np.ones((3, 2), dtype=object),
+        np.ones((3, 2)).view(np.matrix),
+        np.ma.masked_array(np.ones((3, 2)), mask=True),
+        np.ones(2),
+        np.ones((1, 3, 2)),
+        np.ones((3, 3)),
+        np.ones((0, 2)),
+        np.full((3, 2), np.nan),
+        np.array([[1, np.inf]]),
+        np.array([[-np.inf, np.inf]]),
+        np.ones((3, 2)) * 1j,
+    ],
+)
+def test_whatever_else_is_left_to_the_long_check(rows):
+    assert not is_valid_array(_fitted(), rows)
+
+
+def test_numbers_whose_sum_is_too_large_are_left_to_the_long_check():
+    rows = np.full((1, 2), np.finfo(np.float32).max)
+    assert not is_valid_array(_fitted(), rows)
+    assert validate_data(_fitted(), rows, reset=False) is rows
+
+
+def test_names_and_the_least_number_of_rows_count():
+    named = _fitted()
+    named.feature_names_in_ = np.array(["a", "b"], dtype=object)
+    assert not is_valid_array(named, np.ones((3, 2)))
+    assert not is_valid_array(_fitted(), np.ones((1, 2)), min_samples=2)
+    assert not is_valid_array(Named(), np.ones((3, 2)))

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What an estimator tells of rows, computed when it is asked for."""
+
+import copy
+from functools import partial
+
+from scipy.sparse import issparse
+
+from sktransform.inspection._tools import to_array
+
+
+class Deferred:
+    """An attribute that may be given as a function, called when it is first read.
+
+    The function takes nothing; its result takes its place.
+    """
+
+    def __set_name__(self, owner, name):
+        self._name = name
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            return self
+        values = vars(instance)
+        if callable(values[self._name]):
+            values[self._name] = values[self._name]()
+        return values[self._name]
+
+    def __set__(self, instance, value):
+        vars(instance)[self._name] = value
+
+
+def deferred_explanations(estimator, X):
+    """Return functions that ask an estimator about rows.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        A fitted estimator, which may be fitted anew before it is asked: the functions
+        hold its present state.
+
+    X : array-like of shape (n_samples, n_features)
+        The rows, which are not copied.
+
+    Returns
+    -------
+    dict
+        The functions of no argument, under "directions", "distortion" and "influence":
+        of what the estimator has methods for. The last two would need the whole of a
+        sparse table, made dense, and are left out for one.
+    """
+    present = copy.copy(estimator)
+    functions = {}
+    if hasattr(estimator, "jacobian"):
+        functions["directions"] = partial(_directions, present, X)
+    for name in () if issparse(X) else ("distortion", "influence"):
+        if hasattr(estimator, name):
+            functions[name] = partial(_answer, present, name, X)
+    return functions
+
+
+def _directions(estimator, X):
+    """Return the mean movement for a standard deviation of each feature."""
+    jacobian = to_array(estimator.jacobian(X)).mean(axis=0)
+    return jacobian.T * estimator.feature_scale_[:, None]
+
+
+def _answer(estimator, method, X):
+    """Return what a method tells of rows, as an array."""
+    return to_array(getattr(estimator, method)(X))

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The points of a map: its rows, coloured by a target, and its centres."""
+
+import numpy as np
+
+from sktransform.inspection._palette import class_style
+from sktransform.inspection._tools import is_numeric_target
+
+
+def draw_rows(ax, points, target, keywords):
+    """Draw the rows, coloured by the target.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Where to draw.
+
+    points : ndarray of shape (n_samples, 2)
+        The rows.
+
+    target : ndarray of shape (n_samples,) or None
+        Classes or numbers.
+
+    keywords : dict
+        Keywords of `Axes.scatter`.
+
+    Returns
+    -------
+    collections : list of PathCollection
+        The rows: one collection for each class, or one for all.
+
+    legend : Legend or None
+        The legend of the classes.
+
+    colorbar : Colorbar or None
+        The scale of a numeric target.
+    """
+    keywords = {"s": 12, "linewidths": 0, "alpha": 0.8, **keywords}
+    if target is None:
+        color, _ = class_style(0)
+        return [ax.scatter(*points.T, **{"color": color} | keywords)], None, None
+    if is_numeric_target(target):
+        rows = ax.scatter(*points.T, **{"c": target, "cmap": "viridis"} | keywords)
+        return [rows], None, ax.figure.colorbar(rows, ax=ax)
+    collections = []
+    for index, label in enumerate(np.unique(target)):
+        color, marker = class_style(index)
+        style = {"color": color, "marker": marker, "label": str(label)}
+        rows = points[target == label]
+        collections.append(ax.scatter(*rows.T, **style | keywords))
+    legend = ax.legend(
+        fontsize="small", markerscale=1.5, loc="upper left", bbox_to_anchor=(1, 1)
+    )
+    return collections, legend, None
+
+
+def draw_centers(ax, points, keywords):
+    """Draw centres of shape (n_charts, 2) as open circles, and return them."""
+    style = {"s": 36, "facecolors": "none", "edgecolors": "black"}
+    return ax.scatter(*points.T, **style | keywords)
