@@ -43,20 +43,65 @@ def row_folds(X, n_folds, groups=None):
         return torch.tensor(hashes, dtype=torch.int64, device=X.device)[
             torch.from_numpy(codes).to(X.device)
         ]
-    generator = torch.Generator().manual_seed(0)
+    return (row_hashes(X) >> 33 & 0x3FFFFFFF) % n_folds
+
+
+def row_hashes(X, seed=0):
+    """Return a hash of each row's numbers, the same for -0 as for 0.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n_rows, n_inputs)
+        The rows, in any precision; equal numbers have equal hashes.
+
+    seed : int, default=0
+        Another seed gives hashes that do not depend on the first ones.
+
+    Returns
+    -------
+    Tensor of int64, shape (n_rows,)
+        The hashes.
+    """
+    generator = torch.Generator().manual_seed(seed)
     limits = torch.iinfo(torch.int64)
     factors = torch.randint(
         limits.min, limits.max, (X.shape[1],), generator=generator
     ).to(X.device)
-    hashes = torch.cat([_row_hashes(block, factors | 1) for block in X.split(8192)])
-    return (hashes >> 33 & 0x3FFFFFFF) % n_folds
+    return torch.cat([_hashes_of_block(block, factors | 1) for block in X.split(8192)])
 
 
-def _row_hashes(X, factors):
-    """Return a hash of each row's numbers, the same for -0 as for 0."""
+def _hashes_of_block(X, factors):
+    """Return hashes of rows: odd factors weigh the bits, and sums are mixed."""
     bits = (X.to(torch.float64) + 0.0).contiguous().view(torch.int64)
     sums = ((bits ^ (bits >> 32)) * factors).sum(1)
     return (sums ^ (sums >> 32)) * _MIXER
+
+
+def hashed_sample(X, n_rows, *, copies=False):
+    """Return places of rows that any order and split of the rows would give.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n_rows_X, n_inputs)
+        The rows.
+
+    n_rows : int
+        Most different rows to take.
+
+    copies : bool, default=False
+        Whether to return the places of all copies of a row, or of the first alone.
+
+    Returns
+    -------
+    Tensor of int64, shape (n_places,)
+        Places of the rows of the smallest hashes, the smallest first. As good as drawn
+        at random, but by the rows' content alone.
+    """
+    hashes, places = row_hashes(X, seed=1).sort(stable=True)
+    is_new = torch.ones_like(hashes, dtype=torch.bool)
+    is_new[1:] = hashes[1:] != hashes[:-1]
+    is_taken = is_new.cumsum(0) <= n_rows
+    return places[is_taken if copies else is_taken & is_new]
 
 
 @dataclass(frozen=True)
@@ -104,7 +149,34 @@ class FoldMoments:
         """
         if n_folds == 1:
             return cls((PairMoments.of(X, Y, row_weights),))
-        folds = row_folds(X, n_folds, groups)
+        return cls.of_folds(X, Y, row_weights, row_folds(X, n_folds, groups), n_folds)
+
+    @classmethod
+    def of_folds(cls, X, Y, row_weights, folds, n_folds):
+        """Return the moments of pairs whose folds are known.
+
+        Parameters
+        ----------
+        X : Tensor of shape (n_rows, n_inputs)
+            First view.
+
+        Y : Tensor of shape (n_rows, n_outputs)
+            Second view.
+
+        row_weights : Tensor of shape (n_rows,) or None
+            Weights, not negative. None weighs every row 1.
+
+        folds : Tensor of int64, shape (n_rows,)
+            Folds from 0 to ``n_folds - 1``, see :func:`row_folds`.
+
+        n_folds : int
+            Number of folds.
+
+        Returns
+        -------
+        FoldMoments
+            The moments.
+        """
 
         def moments_of(fold):
             places = (folds == fold).nonzero()[:, 0]

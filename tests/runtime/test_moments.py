@@ -6,22 +6,35 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sktransform.runtime._moments import Moments
+from sktransform.runtime import _moments
+from sktransform.runtime._moments import PairMoments
 
 
-def _rows(n_rows, offset=0.0, seed=0):
+def _pairs(n_rows, offset=0.0, seed=0):
     generator = np.random.default_rng(seed)
-    rows = generator.normal(size=(n_rows, 3)) + offset
-    return torch.from_numpy(rows), torch.from_numpy(generator.uniform(0, 2, n_rows))
+    X = generator.normal(size=(n_rows, 3)) + offset
+    Y = X[:, :2] ** 2 / (1 + abs(offset)) + generator.normal(size=(n_rows, 2)) - offset
+    weights = generator.uniform(0, 2, n_rows)
+    return tuple(map(torch.from_numpy, (X, Y, weights)))
+
+
+def _assert_same(actual, expected, **tolerances):
+    for name, value in expected.tensors().items():
+        torch.testing.assert_close(getattr(actual, name), value, **tolerances)
 
 
 def test_moments_agree_with_numpy():
-    rows, weights = _rows(50)
-    moments = Moments.of(rows, weights)
-    expected = np.cov(rows.numpy().T, aweights=weights.numpy(), ddof=0)
-    np.testing.assert_allclose(moments.covariance.numpy(), expected, rtol=1e-12)
-    mean = np.average(rows.numpy(), axis=0, weights=weights.numpy())
-    np.testing.assert_allclose(moments.mean.numpy(), mean, rtol=1e-12)
+    X, Y, weights = _pairs(50)
+    moments = PairMoments.of(X, Y, weights)
+    both = np.column_stack([X, Y])
+    expected = np.cov(both.T, aweights=weights.numpy(), ddof=0)
+    blocks = moments.covariance_x, moments.covariance_xy, moments.covariance_y
+    parts = expected[:3, :3], expected[:3, 3:], expected[3:, 3:]
+    for block, part in zip(blocks, parts, strict=True):
+        np.testing.assert_allclose(block.numpy(), part, rtol=1e-12)
+    mean = np.average(both, axis=0, weights=weights.numpy())
+    np.testing.assert_allclose(moments.mean_x.numpy(), mean[:3], rtol=1e-12)
+    np.testing.assert_allclose(moments.mean_y.numpy(), mean[3:], rtol=1e-12)
 
 
 @settings(max_examples=30, deadline=None)
@@ -31,45 +44,70 @@ def test_moments_agree_with_numpy():
     offset=st.sampled_from([0.0, 1e6]),
 )
 def test_any_split_and_order_gives_the_same_moments(cuts, order, offset):
-    rows, weights = _rows(40, offset)
-    whole = Moments.of(rows, weights)
-    order = list(order)
-    edges = [0, *sorted(cuts), 40]
-    parts = Moments.empty(3)
-    for start, stop in itertools.pairwise(edges):
-        parts = parts.update(rows[order[start:stop]], weights[order[start:stop]])
-    torch.testing.assert_close(parts.weight, whole.weight)
-    torch.testing.assert_close(parts.mean, whole.mean, rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(parts.scatter, whole.scatter, rtol=1e-7, atol=1e-7)
+    X, Y, weights = _pairs(40, offset)
+    whole = PairMoments.of(X, Y, weights)
+    parts = PairMoments.empty(3, 2)
+    for start, stop in itertools.pairwise([0, *sorted(cuts), 40]):
+        some = list(order)[start:stop]
+        parts = parts.merge(PairMoments.of(X[some], Y[some], weights[some]))
+    _assert_same(parts, whole, rtol=1e-7, atol=1e-7)
 
 
-def test_large_offset_costs_no_digits():
-    rows, _ = _rows(100)
-    near = Moments.of(rows).covariance
-    far = Moments.of(rows + 2.0**30).covariance
-    # 2^30 leaves about 23 binary digits behind the point.
-    torch.testing.assert_close(near, far, rtol=0, atol=1e-5)
+def test_blocks_give_the_same_moments(monkeypatch):
+    X, Y, weights = _pairs(100)
+    whole = PairMoments.of(X, Y, weights)
+    monkeypatch.setattr(_moments, "_BLOCK_ROWS", 7)
+    _assert_same(PairMoments.of(X, Y, weights), whole, rtol=1e-12, atol=1e-12)
 
 
-def test_float32_rows_are_summed_in_float64():
-    rows = torch.full((1000, 1), 0.1, dtype=torch.float32)
-    moments = Moments.of(rows)
-    assert moments.mean.dtype == torch.float64
-    assert moments.mean.item() == rows[0].double().item()
+def test_weights_are_repetitions():
+    X, Y, _ = _pairs(30)
+    weights = torch.arange(30) % 3
+    weighted = PairMoments.of(X, Y, weights)
+    repeated = PairMoments.of(
+        X.repeat_interleave(weights, 0), Y.repeat_interleave(weights, 0)
+    )
+    _assert_same(weighted, repeated, rtol=1e-12, atol=1e-12)
+
+
+def test_large_means_in_single_precision_cost_no_digits():
+    X, Y, _ = _pairs(100)
+    # 2^20 leaves three binary digits behind the point of a single.
+    X = (8 * X).round() / 8
+    far = PairMoments.of((X + 2.0**20).float(), Y).covariance_x
+    torch.testing.assert_close(
+        far, PairMoments.of(X, Y).covariance_x, rtol=1e-12, atol=0
+    )
 
 
 def test_merging_changes_neither_side():
-    rows, _ = _rows(20)
-    left, right = Moments.of(rows[:12]), Moments.of(rows[12:])
-    before = [m.scatter.clone() for m in (left, right)]
+    X, Y, _ = _pairs(20)
+    left, right = PairMoments.of(X[:12], Y[:12]), PairMoments.of(X[12:], Y[12:])
+    before = [moments.xy.clone() for moments in (left, right)]
     left.merge(right)
     for moments, scatter in zip((left, right), before, strict=True):
-        assert torch.equal(moments.scatter, scatter)
+        assert torch.equal(moments.xy, scatter)
 
 
-def test_rows_without_weight_add_nothing():
-    rows, _ = _rows(5)
-    moments = Moments.of(rows)
-    same = moments.update(rows, torch.zeros(5))
-    assert torch.equal(same.mean, moments.mean)
-    assert torch.equal(same.scatter, moments.scatter)
+def test_no_rows_and_rows_without_weight_add_nothing():
+    X, Y, _ = _pairs(5)
+    moments = PairMoments.of(X, Y)
+    for nothing in (PairMoments.of(X, Y, torch.zeros(5)), PairMoments.of(X[:0], Y[:0])):
+        _assert_same(moments.merge(nothing), moments, rtol=0, atol=0)
+        _assert_same(nothing.merge(moments), moments, rtol=0, atol=0)
+
+
+def test_error_of_a_map_is_that_of_the_rows():
+    X, Y, weights = _pairs(50)
+    matrix, intercept = torch.ones(3, 2, dtype=torch.float64), Y[0]
+    errors = (X @ matrix + intercept - Y).square().sum(1)
+    expected = (weights @ errors) / weights.sum()
+    # Also for rows other than those that the map was made for: their mean counts.
+    found = PairMoments.of(X, Y, weights).mean_squared_error(matrix, intercept)
+    torch.testing.assert_close(found, expected, rtol=1e-13, atol=0)
+
+
+def test_swapped_views_are_those_of_the_other_direction():
+    X, Y, weights = _pairs(20)
+    swapped = PairMoments.of(X, Y, weights).swapped()
+    _assert_same(swapped, PairMoments.of(Y, X, weights))

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Matrices within a distance of the orthogonal ones, and the way there."""
+
+import torch
+
+# Below this a bound is one to rounding: only orthonormal rows or columns keep it.
+_ROUNDING = 1e-12
+
+# Newton's method on a convex function from above: as many steps always suffice.
+_MOST_STEPS = 60
+
+
+def orthogonality_residual(matrix):
+    """Return how far a matrix is from having orthonormal rows, or columns.
+
+    Parameters
+    ----------
+    matrix : Tensor of shape (n_inputs, n_outputs)
+        The matrix.
+
+    Returns
+    -------
+    Tensor of shape ()
+        ``sqrt(sum (s_i^2 - 1)^2)`` over the singular values.
+    """
+    return gram_excess(matrix).norm()
+
+
+def gram_excess(matrix):
+    """Return the smaller Gram matrix less the identity."""
+    wide = matrix.shape[0] <= matrix.shape[1]
+    gram = matrix @ matrix.T if wide else matrix.T @ matrix
+    gram.diagonal().sub_(1)
+    return gram
+
+
+def project_to_ball(matrix, radius):
+    """Return the nearest matrix whose distance from orthogonality is bounded.
+
+    The singular vectors stay, and the singular values are moved towards 1 until the
+    bound holds. This is the nearest such matrix of all, though their set is not convex.
+
+    Parameters
+    ----------
+    matrix : Tensor of shape (n_inputs, n_outputs)
+        The matrix.
+
+    radius : float or Tensor of shape ()
+        Bound on :func:`orthogonality_residual`, not negative.
+
+    Returns
+    -------
+    Tensor of shape (n_inputs, n_outputs)
+        The matrix itself if it keeps the bound.
+    """
+    if orthogonality_residual(matrix) <= radius:
+        return matrix
+    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+    return (left * project_values(values, float(radius))) @ right
+
+
+def project_values(values, radius):
+    """Return the nearest values t with ``sqrt(sum (t_i^2 - 1)^2) <= radius``.
+
+    Parameters
+    ----------
+    values : Tensor of shape (n_values,)
+        Singular values, not negative.
+
+    radius : float
+        The bound.
+
+    Returns
+    -------
+    Tensor of shape (n_values,)
+        Values between the given ones and 1.
+    """
+    if (values.square() - 1).norm() <= radius:
+        return values
+    if radius <= _ROUNDING:
+        return torch.ones_like(values)
+    low, high, multiplier = 0.0, torch.inf, 1.0
+    for _ in range(_MOST_STEPS):
+        moved = _values_at(values, multiplier)
+        excess = moved.square() - 1
+        residual = excess.norm().item()
+        if abs(residual - radius) <= 1e-14 * radius:
+            break
+        if residual > radius:
+            low = multiplier
+        else:
+            high = multiplier
+        # One over the residual is nearly linear in the multiplier.
+        rates = -2 * moved * excess / (1 + 2 * multiplier * (3 * moved.square() - 1))
+        rate = (2 * moved * excess * rates).sum().item() / residual
+        proposed = torch.inf
+        if rate < 0:
+            proposed = multiplier + (residual / radius - 1) * residual / -rate
+        if not low < proposed < high:
+            proposed = 2 * multiplier if high == torch.inf else (low + high) / 2
+        if proposed in (low, high, multiplier):
+            break
+        multiplier = proposed
+    return moved
+
+
+def _values_at(values, multiplier):
+    """Return the positive roots t of ``t - s + 2 m t (t^2 - 1) = 0``, one for each s.
+
+    Each t is where ``(t - s)^2 + m (t^2 - 1)^2`` is least.
+    """
+    moved = values.clamp_min(1)
+    for _ in range(_MOST_STEPS):
+        excess = moved.square() - 1
+        value = moved - values + 2 * multiplier * moved * excess
+        slope = 1 + 2 * multiplier * (3 * excess + 2)
+        step = value / slope.clamp_min(torch.finfo(values.dtype).tiny)
+        moved = (moved - step).clamp_min(0)
+        if (step.abs() <= 1e-16 * moved).all():
+            break
+    # At s = 0 Newton's quotient is 0/0 for the multiplier 1/2.
+    at_zero = max(0.0, 1 - 1 / (2 * multiplier)) ** 0.5 if multiplier > 0 else 0.0
+    return torch.where(values == 0, values.new_tensor(at_zero), moved)
