@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A pair of maps, of new rows and of old ones, polished by a contrastive loss.
+
+Import this file from where it is needed: skorch takes a moment to load.
+"""
+
+from functools import partial
+
+import torch
+from skorch.callbacks import Callback
+
+from sktransform.runtime._training import load_module, train_module
+
+# Steps of gradient between two projections.
+_PROJECTION_STEPS = 10
+
+_BATCH_ROWS = 256
+_LEARNING_RATE = 1e-3
+
+
+def contrastive_loss(queries, keys, classes, temperature):
+    """Return how badly queries tell the keys of their class from others.
+
+    Parameters
+    ----------
+    queries : Tensor of shape (n_rows, n_columns)
+        Rows in one view.
+
+    keys : Tensor of shape (n_rows, n_columns)
+        The same rows in another view.
+
+    classes : Tensor of shape (n_rows,)
+        Class of each row.
+
+    temperature : float
+        Divides the cosines.
+
+    Returns
+    -------
+    Tensor of shape ()
+        Mean cross-entropy of the softmax over keys against the uniform distribution
+        over the keys of the query's class.
+    """
+    unit = torch.nn.functional.normalize
+    logits = unit(queries, dim=1) @ unit(keys, dim=1).T / temperature
+    positive = (classes[:, None] == classes).to(logits)
+    shares = positive / positive.sum(1, keepdim=True)
+    return -(shares * logits.log_softmax(1)).sum(1).mean()
+
+
+class MapPair(torch.nn.Module):
+    """Affine maps of new rows and of old ones into one space.
+
+    Parameters
+    ----------
+    matrix : Tensor of shape (n_inputs, n_outputs)
+        Gives the columns of new rows that compare with old ones.
+
+    extra : Tensor of shape (n_inputs, n_extra)
+        Gives their further columns, which are not trained.
+
+    intercept : Tensor of shape (n_outputs + n_extra,)
+        Constant part of the map of new rows.
+
+    forward_matrix : Tensor of shape (n_outputs, n_outputs + n_extra)
+        Linear part of the map of old rows.
+
+    forward_intercept : Tensor of shape (n_outputs + n_extra,)
+        Its constant part.
+    """
+
+    def __init__(self, matrix, extra, intercept, forward_matrix, forward_intercept):
+        super().__init__()
+        self.matrix = torch.nn.Parameter(matrix)
+        self.register_buffer("extra", extra)
+        self.intercept = torch.nn.Parameter(intercept)
+        self.forward_matrix = torch.nn.Parameter(forward_matrix)
+        self.forward_intercept = torch.nn.Parameter(forward_intercept)
+
+    def forward(self, new):
+        """Return the images of new rows."""
+        return new @ torch.cat([self.matrix, self.extra], 1) + self.intercept
+
+    def bring_forward(self, old):
+        """Return the images of old rows."""
+        return old @ self.forward_matrix + self.forward_intercept
+
+
+def pair_loss(pair, mapped, new, targets, *, variance, weight, temperature):
+    """Return the loss of a pair of maps on a batch.
+
+    Parameters
+    ----------
+    pair : MapPair
+        The maps.
+
+    mapped : Tensor of shape (n_rows, n_outputs + n_extra)
+        Images of new rows.
+
+    new : Tensor of shape (n_rows, n_inputs)
+        The new rows.
+
+    targets : Tensor of shape (n_rows, n_outputs + 1)
+        The old rows, and in the last column their classes.
+
+    variance : float
+        Total variance of the old rows, the unit of squared errors.
+
+    weight : float
+        Weight of the contrastive terms.
+
+    temperature : float
+        See :func:`contrastive_loss`.
+
+    Returns
+    -------
+    Tensor of shape ()
+        Squared errors of both maps, and contrastive terms between old rows brought
+        forward and both new and old rows.
+    """
+    old, classes = targets[:, :-1], targets[:, -1]
+    brought = pair.bring_forward(old)
+    comparable = old.shape[1]
+    errors = (brought - mapped).square().sum(1).mean()
+    errors = errors + (mapped[:, :comparable] - old).square().sum(1).mean()
+    contrast = contrastive_loss(brought, mapped, classes, temperature)
+    contrast = contrast + contrastive_loss(
+        brought[:, :comparable], old, classes, temperature
+    )
+    return errors / variance + weight * contrast
+
+
+class _Projection(Callback):
+    """Keep the matrix of a pair feasible while it is trained."""
+
+    def __init__(self, project):
+        self.project = project
+        self.n_steps = 0
+
+    def on_batch_begin(self, net, training=False, **kwargs):
+        if training:
+            self.n_steps += 1
+        if not training or self.n_steps % _PROJECTION_STEPS == 0:
+            matrix = net.module_.matrix
+            with torch.no_grad():
+                matrix.copy_(self.project(matrix.to(torch.float64)))
+
+
+def polish(pair, training, validation, *, project, max_epochs, random_state, **loss):
+    """Train a pair of maps, and keep it only if rows held out say so.
+
+    Parameters
+    ----------
+    pair : MapPair
+        The maps to start at, in single precision; not changed.
+
+    training : tuple of Tensor
+        New rows, and old rows with classes in the last column.
+
+    validation : tuple of Tensor
+        The same of rows held out.
+
+    project : callable
+        Takes the matrix of new rows in float64 and returns the nearest one allowed.
+
+    max_epochs : int
+        Passes over the rows.
+
+    random_state : RandomState
+        Seed of the batches.
+
+    **loss : float
+        Settings of :func:`pair_loss`.
+
+    Returns
+    -------
+    polished : MapPair or None
+        The maps after the best epoch; None if the loss of the rows held out did not
+        fall.
+
+    before, after : float
+        That loss at the start and after the best epoch.
+    """
+    criterion = partial(pair_loss, **loss)
+    device = training[0].device
+    result = train_module(
+        pair,
+        *training,
+        loss=criterion,
+        learning_rate=_LEARNING_RATE,
+        max_epochs=max_epochs,
+        batch_size=min(_BATCH_ROWS, len(training[0])),
+        validation=validation,
+        patience=5,
+        random_state=random_state,
+        device=device,
+        callbacks=[_Projection(project)],
+    )
+    polished = load_module(pair, result.state, device=device)
+    with torch.no_grad():
+        polished.matrix.copy_(project(polished.matrix.to(torch.float64)))
+        before, after = (
+            criterion(maps, maps(validation[0]), *validation).item()
+            for maps in (pair, polished)
+        )
+    return (polished if after < before else None), before, after

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Maps of new rows and of old ones into a space that both share, in closed form."""
+
+import torch
+
+from sktransform.runtime._linalg import ridge_solve, symmetric_eigen
+
+# Share of the variance of X below which a direction counts as rounding.
+_NEGLIGIBLE = 1e-10
+
+
+def forward_backward_maps(moments, matrix, intercept, n_extra, ridge):
+    """Return the maps of new rows and of old ones.
+
+    Parameters
+    ----------
+    moments : PairMoments
+        Moments of new rows (first view) and old ones.
+
+    matrix : Tensor of shape (n_inputs, n_outputs)
+        The map of new rows into the old space, multiplied from the right.
+
+    intercept : Tensor of shape (n_outputs,)
+        Its constant part.
+
+    n_extra : int
+        Most further columns.
+
+    ridge : float
+        See :func:`_forward_map`.
+
+    Returns
+    -------
+    dict of str to Tensor
+        "matrix", "extra" and "intercept" of the map of new rows, whose further columns
+        have mean 0; "forward_matrix" and "forward_intercept" of that of old ones.
+    """
+    extra = _further_columns(moments, matrix, n_extra)
+    extended = torch.cat([matrix, extra], 1)
+    intercept = torch.cat([intercept, -moments.mean_x @ extra])
+    forward = _forward_map(moments, extended, ridge)
+    image_of_mean = moments.mean_x @ extended + intercept
+    return {
+        "matrix": matrix,
+        "extra": extra,
+        "intercept": intercept,
+        "forward_matrix": forward,
+        "forward_intercept": image_of_mean - moments.mean_y @ forward,
+    }
+
+
+def _remaining_axes(moments, matrix, n_axes):
+    """Return the directions in which rows vary most, beside what a map keeps of them.
+
+    Parameters
+    ----------
+    moments : PairMoments
+        Moments whose first view is the rows.
+
+    matrix : Tensor of shape (n_inputs, n_outputs)
+        The map, multiplied from the right.
+
+    n_axes : int
+        Most directions to return.
+
+    Returns
+    -------
+    Tensor of shape (n_inputs, n_kept)
+        Orthonormal columns: principal directions of the rows less their regression on
+        their images. Directions without variance are left out.
+    """
+    covariance = moments.covariance_x
+    images = covariance @ matrix
+    inverse = torch.linalg.pinv(matrix.T @ images, hermitian=True)
+    remainder = covariance - images @ inverse @ images.T
+    values, vectors = symmetric_eigen((remainder + remainder.T) / 2)
+    negligible = values <= _NEGLIGIBLE * covariance.trace()
+    n_kept = min(n_axes, len(values) - int(negligible.sum()))
+    return vectors[:, :n_kept]
+
+
+def _further_columns(moments, matrix, n_extra):
+    """Return columns for what a map leaves out, in its own units.
+
+    Parameters
+    ----------
+    moments : PairMoments
+        Moments whose first view is the rows.
+
+    matrix : Tensor of shape (n_inputs, n_outputs)
+        The map, multiplied from the right.
+
+    n_extra : int
+        Most columns to return.
+
+    Returns
+    -------
+    Tensor of shape (n_inputs, n_kept)
+        Orthogonal columns of the length of the map's singular values.
+    """
+    unit = (matrix.square().sum() / min(matrix.shape)).sqrt()
+    return unit * _remaining_axes(moments, matrix, n_extra)
+
+
+def _forward_map(moments, matrix, ridge):
+    """Return the regression of mapped new rows on old ones.
+
+    Parameters
+    ----------
+    moments : PairMoments
+        Moments of new rows (first view) and old ones.
+
+    matrix : Tensor of shape (n_inputs, n_columns)
+        The map of new rows, multiplied from the right.
+
+    ridge : float
+        Penalty in units of the old features' mean variance.
+
+    Returns
+    -------
+    Tensor of shape (n_outputs, n_columns)
+        The map of old rows, multiplied from the right.
+    """
+    gram = moments.covariance_y
+    floor = torch.finfo(gram.dtype).tiny
+    penalty = (ridge * gram.trace() / len(gram)).clamp_min(floor)
+    return ridge_solve(gram, moments.covariance_xy.T @ matrix, penalty)
