@@ -27,6 +27,18 @@ VARIANTS: dict[str, list[dict]] = {
         {"metric": "geodesic"},
         {"warm_start": True},
     ],
+    "EmbeddingAdapter": [
+        {"features": "nystroem"},
+        {"metric": "euclidean"},
+        {"calibrate": None, "ridge": 0.1},
+    ],
+    "GivensAligner": [{"n_sweeps": 3}],
+    "PermutationAligner": [{"signed": True}, {"rescale": False}],
+    "RelativeEncoder": [
+        {"similarities": ["cosine", "euclidean", "l1", "chebyshev"]},
+        {"anchors": "farthest", "similarities": "l1", "center": False},
+        {"similarities": ["cosine", "l1"], "combination": "sum"},
+    ],
 }
 
 # Checks that scikit-learn runs on its own estimators, outside its default set.

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Rotations as products of plane rotations, in levels of disjoint planes."""
 
-import torch
 from torch import nn
 
 

@@ -62,18 +62,36 @@ def place_centers(X, n_centers, method, row_weights, random_state):
     if method == "random":
         generator = check_random_state(random_state)
         return X[generator.choice(len(X), n_centers, replace=False)]
-    return _farthest_rows(X, n_centers, row_weights)
+    return X[farthest_rows(X, n_centers, row_weights)]
 
 
-def _farthest_rows(X, n_centers, row_weights):
-    """Choose rows each farthest from those chosen before it."""
+def farthest_rows(X, n_rows, row_weights):
+    """Return places of rows each of which is farthest from those before it.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows_X, n_features)
+        Rows, not far from 0 beside their distances.
+
+    n_rows : int
+        How many, at most n_rows_X.
+
+    row_weights : ndarray of shape (n_rows_X,)
+        Positive weights.
+
+    Returns
+    -------
+    ndarray of int, shape (n_rows,)
+        Different places; the first is that of the row nearest to the weighted mean.
+    """
     mean = np.average(X, axis=0, weights=row_weights)
     chosen = [int(np.argmin(euclidean_distances(X, mean[None])))]
     nearest = euclidean_distances(X, X[chosen]).ravel()
-    for _ in range(n_centers - 1):
+    for _ in range(n_rows - 1):
+        nearest[chosen[-1]] = -1  # never again, even if all rows left are equal to it
         chosen.append(int(np.argmax(nearest)))
         nearest = np.minimum(nearest, euclidean_distances(X, X[chosen[-1:]]).ravel())
-    return X[chosen]
+    return np.array(chosen)
 
 
 def chart_widths(centers, width):

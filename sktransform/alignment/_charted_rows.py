@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Rows as the charts of a local map see them, and where these charts lie."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from sktransform.runtime._linalg import symmetric_eigen
+from sktransform.utils._charts import chart_widths, place_centers
+
+# Rows for each chart, and most charts, where "auto" decides.
+_CHART_ROWS = 10
+_MOST_CHARTS = 32
+
+# Local changes are learnt in so many principal directions at most.
+_WIDEST = 128
+
+# A standard deviation below this share of the mean is rounding.
+_ROUNDING = 1e-14
+
+
+@dataclass(frozen=True)
+class ChartedRows:
+    """Pairs, their weights in the charts, and the charts' centres.
+
+    Parameters
+    ----------
+    Z : Tensor of shape (n_rows, n_inputs)
+        Centred, possibly projected rows.
+
+    weights : Tensor of shape (n_rows, n_charts)
+        Weights of the charts, which sum to the rows' own weights.
+
+    centers : Tensor of shape (n_charts, n_inputs)
+        Centres of the charts.
+
+    unit : Tensor of shape ()
+        Mean variance of the features, the unit of penalties.
+    """
+
+    Z: torch.Tensor
+    weights: torch.Tensor
+    centers: torch.Tensor
+    unit: torch.Tensor
+
+    def __getitem__(self, places):
+        return ChartedRows(
+            self.Z[places], self.weights[places], self.centers, self.unit
+        )
+
+    def mass(self):
+        """Return the sum of each chart's weights, above 0."""
+        mass = self.weights.sum(0)
+        return mass.clamp_min(torch.finfo(mass.dtype).tiny)
+
+
+def chart_inputs(rows, moments):
+    """Return rows as the charts see them, and what leads there.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (n_rows, n_features)
+        Rows.
+
+    moments : PairMoments
+        Moments whose first view is these rows.
+
+    Returns
+    -------
+    Z : Tensor of shape (n_rows, n_inputs)
+        Centred rows, in the leading principal directions if there are many features.
+
+    unit : Tensor of shape ()
+        Mean variance of the features; 1 if they have none.
+
+    projection : Tensor of shape (n_features, n_inputs) or None
+        The principal directions.
+    """
+    covariance, mean = moments.covariance_x, moments.mean_x
+    variance = covariance.trace()
+    if variance <= (_ROUNDING * mean).square().sum():
+        return torch.zeros_like(rows), torch.ones_like(variance), None
+    projection = None
+    if len(mean) > _WIDEST:
+        projection = symmetric_eigen(covariance)[1][:, :_WIDEST]
+    Z = rows - mean if projection is None else (rows - mean) @ projection
+    return Z, variance / len(mean), projection
+
+
+def chart_places(Z, row_weights, n_gaussians, centers, width, random_state):
+    """Return the centres and widths of charts among rows.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_rows, n_inputs)
+        Rows.
+
+    row_weights : ndarray of shape (n_rows,)
+        Positive weights; those of equal rows are added.
+
+    n_gaussians : int or "auto"
+        Number of charts.
+
+    centers : {"kmeans", "random", "farthest"}
+        How they are placed.
+
+    width : float
+        Factor on the mean squared distance to the nearest other centres.
+
+    random_state : int, RandomState instance or None
+        Seed of the centres.
+
+    Returns
+    -------
+    centers : ndarray of shape (n_charts, n_inputs)
+        The centres.
+
+    widths : ndarray of shape (n_charts,)
+        The widths.
+    """
+    distinct, places = np.unique(Z, axis=0, return_inverse=True)
+    weights = np.bincount(places.ravel(), row_weights)
+    if n_gaussians == "auto":
+        n_gaussians = min(max(1, len(distinct) // _CHART_ROWS), _MOST_CHARTS)
+    found = place_centers(distinct, n_gaussians, centers, weights, random_state)
+    return found, chart_widths(found, width)

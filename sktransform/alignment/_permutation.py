@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Units of one network matched with those of another."""
+
+import copy
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from sklearn.utils.validation import check_is_fitted
+
+from sktransform.alignment._affine import AffineAligner
+from sktransform.base import TorchTransformer
+from sktransform.runtime._callbacks import FitProgress
+from sktransform.runtime._moments import PairMoments
+from sktransform.utils._sklearn import fit_context
+
+# A standard deviation below this share of the mean is rounding.
+_ROUNDING = 1e-14
+
+# Decimals of the correlations that are compared, so that ties are ties in any order.
+_DECIMALS = 10
+
+
+def _deviations(means, scatter, weight):
+    """Return standard deviations of columns, exactly 0 where they are rounding."""
+    deviations = (scatter.diagonal() / weight).clamp_min(0).sqrt()
+    return deviations * (deviations > _ROUNDING * means.abs())
+
+
+def unit_correlations(moments):
+    """Return correlations between the columns of two views.
+
+    Parameters
+    ----------
+    moments : PairMoments
+        Moments of the views.
+
+    Returns
+    -------
+    correlations : Tensor of shape (n_inputs, n_outputs)
+        Pearson's correlations; 0 where a column is constant.
+
+    deviations_x : Tensor of shape (n_inputs,)
+        Standard deviations of the first view; 0 of constant columns.
+
+    deviations_y : Tensor of shape (n_outputs,)
+        The same of the second view.
+    """
+    deviations_x = _deviations(moments.mean_x, moments.xx, moments.weight)
+    deviations_y = _deviations(moments.mean_y, moments.yy, moments.weight)
+    products = torch.outer(deviations_x, deviations_y)
+    correlations = moments.covariance_xy / products.where(products > 0, torch.inf)
+    return correlations.clamp(-1, 1), deviations_x, deviations_y
+
+
+def matched_units(correlations, signed):
+    """Return the one-to-one matching of largest total correlation.
+
+    Parameters
+    ----------
+    correlations : Tensor of shape (n_inputs, n_outputs)
+        Correlations between units.
+
+    signed : bool
+        Whether a negative correlation counts like a positive one.
+
+    Returns
+    -------
+    inputs : Tensor of int64, shape (n_matched,)
+        Units of the first view.
+
+    outputs : Tensor of int64, shape (n_matched,)
+        Their partners, in rising order if all of them are matched.
+    """
+    gains = correlations.abs() if signed else correlations
+    rounded = gains.cpu().numpy().round(_DECIMALS)
+    pairs = linear_sum_assignment(rounded.T, maximize=True)
+    outputs, inputs = (torch.from_numpy(places).to(gains.device) for places in pairs)
+    return inputs, outputs
+
+
+def matching_map(moments, signed, rescale):
+    """Return the map that takes each unit to its partner.
+
+    Parameters
+    ----------
+    moments : PairMoments
+        Moments of the views.
+
+    signed : bool
+        Whether units may be negated.
+
+    rescale : bool
+        Whether units take the mean and the standard deviation of their partners.
+
+    Returns
+    -------
+    dict of str to Tensor
+        "coef" of shape (n_outputs, n_inputs), with at most one entry in a row or
+        column, "intercept", "permutation" and "correlations" of shape (n_outputs,).
+    """
+    correlations, deviations_x, deviations_y = unit_correlations(moments)
+    inputs, outputs = matched_units(correlations, signed)
+    matched = correlations[inputs, outputs]
+    factors = torch.ones_like(matched)
+    if rescale:
+        ratios = deviations_y[outputs] / deviations_x[inputs]
+        factors = ratios.where(ratios.isfinite() & (ratios > 0), factors)
+    if signed:
+        factors = factors.where(matched >= 0, -factors)
+    coef = correlations.new_zeros(correlations.T.shape)
+    coef[outputs, inputs] = factors
+    intercept = moments.mean_y.clone()
+    intercept[outputs] -= factors * moments.mean_x[inputs]
+    if not rescale:
+        intercept[outputs] = 0
+    found = torch.zeros_like(intercept)
+    found[outputs] = matched
+    permutation = torch.full_like(intercept, -1, dtype=torch.int64)
+    permutation[outputs] = inputs
+    return {
+        "coef": coef,
+        "intercept": intercept,
+        "permutation": permutation,
+        "correlations": found,
+    }
+
+
+class PermutationAligner(AffineAligner):
+    """Match the units of one network with those of another.
+
+    Networks that were trained apart may have learnt the same units in another order.
+    Of all one-to-one matchings that of the largest sum of correlations is found, and
+    `transform` puts the units into the order of their partners. Unlike other aligners
+    it keeps units what they are, which is what merging weights or comparing single
+    units needs.
+
+    Parameters
+    ----------
+    signed : bool, default=False
+        Whether a unit may be matched with the negative of another, and is then negated.
+        To be left alone for units that are never negative.
+
+    rescale : bool, default=True
+        Whether each unit takes the mean and the standard deviation of its partner.
+        False passes values on as they are.
+
+    device : str, default="auto"
+        Where to compute: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own
+        device, else CUDA if there is one, else the CPU. It may change after `fit`.
+
+    Attributes
+    ----------
+    permutation_ : ndarray of shape (n_outputs,)
+        For each unit of the target the place of its partner in X; -1 if there is none.
+
+    correlations_ : ndarray of shape (n_outputs,)
+        Correlation of each unit of the target with its partner, before a change of
+        sign; 0 without a partner.
+
+    coef_ : ndarray of shape (n_outputs, n_features)
+        The map's matrix: one entry in the row of each matched unit.
+
+    intercept_ : ndarray of shape (n_outputs,)
+        The map's constant part.
+
+    mean_ : ndarray of shape (n_features,)
+        Mean row of X.
+
+    moments_ : dict of str to ndarray
+        Weight, means and scatter of all pairs so far, from which all else follows.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during `fit`, if they are all strings.
+
+    See Also
+    --------
+    OrthogonalAligner : May mix units.
+
+    Notes
+    -----
+    Between views of different widths all units of the narrower one are matched. Units
+    of the target without a partner take their mean; units of X without one are dropped.
+
+    Constant units have correlation 0 with all others. They are matched with what is
+    left, and keep their scale.
+
+    The matching takes time with the cube of the number of units. That of layers of a
+    network one after the other is the activation matching of [1]_ and [2]_.
+
+    References
+    ----------
+    .. [1] Y. Li et al., "Convergent learning: do different neural networks learn the
+       same representations?", ICLR 2016, arXiv:1511.07543.
+    .. [2] S. K. Ainsworth, J. Hayase and S. Srinivasa, "Git Re-Basin: merging models
+       modulo permutation symmetries", ICLR 2023, arXiv:2209.04836.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktransform.alignment import PermutationAligner
+    >>> X = np.random.default_rng(0).normal(size=(50, 4))
+    >>> y = 3.0 * X[:, [2, 0, 3, 1]] + 1.0
+    >>> aligner = PermutationAligner().fit(X, y)
+    >>> aligner.permutation_
+    array([2, 0, 3, 1])
+    >>> bool(np.allclose(aligner.transform(X), y))
+    True
+    """
+
+    _inverse_contract = "exact"
+
+    _parameter_constraints: dict = {
+        **TorchTransformer._parameter_constraints,
+        "signed": ["boolean"],
+        "rescale": ["boolean"],
+    }
+
+    def __init__(self, *, signed=False, rescale=True, device="auto"):
+        self.signed = signed
+        self.rescale = rescale
+        self.device = device
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Match units by their values on pairs of rows.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Values of the units of the first network.
+
+        y : array-like, data frame or Tensor of shape (n_samples, n_outputs)
+            Values of the units of the second network on the same inputs.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative. None weighs every row 1.
+
+        Returns
+        -------
+        PermutationAligner
+            The fitted aligner.
+
+        Raises
+        ------
+        ValueError
+            If X or y is not numeric, finite and two-dimensional, or their rows differ
+            in number.
+        """
+        vars(self).pop("moments_", None)
+        return self._learn(X, y, sample_weight)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Match units by the values so far and those of one more block of rows.
+
+        The result is that of `fit` on all rows, whatever their order and split. Rows
+        of `fit` count among those so far.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Values of the units of the first network.
+
+        y : array-like, data frame or Tensor of shape (n_samples, n_outputs)
+            Values of the units of the second network on the same inputs.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative. None weighs every row 1.
+
+        Returns
+        -------
+        PermutationAligner
+            The fitted aligner.
+
+        Raises
+        ------
+        ValueError
+            If X or y is not numeric, finite and two-dimensional, their rows differ in
+            number, or their columns from those before.
+        """
+        return self._learn(X, y, sample_weight)
+
+    def merge(self, other):
+        """Return an aligner of the rows that two aligners have seen.
+
+        Parameters
+        ----------
+        other : PermutationAligner
+            A fitted aligner of the same views.
+
+        Returns
+        -------
+        PermutationAligner
+            A new aligner with the parameters of this one. Neither of the two is
+            changed.
+
+        Raises
+        ------
+        ValueError
+            If the views of the other have other widths.
+        """
+        check_is_fitted(self)
+        check_is_fitted(other)
+        if other.coef_.shape != self.coef_.shape:
+            raise ValueError(
+                f"other maps {other.coef_.shape[1]} units to {other.coef_.shape[0]}, "
+                f"this aligner {self.coef_.shape[1]} to {self.coef_.shape[0]}; merge "
+                "aligners of the same views."
+            )
+        runtime = self._runtime(self.coef_)
+        mine, its = (_moments(runtime, a.moments_) for a in (self, other))
+        merged = copy.copy(self)
+        merged._set(runtime, mine.merge(its))
+        return merged
+
+    def _learn(self, X, y, sample_weight):
+        """Add pairs to the moments, and match units anew."""
+        is_first = not hasattr(self, "moments_")
+        X, Y, weights = self._validate_pairs(X, y, sample_weight, reset=is_first)
+        runtime = self._runtime(X)
+        with FitProgress(self, max_iter=1) as progress:
+            moments = PairMoments.of(*runtime.tensors(X, Y, weights))
+            if not is_first:
+                moments = _moments(runtime, self.moments_).merge(moments)
+            self._set(runtime, moments)
+            progress.step()
+        return self
+
+    def _set(self, runtime, moments):
+        """Match units by moments, and keep the result."""
+        found = runtime.state(matching_map(moments, self.signed, self.rescale))
+        self.moments_ = runtime.state(moments.tensors())
+        self.mean_ = self.moments_["mean_x"]
+        self.coef_, self.intercept_ = found["coef"], found["intercept"]
+        self.permutation_ = found["permutation"]
+        self.correlations_ = found["correlations"]
+
+    def inverse_transform(self, X):
+        """Put units back into the order of the first network.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_outputs)
+            Values of the units of the second network.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_features)
+            Values of the units of the first one: exact, if the target has as many units
+            or more. Units that `transform` drops take their mean, which is least
+            squares.
+        """
+        return super().inverse_transform(X)
+
+    def _inverse_coef(self):
+        reciprocal = np.zeros_like(self.coef_)
+        np.divide(1.0, self.coef_, out=reciprocal, where=self.coef_ != 0)
+        return reciprocal.T
+
+
+def _moments(runtime, state):
+    """Return kept moments as tensors."""
+    return PairMoments(**{name: runtime.tensor(a) for name, a in state.items()})

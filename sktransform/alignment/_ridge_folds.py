@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Ridge regression whose penalty and held-out behaviour come from fold moments."""
+
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import combinations
+
+import torch
+
+from sktransform.runtime._linalg import ridge_solve
+from sktransform.runtime._moments import PairMoments
+
+# Penalties that are tried, in units of the mean variance of the first view.
+PENALTIES = torch.logspace(-6, 1, 29, dtype=torch.float64)
+
+# A length below which deviations from the mean are rounding, relative to the mean.
+_ROUNDING = 1e-14
+
+# Keeps a Cholesky factor defined, in units of the trace.
+_DAMPING = 1e-13
+
+
+def scaled(moments, scale):
+    """Return the moments of pairs whose first view is multiplied column by column.
+
+    Parameters
+    ----------
+    moments : PairMoments
+        The moments before.
+
+    scale : Tensor of shape (n_inputs,)
+        A factor for each column.
+
+    Returns
+    -------
+    PairMoments
+        The moments after.
+    """
+    return replace(
+        moments,
+        mean_x=moments.mean_x * scale,
+        xx=moments.xx * torch.outer(scale, scale),
+        xy=moments.xy * scale[:, None],
+    )
+
+
+@dataclass(frozen=True)
+class RidgePath:
+    """Ridge regressions of the second view on the first, for every penalty.
+
+    Parameters
+    ----------
+    moments : PairMoments
+        Moments of the rows of the regression.
+
+    values : Tensor of shape (n_kept,)
+        Eigenvalues of the first view's covariance; those of rounding are dropped.
+
+    vectors : Tensor of shape (n_inputs, n_kept)
+        Eigenvectors in columns.
+
+    cross : Tensor of shape (n_kept, n_outputs)
+        Covariance between the views, the first one in the eigenbasis.
+    """
+
+    moments: PairMoments
+    values: torch.Tensor
+    vectors: torch.Tensor
+    cross: torch.Tensor
+
+    @classmethod
+    def of(cls, moments):
+        """Return the path of the rows of these moments."""
+        values, vectors = torch.linalg.eigh(moments.covariance_x)
+        floor = (_ROUNDING * moments.mean_x).square().sum()
+        relative = len(values) * torch.finfo(values.dtype).eps * values[-1]
+        kept = values > torch.maximum(floor, relative)
+        values, vectors = values[kept], vectors[:, kept]
+        return cls(moments, values, vectors, vectors.T @ moments.covariance_xy)
+
+    def matrix(self, penalty):
+        """Return the regression's matrix, shape (n_inputs, n_outputs).
+
+        Parameters
+        ----------
+        penalty : float
+            Is added to the eigenvalues, at least 0.
+
+        Returns
+        -------
+        Tensor of shape (n_inputs, n_outputs)
+            Multiplies centred rows from the right.
+        """
+        return self.vectors @ (self.cross / (self.values + penalty)[:, None])
+
+    def errors(self, held_out, penalties):
+        """Return the mean squared errors of all penalties on other rows.
+
+        Parameters
+        ----------
+        held_out : PairMoments
+            Moments of the other rows.
+
+        penalties : Tensor of shape (n_penalties,)
+            The penalties, see :meth:`matrix`.
+
+        Returns
+        -------
+        Tensor of shape (n_penalties,)
+            The errors. A penalty takes products with vectors only: those of matrices
+            are shared by all.
+        """
+        gram = self.vectors.T @ held_out.covariance_x @ self.vectors
+        cross = self.vectors.T @ held_out.covariance_xy
+        shrunk = 1 / (self.values + penalties[:, None])
+        quadratic = ((shrunk @ (gram * (self.cross @ self.cross.T))) * shrunk).sum(1)
+        linear = shrunk @ (cross * self.cross).sum(1)
+        shift = self.vectors.T @ (held_out.mean_x - self.moments.mean_x)
+        offset = (shift * shrunk) @ self.cross
+        offset = offset - (held_out.mean_y - self.moments.mean_y)
+        variance = held_out.covariance_y.trace()
+        return quadratic - 2 * linear + variance + offset.square().sum(1)
+
+
+def mean_variance(moments):
+    """Return the mean variance of the first view's columns, the unit of penalties."""
+    return moments.covariance_x.diagonal().mean()
+
+
+def _rows_share(path, total):
+    """Return how many more rows there are in total than those of a regression."""
+    return total.weight / path.moments.weight
+
+
+@dataclass(frozen=True)
+class FoldMap:
+    """A regression without the rows of a fold, and what it predicts for them.
+
+    Parameters
+    ----------
+    others : PairMoments
+        Moments of the rows of the regression.
+
+    fold : PairMoments
+        Moments of the fold.
+
+    matrix : Tensor of shape (n_inputs, n_outputs)
+        The regression; multiplies centred rows from the right.
+
+    predicted : Tensor of shape (n_outputs, n_outputs)
+        Sum of outer products of the fold's centred predictions.
+
+    cross : Tensor of shape (n_outputs, n_outputs)
+        The same between predictions and targets.
+    """
+
+    others: PairMoments
+    fold: PairMoments
+    matrix: torch.Tensor
+    predicted: torch.Tensor
+    cross: torch.Tensor
+
+    @classmethod
+    def of(cls, path, fold, penalty):
+        """Return the regression of a path for a penalty."""
+        matrix = path.matrix(penalty)
+        predicted, cross = matrix.T @ fold.xx @ matrix, matrix.T @ fold.xy
+        return cls(path.moments, fold, matrix, predicted, cross)
+
+
+@dataclass(frozen=True)
+class RidgeFolds:
+    """A ridge regression, and what its folds say of rows not seen.
+
+    A regression that lacks the rows of a fold has the same penalty on the sum of
+    squares, and therefore a larger one beside its covariance.
+
+    Parameters
+    ----------
+    total : PairMoments
+        Moments of all rows.
+
+    penalty : float
+        The penalty, in the first view's squared units.
+
+    matrix : Tensor of shape (n_inputs, n_outputs)
+        The regression on all rows; multiplies centred rows from the right.
+
+    fold_maps : list of FoldMap
+        The regressions without a fold.
+
+    error : float
+        Mean squared error of the folds' rows, each under the regression without its
+        fold. nan without folds.
+    """
+
+    total: PairMoments
+    penalty: float
+    matrix: torch.Tensor
+    fold_maps: list
+    error: float
+
+    @classmethod
+    def of(cls, total, splits, penalties):
+        """Return the regression of least held-out error.
+
+        Parameters
+        ----------
+        total : PairMoments
+            Moments of all rows.
+
+        splits : list of tuple of PairMoments
+            See `FoldMoments.splits`. Without any, the penalty in the middle is taken.
+
+        penalties : Tensor of shape (n_penalties,)
+            The penalties to choose from.
+
+        Returns
+        -------
+        RidgeFolds
+            The regression.
+        """
+        paths = [(RidgePath.of(others), fold) for others, fold in splits]
+        penalty, error = penalties[len(penalties) // 2].item(), float("nan")
+        if paths:
+            errors = held_out_errors(total, paths, penalties)
+            penalty, error = penalties[errors.argmin()].item(), errors.min().item()
+        maps = [
+            FoldMap.of(path, fold, penalty * _rows_share(path, total))
+            for path, fold in paths
+        ]
+        return cls(total, penalty, RidgePath.of(total).matrix(penalty), maps, error)
+
+    def predicted_covariance(self):
+        """Return the covariance of predictions for rows not seen, (n_out, n_out)."""
+        return sum(m.predicted for m in self.fold_maps) / self.total.weight
+
+    def nested_covariances(self):
+        """Return the same for each fold, of regressions that have not seen that either.
+
+        Returns
+        -------
+        list of Tensor of shape (n_outputs, n_outputs)
+            The fold has no part in them, neither as a row to predict nor in the
+            regressions; there must be three folds or more.
+        """
+        folds = [fold_map.fold for fold_map in self.fold_maps]
+        sums = [0] * len(folds)
+        for left, right in combinations(range(len(folds)), 2):
+            others = reduce(
+                PairMoments.merge,
+                (fold for i, fold in enumerate(folds) if i not in (left, right)),
+            )
+            share = self.total.weight / others.weight
+            matrix = _definite_solution(others, self.penalty * share)
+            sums[left] = sums[left] + matrix.T @ folds[right].xx @ matrix
+            sums[right] = sums[right] + matrix.T @ folds[left].xx @ matrix
+        weights = [self.total.weight - fold.weight for fold in folds]
+        return [part / weight for part, weight in zip(sums, weights, strict=True)]
+
+
+def _definite_solution(moments, penalty):
+    """Return a regression's matrix, quicker than a path, for a penalty above rounding.
+
+    Where the penalty is less, directions of rounding are damped and not dropped.
+    """
+    gram = moments.covariance_x
+    floor = _DAMPING * gram.trace() + (_ROUNDING * moments.mean_x).square().sum()
+    floor = floor.clamp_min(torch.finfo(gram.dtype).tiny)
+    return ridge_solve(gram, moments.covariance_xy, penalty + floor)
+
+
+def held_out_errors(total, paths, penalties):
+    """Return mean squared errors of rows that their regression has not seen.
+
+    Parameters
+    ----------
+    total : PairMoments
+        Moments of all rows.
+
+    paths : list of (RidgePath, PairMoments)
+        Regressions without a fold, and the fold.
+
+    penalties : Tensor of shape (n_penalties,)
+        Penalties of a regression on all rows.
+
+    Returns
+    -------
+    Tensor of shape (n_penalties,)
+        The errors over these folds, each weighted as its rows are.
+    """
+    sums = sum(
+        path.errors(fold, penalties * _rows_share(path, total)) * fold.weight
+        for path, fold in paths
+    )
+    return sums / sum(fold.weight for _, fold in paths)
