@@ -2,15 +2,23 @@
 """Displays: numbers as attributes, pictures by `plot`, which needs matplotlib."""
 
 from sktransform.inspection._biplot import BiplotDisplay
+from sktransform.inspection._covariance_match import CovarianceMatchDisplay
 from sktransform.inspection._embedding import EmbeddingDisplay
 from sktransform.inspection._feature_influence import FeatureInfluenceDisplay
 from sktransform.inspection._influence import InfluenceDisplay
+from sktransform.inspection._lambda_path import LambdaPathDisplay
+from sktransform.inspection._residual_map import ResidualMapDisplay
 from sktransform.inspection._shepard import ShepardDisplay
+from sktransform.inspection._singular_values import SingularValueDisplay
 
 __all__ = [
     "BiplotDisplay",
+    "CovarianceMatchDisplay",
     "EmbeddingDisplay",
     "FeatureInfluenceDisplay",
     "InfluenceDisplay",
+    "LambdaPathDisplay",
+    "ResidualMapDisplay",
     "ShepardDisplay",
+    "SingularValueDisplay",
 ]

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Whether mapped queries vary as the gallery does that they search."""
+
+import numpy as np
+from sklearn.utils import check_array
+
+from sktransform.inspection._palette import class_style
+from sktransform.inspection._tools import to_array
+
+_CURVES = {"gallery": "-", "queries, least squares": "--", "queries, matched": "-."}
+
+
+class CovarianceMatchDisplay:
+    """Variance of a gallery and of mapped queries along the gallery's principal axes.
+
+    Least squares shrinks queries, unevenly over directions, and shrunk queries are
+    drawn to the gallery's hubs; matched ones vary as the gallery does. Create it with
+    :meth:`from_estimator` or :meth:`from_views`.
+
+    Parameters
+    ----------
+    variances : dict of str to ndarray of shape (n_axes,)
+        Variances along the gallery's principal axes of "gallery", "queries, least
+        squares" and, where it is known, "queries, matched".
+
+    Attributes
+    ----------
+    curves_ : list of Line2D
+        The variances, as shares of the gallery's total.
+
+    ratios_ : list of Line2D
+        Those of the queries over the gallery's.
+
+    axes_ : ndarray of matplotlib Axes
+        The two axes.
+
+    figure_ : matplotlib Figure
+        The figure.
+
+    See Also
+    --------
+    sktransform.metrics.hubness : How far few rows are found by many queries.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktransform.inspection import CovarianceMatchDisplay
+    >>> gallery = np.random.default_rng(0).normal(size=(100, 3))
+    >>> display = CovarianceMatchDisplay.from_views(gallery, gallery / 2, gallery)
+    >>> display.ratio("queries, least squares").round(2)
+    array([0.25, 0.25, 0.25])
+    """
+
+    def __init__(self, variances):
+        self.variances = variances
+
+    def ratio(self, name):
+        """Return a view's variances over the gallery's.
+
+        Parameters
+        ----------
+        name : str
+            A name in `variances`.
+
+        Returns
+        -------
+        ndarray of shape (n_axes,)
+            The ratios; 1 where the view varies as the gallery does.
+        """
+        return self.variances[name] / self.variances["gallery"]
+
+    def plot(self, ax=None):
+        """Draw the variances, and the queries' over the gallery's.
+
+        Parameters
+        ----------
+        ax : pair of matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        Returns
+        -------
+        CovarianceMatchDisplay
+            The display itself, with what was drawn as attributes.
+
+        Raises
+        ------
+        ValueError
+            If ax is not a pair.
+        """
+        import matplotlib.pyplot as plt
+
+        if ax is None:
+            _, ax = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+        self.axes_ = np.atleast_1d(np.asarray(ax, dtype=object))
+        if len(self.axes_) != 2:
+            raise ValueError(f"2 axes are needed, but {len(self.axes_)} were given.")
+        self.figure_ = self.axes_[0].figure
+        total = self.variances["gallery"].sum()
+        shares = {name: values / total for name, values in self.variances.items()}
+        self.curves_ = self._draw(self.axes_[0], shares)
+        ratios = {name: self.ratio(name) for name in self.variances}
+        self.ratios_ = self._draw(self.axes_[1], ratios)[1:]
+        self.axes_[0].set_yscale("log")
+        self.axes_[0].set_ylabel("share of the gallery's variance")
+        self.axes_[1].set_ylabel("variance over the gallery's")
+        self.axes_[1].set_ylim(bottom=0)
+        self.axes_[0].legend(fontsize="small")
+        return self
+
+    def _draw(self, ax, curves):
+        """Draw curves over the place of the axis, the widest first."""
+        ax.set_xlabel("principal axis of the gallery")
+        lines = []
+        for index, (name, style) in enumerate(_CURVES.items()):
+            if name in curves:
+                places = np.arange(1, len(curves[name]) + 1)
+                color = class_style(index)[0]
+                lines += ax.plot(
+                    places, curves[name], color=color, linestyle=style, label=name
+                )
+        return lines
+
+    @classmethod
+    def from_views(cls, gallery, queries, matched=None, *, n_axes=None, ax=None):
+        """Compare views of one space.
+
+        Parameters
+        ----------
+        gallery : array-like of shape (n_gallery, n_features)
+            Rows that are searched, at least two.
+
+        queries : array-like of shape (n_queries, n_features)
+            Rows mapped into the gallery's space by least squares.
+
+        matched : array-like of shape (n_queries, n_features), default=None
+            The same rows mapped such that their covariance is the gallery's.
+
+        n_axes : int, default=None
+            Number of the gallery's principal axes. None takes all along which the
+            gallery varies.
+
+        ax : pair of matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        Returns
+        -------
+        CovarianceMatchDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the views differ in width, or the gallery does not vary.
+        """
+        views = dict(zip(_CURVES, (gallery, queries, matched), strict=True))
+        views = {
+            name: check_array(to_array(v), dtype=float, ensure_min_samples=2)
+            for name, v in views.items()
+            if v is not None
+        }
+        widths = {name: view.shape[1] for name, view in views.items()}
+        if len(set(widths.values())) > 1:
+            raise ValueError(f"The views must lie in one space, got widths {widths}.")
+        covariance = np.atleast_2d(np.cov(views["gallery"].T, ddof=0))
+        values, vectors = np.linalg.eigh(covariance)
+        n_varying = int(np.sum(values > 1e-10 * values.sum()))
+        if n_varying == 0:
+            raise ValueError("The gallery's rows are all equal; give rows that vary.")
+        axes = vectors.T[::-1][: min(n_axes or n_varying, n_varying)]
+        display = cls({name: np.var(v @ axes.T, axis=0) for name, v in views.items()})
+        return display.plot(ax)

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What freedom from a rotation costs and brings."""
+
+import numpy as np
+
+from sktransform.inspection._palette import class_style
+from sktransform.inspection._tools import to_array
+
+
+class LambdaPathDisplay:
+    """Loss and retrieval along the dial from a rotation to least squares.
+
+    Create it with :meth:`from_estimator` or :meth:`from_path`.
+
+    Parameters
+    ----------
+    lams : ndarray of shape (n_lams,)
+        Bounds on the distance from a rotation, in rising order.
+
+    losses : dict of str to ndarray of shape (n_lams,)
+        Name of a loss, and its values along the path.
+
+    retrieval : ndarray of shape (n_lams,), default=None
+        A measure of search along the path, between 0 and 1.
+
+    chosen : float, default=None
+        The bound that was chosen.
+
+    Attributes
+    ----------
+    losses_ : list of Line2D
+        The losses.
+
+    retrieval_ : Line2D or None
+        The measure of search, on an axis of its own.
+
+    chosen_ : Line2D or None
+        The chosen bound.
+
+    axes_ : ndarray of matplotlib Axes
+        The axes of the losses, and of the measure of search if there is one.
+
+    figure_ : matplotlib Figure
+        The figure.
+
+    See Also
+    --------
+    SingularValueDisplay : What a bound means for the map.
+
+    Examples
+    --------
+    >>> from sktransform.inspection import LambdaPathDisplay
+    >>> display = LambdaPathDisplay.from_path([0, 1, 4], {"held out": [0.5, 0.3, 0.4]})
+    >>> display.losses["held out"]
+    array([0.5, 0.3, 0.4])
+    """
+
+    def __init__(self, lams, losses, *, retrieval=None, chosen=None):
+        self.lams = lams
+        self.losses = losses
+        self.retrieval = retrieval
+        self.chosen = chosen
+
+    def plot(self, ax=None, *, retrieval_name="recall@1"):
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        retrieval_name : str, default="recall@1"
+            What the measure of search is called.
+
+        Returns
+        -------
+        LambdaPathDisplay
+            The display itself, with what was drawn as attributes.
+        """
+        import matplotlib.pyplot as plt
+
+        if ax is None:
+            _, ax = plt.subplots(figsize=(5.6, 3.8), layout="constrained")
+        axes, self.figure_ = [ax], ax.figure
+        self.losses_ = [
+            self._draw(ax, index, values, name)
+            for index, (name, values) in enumerate(self.losses.items())
+        ]
+        self.retrieval_ = self.chosen_ = None
+        if self.retrieval is not None:
+            axes.append(ax.twinx())
+            self.retrieval_ = self._draw(
+                axes[1], len(self.losses), self.retrieval, retrieval_name
+            )
+            axes[1].set_ylabel(retrieval_name)
+        if self.chosen is not None:
+            self.chosen_ = ax.axvline(
+                self.chosen, color="0.3", linestyle="--", label="chosen"
+            )
+        # 0 is the rotation and belongs into the picture.
+        positive = self.lams[self.lams > 0]
+        ax.set_xscale("symlog", linthresh=positive.min() if len(positive) else 1)
+        ax.set_xlim(left=0)
+        ax.set_xlabel(r"bound $\lambda$ (0: rotation)")
+        ax.set_ylabel("loss, share of the target's variance")
+        handles = [*self.losses_, self.retrieval_, self.chosen_]
+        ax.legend(handles=[h for h in handles if h is not None], fontsize="small")
+        self.axes_ = np.array(axes, dtype=object)
+        return self
+
+    def _draw(self, ax, index, values, name):
+        """Draw one curve in its own colour and marker."""
+        color = class_style(index)[0]
+        marker = "o^sDvP*X"[index % 8]
+        (line,) = ax.plot(
+            self.lams, values, color=color, marker=marker, ms=4, label=name
+        )
+        return line
+
+    @classmethod
+    def from_path(
+        cls, lams, losses, *, retrieval=None, chosen=None, ax=None, **plot_kw
+    ):
+        """Draw a path that is known already.
+
+        Parameters
+        ----------
+        lams : array-like of shape (n_lams,)
+            Bounds, not negative and finite, in any order.
+
+        losses : dict of str to array-like of shape (n_lams,)
+            Names of losses and their values.
+
+        retrieval : array-like of shape (n_lams,), default=None
+            A measure of search along the path.
+
+        chosen : float, default=None
+            The bound that was chosen.
+
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        **plot_kw
+            Further keywords of :meth:`plot`.
+
+        Returns
+        -------
+        LambdaPathDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If a curve has another number of values than there are bounds.
+        """
+        lams = to_array(lams).astype(float)
+        order = np.argsort(lams, kind="stable")
+
+        def along(name, values):
+            values = to_array(values).astype(float)
+            if values.shape != lams.shape:
+                raise ValueError(
+                    f"{name} has shape {values.shape}, but there are {len(lams)} "
+                    "bounds; give one value for each."
+                )
+            return values[order]
+
+        display = cls(
+            lams[order],
+            {name: along(name, values) for name, values in losses.items()},
+            retrieval=None if retrieval is None else along("retrieval", retrieval),
+            chosen=chosen,
+        )
+        return display.plot(ax, **plot_kw)

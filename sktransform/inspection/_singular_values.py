@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How far a linear map is from a rotation: its singular values."""
+
+import numpy as np
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from sktransform.inspection._palette import class_style
+from sktransform.inspection._tools import to_array
+
+
+class SingularValueDisplay:
+    """Singular values of a linear map, and how far they may lie from 1.
+
+    A value of 1 keeps lengths, 0 loses a direction. Create it with
+    :meth:`from_estimator` or :meth:`from_singular_values`.
+
+    Parameters
+    ----------
+    singular_values : ndarray of shape (n_values,)
+        Singular values between spaces of total variance 1, the largest first.
+
+    lam : float, default=None
+        Bound on ``sqrt(sum (s_i^2 - 1)^2)``.
+
+    Attributes
+    ----------
+    spectrum_ : Line2D
+        The singular values.
+
+    rotation_ : Line2D
+        The value 1.
+
+    bands_ : list of PolyCollection
+        Where a value can lie under the bound if all others are 1, and if all are as
+        far from 1 as it is; empty without a finite bound above 0.
+
+    ax_ : matplotlib Axes
+        The axes.
+
+    figure_ : matplotlib Figure
+        The figure.
+
+    See Also
+    --------
+    LambdaPathDisplay : What the bound costs and brings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktransform.alignment import OrthogonalAligner
+    >>> from sktransform.inspection import SingularValueDisplay
+    >>> X = np.random.default_rng(0).normal(size=(100, 4))
+    >>> aligner = OrthogonalAligner(lam=0.5).fit(X, X * [3, 1, 1, 1])
+    >>> SingularValueDisplay.from_estimator(aligner).singular_values.shape
+    (4,)
+    """
+
+    def __init__(self, singular_values, *, lam=None):
+        self.singular_values = singular_values
+        self.lam = lam
+
+    def plot(self, ax=None, **line_kw):
+        """Draw the singular values in falling order.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        **line_kw
+            Keywords for the spectrum's `Axes.plot`.
+
+        Returns
+        -------
+        SingularValueDisplay
+            The display itself, with what was drawn as attributes.
+        """
+        import matplotlib.pyplot as plt
+
+        if ax is None:
+            _, ax = plt.subplots(figsize=(5, 3.6), layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        places = np.arange(1, len(self.singular_values) + 1)
+        color, marker = class_style(0)
+        self.bands_ = [self._draw_band(places, *band) for band in self._bands()]
+        self.rotation_ = ax.axhline(1, color="0.3", linestyle="--", label="rotation")
+        style = {"color": color, "marker": marker, "ms": 3, "label": "fitted map"}
+        (self.spectrum_,) = ax.plot(places, self.singular_values, **style | line_kw)
+        ax.set_ylim(bottom=0)
+        ax.set_xlabel("place")
+        ax.set_ylabel("singular value")
+        ax.legend(fontsize="small")
+        return self
+
+    def _bands(self):
+        """Return the largest distance from 1 of one squared value, and its meaning."""
+        if not self.lam or not np.isfinite(self.lam):
+            return []
+        even = self.lam / np.sqrt(len(self.singular_values))
+        return [(self.lam, "one value alone"), (even, "all values alike")]
+
+    def _draw_band(self, places, reach, label):
+        """Draw where singular values lie whose square is within a reach of 1."""
+        edges = np.sqrt(np.maximum([1 - reach, 1 + reach], 0))
+        return self.ax_.fill_between(
+            [places[0], places[-1]],
+            *edges,
+            color=class_style(1)[0],
+            alpha=0.15,
+            linewidth=0,
+            label=f"$\\lambda$ = {self.lam:.3g}, {label}",
+        )
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None, **line_kw):
+        """Draw the singular values of a fitted aligner.
+
+        Parameters
+        ----------
+        estimator : estimator instance
+            A fitted aligner. Its `singular_values_` and `lam_` are read if it has
+            them; else `coef_` is decomposed, in units of its root mean square.
+
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        **line_kw
+            Keywords for the spectrum's `Axes.plot`.
+
+        Returns
+        -------
+        SingularValueDisplay
+            The display, drawn.
+        """
+        check_is_fitted(estimator)
+        values = getattr(estimator, "singular_values_", None)
+        if values is None:
+            values = np.linalg.svd(to_array(estimator.coef_), compute_uv=False)
+            values = values / np.sqrt(np.mean(values**2))
+        lam = getattr(estimator, "lam_", None)
+        return cls.from_singular_values(values, lam=lam, ax=ax, **line_kw)
+
+    @classmethod
+    def from_singular_values(cls, singular_values, *, lam=None, ax=None, **line_kw):
+        """Draw singular values that are known already.
+
+        Parameters
+        ----------
+        singular_values : array-like of shape (n_values,)
+            Values, not negative, in any order.
+
+        lam : float, default=None
+            Bound on ``sqrt(sum (s_i^2 - 1)^2)``.
+
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        **line_kw
+            Keywords for the spectrum's `Axes.plot`.
+
+        Returns
+        -------
+        SingularValueDisplay
+            The display, drawn.
+        """
+        values = check_array(
+            to_array(singular_values), ensure_2d=False, input_name="singular_values"
+        )
+        return cls(np.sort(values)[::-1], lam=lam).plot(ax, **line_kw)

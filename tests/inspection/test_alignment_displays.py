@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The displays of maps between spaces: their numbers, and what is drawn of them."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+pytest.importorskip("matplotlib")
+
+import matplotlib.pyplot as plt
+
+from sktransform.inspection import (
+    CovarianceMatchDisplay,
+    LambdaPathDisplay,
+    ResidualMapDisplay,
+    SingularValueDisplay,
+)
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def rows():
+    return np.random.default_rng(0).normal(size=(80, 5)) * [5, 4, 3, 2, 1]
+
+
+def test_singular_values_fall():
+    display = SingularValueDisplay.from_singular_values([0.5, 2.0, 1.0])
+    assert_array_equal(display.singular_values, [2.0, 1.0, 0.5])
+    assert_array_equal(display.spectrum_.get_ydata(), [2.0, 1.0, 0.5])
+    assert display.bands_ == []
+
+
+def test_bands_hold_what_the_bound_allows():
+    lam = 0.75
+    display = SingularValueDisplay.from_singular_values(np.ones(9), lam=lam)
+    alone, alike = (band.get_paths()[0].vertices[:, 1] for band in display.bands_)
+    # One value alone at the bound, and nine values that share it.
+    assert_allclose([alone.min(), alone.max()], np.sqrt([1 - lam, 1 + lam]))
+    assert_allclose([alike.min(), alike.max()], np.sqrt([1 - lam / 3, 1 + lam / 3]))
+
+
+def test_no_band_is_drawn_for_a_rotation_or_a_free_map():
+    for lam in (None, 0.0, np.inf):
+        assert not SingularValueDisplay.from_singular_values([1.0], lam=lam).bands_
+
+
+def test_residuals_are_in_units_of_the_spread(rows):
+    mean = np.broadcast_to(rows.mean(axis=0), rows.shape)
+    display = ResidualMapDisplay.from_predictions(rows, mean)
+    assert_allclose(np.mean(display.residuals**2), 1)
+    # A constant image lies at the origin of the principal axes.
+    assert_allclose(display.positions + display.shifts, 0, atol=1e-10)
+
+
+def test_positions_are_those_of_the_principal_axes(rows):
+    display = ResidualMapDisplay.from_predictions(rows, rows)
+    centred = rows - rows.mean(axis=0)
+    values = np.linalg.svd(centred, compute_uv=False)
+    assert_allclose(np.linalg.norm(display.positions, axis=0), values[:2])
+    assert_array_equal(display.residuals, np.zeros(80))
+
+
+def test_arrows_can_be_left_out(rows):
+    display = ResidualMapDisplay.from_predictions(rows, rows + 1, n_arrows=0)
+    assert display.arrows_ is None
+    assert len(ResidualMapDisplay.from_predictions(rows, rows).arrows_.X) == 60
+
+
+def test_path_is_sorted_with_its_curves():
+    display = LambdaPathDisplay.from_path(
+        [4, 0, 1],
+        {"training": [0.1, 0.5, 0.3], "held out": [0.4, 0.5, 0.3]},
+        retrieval=[0.9, 0.7, 0.8],
+        chosen=1.0,
+    )
+    assert_array_equal(display.lams, [0, 1, 4])
+    assert_array_equal(display.losses["training"], [0.5, 0.3, 0.1])
+    assert_array_equal(display.retrieval_.get_ydata(), [0.7, 0.8, 0.9])
+    assert_array_equal(display.chosen_.get_xdata(), [1.0, 1.0])
+    assert len(display.axes_) == 2
+    # The two losses and the search have three colours and three markers.
+    lines = [*display.losses_, display.retrieval_]
+    assert len({line.get_color() for line in lines}) == 3
+    assert len({line.get_marker() for line in lines}) == 3
+
+
+def test_covariance_ratio_is_one_for_the_gallery_itself(rows):
+    display = CovarianceMatchDisplay.from_views(rows, rows / 2, rows + 1)
+    assert_allclose(display.ratio("queries, least squares"), 0.25)
+    assert_allclose(display.ratio("queries, matched"), 1)
+    assert len(display.curves_) == 3
+    assert len(display.ratios_) == 2
+
+
+def test_axes_without_variance_are_left_out(rows):
+    gallery = np.column_stack([rows, np.zeros(80)])
+    display = CovarianceMatchDisplay.from_views(gallery, gallery)
+    assert len(display.variances["gallery"]) == 5
+
+
+def test_wrong_usage_is_said(rows):
+    with pytest.raises(ValueError, match="both must lie in one space"):
+        ResidualMapDisplay.from_predictions(rows, rows[:, :3])
+    with pytest.raises(ValueError, match="give one value for each"):
+        LambdaPathDisplay.from_path([0, 1], {"loss": [1, 2, 3]})
+    with pytest.raises(ValueError, match="must lie in one space"):
+        CovarianceMatchDisplay.from_views(rows, rows[:, :3])
+    with pytest.raises(ValueError, match="all equal"):
+        CovarianceMatchDisplay.from_views(np.ones((5, 2)), np.ones((5, 2)))
+    with pytest.raises(ValueError, match="2 axes are needed"):
+        CovarianceMatchDisplay.from_views(rows, rows, ax=plt.subplots()[1])
