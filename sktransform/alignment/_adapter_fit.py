@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""From pairs of rows to the map of an embedding adapter."""
+
+from dataclasses import dataclass
+
+from sktransform.alignment._covariance_matching import Calibration, calibrations
+from sktransform.alignment._fold_moments import hashed_sample
+from sktransform.alignment._nystroem import NystroemFeatures
+from sktransform.alignment._ridge_folds import (
+    PENALTIES,
+    RidgeFolds,
+    RidgePath,
+    held_out_errors,
+    mean_variance,
+    scaled,
+)
+
+# Kernels are tried from so many different rows on, and taken for such a gain.
+_KERNEL_ROWS = 200
+_KERNEL_GAIN = 0.02
+
+# The search for them looks at so many different rows, two folds and fewer penalties.
+_SEARCH_ROWS = 10_000
+_SEARCH_FOLDS = 2
+_SEARCH_PENALTIES = PENALTIES[::2]
+
+_BANDWIDTHS = (1.2, 0.6, 3.0)
+_KERNEL_WEIGHTS = (3.0, 0.3)
+
+
+@dataclass(frozen=True)
+class AdapterModel:
+    """A calibrated regression on rows, or on features of rows.
+
+    Parameters
+    ----------
+    ridge : RidgeFolds
+        The regression.
+
+    calibration : Calibration
+        What its predictions are taken through.
+
+    fold_calibrations : list of Calibration
+        The same for each fold, without its help.
+
+    features : NystroemFeatures, default=None
+        The features. None stands for the rows themselves.
+
+    kernel_weight : float, default=None
+        Weight of the features' kernels.
+
+    gain : float, default=None
+        Share of the linear regression's held-out error that kernels save, if they were
+        tried.
+    """
+
+    ridge: RidgeFolds
+    calibration: Calibration
+    fold_calibrations: list
+    features: NystroemFeatures | None = None
+    kernel_weight: float | None = None
+    gain: float | None = None
+
+    @property
+    def unit(self):
+        """Mean variance of the rows' own columns, the unit of the penalty."""
+        if self.features is None:
+            return mean_variance(self.ridge.total).item()
+        return 1 / self.features.n_inputs
+
+    def inputs(self, X):
+        """Return what the regression sees of rows."""
+        if self.features is None:
+            return X
+        return self.features(X) * self.features.scale(self.kernel_weight)
+
+    def affine(self):
+        """Return matrix and constant part of the map of :meth:`inputs`."""
+        return self.calibration.affine(self.ridge.total, self.ridge.matrix)
+
+    def fold_affines(self):
+        """Return the same for each fold, learnt without the fold."""
+        return [
+            calibration.affine(fold_map.others, fold_map.matrix)
+            for calibration, fold_map in zip(
+                self.fold_calibrations, self.ridge.fold_maps, strict=True
+            )
+        ]
+
+    def in_units_of_rows(self, matrix, intercept):
+        """Return a map of :meth:`inputs` as one of the rows.
+
+        Parameters
+        ----------
+        matrix : Tensor of shape (n_features, n_outputs)
+            Multiplies the inputs from the right.
+
+        intercept : Tensor of shape (n_outputs,)
+            The constant part.
+
+        Returns
+        -------
+        dict of str to Tensor
+            "matrix" and "intercept", and with kernels "landmarks" and "kernel_matrix".
+        """
+        if self.features is None:
+            return {"matrix": matrix, "intercept": intercept}
+        features = self.features
+        matrix = matrix * features.scale(self.kernel_weight)[:, None]
+        linear = matrix[: features.n_inputs] / features.unit
+        return {
+            "matrix": linear,
+            "intercept": intercept - features.mean @ linear,
+            "landmarks": features.landmarks,
+            "kernel_matrix": features.whitening @ matrix[features.n_inputs :],
+        }
+
+
+def linear_model(moments, settings, gain=None):
+    """Return the adapter without kernels.
+
+    Parameters
+    ----------
+    moments : FoldMoments
+        Moments of the rows.
+
+    settings : dict
+        Parameters of the estimator.
+
+    gain : float, default=None
+        See `AdapterModel`.
+
+    Returns
+    -------
+    AdapterModel
+        The adapter.
+    """
+    total = moments.total()
+    penalties = _penalties(settings, mean_variance(total))
+    ridge = RidgeFolds.of(total, moments.splits(), penalties)
+    return AdapterModel(ridge, *_calibrations(ridge, settings), gain=gain)
+
+
+def adapter_model(rows, moments, settings):
+    """Return the adapter, with kernels if they are asked for or earn their place.
+
+    Parameters
+    ----------
+    rows : PairRows
+        The rows.
+
+    moments : FoldMoments
+        Their moments.
+
+    settings : dict
+        Parameters of the estimator.
+
+    Returns
+    -------
+    AdapterModel
+        The adapter.
+    """
+    is_forced = settings["features"] == "nystroem"
+    gain = None
+    if is_forced or _may_have_kernels(rows, settings):
+        landmarks = rows.X[hashed_sample(rows.X, settings["n_landmarks"])]
+        features, kernel_weight, gain = _search_kernels(rows, landmarks)
+        if is_forced or gain > _KERNEL_GAIN:
+            return _kernel_model(rows, features, kernel_weight, gain, settings)
+    return linear_model(moments, settings, gain)
+
+
+def _may_have_kernels(rows, settings):
+    """Return whether kernels are to be tried."""
+    if settings["features"] == "linear":
+        return False
+    return len(hashed_sample(rows.X, _KERNEL_ROWS)) == _KERNEL_ROWS
+
+
+def _search_kernels(rows, landmarks):
+    """Return the kernels of least held-out error.
+
+    Parameters
+    ----------
+    rows : PairRows
+        The rows.
+
+    landmarks : Tensor of shape (n_landmarks, n_inputs)
+        Centres of the kernels.
+
+    Returns
+    -------
+    features : NystroemFeatures
+        The features, whose bandwidth was chosen first.
+
+    kernel_weight : float
+        The weight of the kernels, chosen then.
+
+    gain : float
+        Share of the linear regression's error that they save; nan without folds.
+    """
+    rows = rows.take(hashed_sample(rows.X, _SEARCH_ROWS, copies=True))
+    moments = rows.moments()
+    total = moments.total()
+    linear_error = _search_error(moments, mean_variance(total))
+    first, *other_weights = _KERNEL_WEIGHTS
+    trials = []
+    for bandwidth in _BANDWIDTHS:
+        features = NystroemFeatures.of(total, landmarks, bandwidth)
+        kernel_moments = features.fold_moments(rows)
+        error = _kernel_error(kernel_moments, features, first)
+        trials.append((error, features, kernel_moments))
+    error, features, kernel_moments = min(trials, key=lambda trial: trial[0])
+    errors = {first: error}
+    for weight in other_weights:
+        errors[weight] = _kernel_error(kernel_moments, features, weight)
+    weight = min(errors, key=errors.get)
+    return features, weight, 1 - errors[weight] / linear_error
+
+
+def _kernel_error(moments, features, kernel_weight):
+    """Return the held-out error of kernels with a weight, see :func:`_search_error`."""
+    return _search_error(moments, 1 / features.n_inputs, features.scale(kernel_weight))
+
+
+def _search_error(moments, unit, scale=None):
+    """Return the least held-out error of a ridge regression, estimated quickly.
+
+    Parameters
+    ----------
+    moments : FoldMoments
+        Moments of rows or features.
+
+    unit : float
+        Unit of the penalties.
+
+    scale : Tensor of shape (n_inputs,), default=None
+        Factor of each column.
+
+    Returns
+    -------
+    float
+        The error, by few folds and penalties; nan without folds.
+    """
+    total, splits = moments.total(), moments.splits()[:_SEARCH_FOLDS]
+    if not splits:
+        return float("nan")
+    if scale is not None:
+        splits = [tuple(scaled(part, scale) for part in split) for split in splits]
+    paths = [(RidgePath.of(others), fold) for others, fold in splits]
+    penalties = _SEARCH_PENALTIES.to(total.xx.device) * unit
+    return held_out_errors(total, paths, penalties).min().item()
+
+
+def _kernel_model(rows, features, kernel_weight, gain, settings):
+    """Return the adapter with these kernels, see :func:`adapter_model`."""
+    moments = features.fold_moments(rows)
+    scale = features.scale(kernel_weight)
+    splits = [
+        tuple(scaled(part, scale) for part in split) for split in moments.splits()
+    ]
+    total = scaled(moments.total(), scale)
+    penalties = _penalties(settings, total.xx.new_tensor(1 / features.n_inputs))
+    ridge = RidgeFolds.of(total, splits, penalties)
+    return AdapterModel(
+        ridge, *_calibrations(ridge, settings), features, kernel_weight, gain
+    )
+
+
+def _penalties(settings, unit):
+    """Return the penalties to choose from, on the device and in units of the rows."""
+    if settings["ridge"] == "auto":
+        return PENALTIES.to(unit.device) * unit
+    return settings["ridge"] * unit.reshape(1)
+
+
+def _calibrations(ridge, settings):
+    """Return the calibrations that the settings ask for."""
+    shrinkage = None if settings["calibrate"] is None else settings["shrinkage"]
+    return calibrations(ridge, settings["metric"], shrinkage)

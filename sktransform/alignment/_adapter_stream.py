@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What an embedding adapter learns from moments alone: streams, the way back."""
+
+from dataclasses import replace
+
+from sklearn.base import clone
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
+
+from sktransform.alignment._adapter_fit import linear_model
+from sktransform.alignment._adapter_report import adapter_report
+from sktransform.alignment._fold_moments import FoldMoments
+from sktransform.alignment._pair_rows import PairRows
+from sktransform.runtime._callbacks import FitProgress
+from sktransform.runtime._runtime import Runtime
+from sktransform.utils._sklearn import fit_context
+
+
+def swapped_folds(moments):
+    """Return moments of folds with the views exchanged."""
+    return FoldMoments(tuple(fold.swapped() for fold in moments.folds))
+
+
+class StreamedAdapter:
+    """The part of `EmbeddingAdapter` that needs the moments of the rows, not the rows.
+
+    The estimator keeps `moments_`, and `_keep` sets what is fitted.
+    """
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None, groups=None, solve=True):
+        """Add rows to those seen, and learn the linear map of all.
+
+        The result is that of `fit` with ``features="linear"`` on all rows at once, to
+        rounding, but for the report, which knows nothing of searches. Kernels need the
+        rows: after a `fit` that took some, this leaves the linear map of all rows.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Vectors of the new model.
+
+        y : array-like, data frame or Tensor of shape (n_samples, n_outputs)
+            Vectors of the same rows by the old model.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative. None weighs every row 1.
+
+        groups : array-like of shape (n_samples,), default=None
+            Groups whose rows share a fold.
+
+        solve : bool, default=True
+            Whether to solve for the map now. In a stream of small blocks it is quicker
+            to solve with the last one.
+
+        Returns
+        -------
+        EmbeddingAdapter
+            The adapter; its map is as before if `solve` is False.
+
+        Raises
+        ------
+        ValueError
+            As for `fit`, if kernels or a polish are asked for, or if `n_folds` has
+            changed since the stream began.
+        """
+        self._refuse_what_needs_rows()
+        reset = not hasattr(self, "moments_")
+        moments = self._rows(X, y, sample_weight, groups, reset=reset).moments()
+        if not reset:
+            moments = self._present(moments.folds[0].xx.device).merge(moments)
+        with FitProgress(self, max_iter=1) as progress:
+            self._finish(moments, solve)
+            progress.step()
+        return self
+
+    def merge(self, other):
+        """Return a linear adapter of the rows that two adapters have seen.
+
+        Parameters
+        ----------
+        other : EmbeddingAdapter
+            A fitted adapter with the same parameters, of the same spaces.
+
+        Returns
+        -------
+        EmbeddingAdapter
+            A new adapter, the same to rounding as one to which all rows were given by
+            `partial_fit`. Neither of the two is changed.
+
+        Raises
+        ------
+        ValueError
+            If parameters, or numbers of features or outputs, differ, or if kernels or a
+            polish are asked for.
+        """
+        check_is_fitted(self, "moments_")
+        self._refuse_what_needs_rows()
+        if type(other) is not type(self):
+            raise ValueError(f"other must be a {type(self).__name__}, got {other!r}.")
+        check_is_fitted(other, "moments_")
+        mine, its = self.get_params(deep=False), other.get_params(deep=False)
+        differing = sorted(
+            name for name in mine if name != "device" and mine[name] != its[name]
+        )
+        if differing:
+            raise ValueError(
+                f"Adapters with other parameters cannot be merged ({differing}); fit "
+                "both with the same."
+            )
+        shapes = [adapter.moments_["xy"].shape[1:] for adapter in (self, other)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"Adapters of other spaces cannot be merged: {shapes[0]} and "
+                f"{shapes[1]} features and outputs."
+            )
+        merged = clone(self)
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self, name):
+                setattr(merged, name, getattr(self, name))
+        moments = self._present()
+        device = moments.folds[0].xx.device
+        return merged._finish(moments.merge(other._present(device)))
+
+    def swapped(self):
+        """Return the linear adapter of the other direction, from the same moments.
+
+        It maps rows of the old model into the space of the new one: the gallery, to be
+        searched by new queries as they are.
+
+        Returns
+        -------
+        EmbeddingAdapter
+            A new adapter, with the parameters of this one but for ``features="linear"``
+            and ``polish=False``; its folds are those of the rows of X.
+        """
+        check_is_fitted(self, "moments_")
+        swapped = clone(self).set_params(features="linear", polish=False)
+        moments = swapped_folds(self._present())
+        swapped.n_features_in_ = len(moments.folds[0].mean_x)
+        return swapped._finish(moments)
+
+    def _rows(self, X, y, sample_weight, groups, *, reset):
+        """Return the rows that have a weight, checked."""
+        X, Y, weights = self._validate_pairs(X, y, sample_weight, reset=reset)
+        if not weights.any():
+            raise ValueError("All rows have weight 0; give some a positive weight.")
+        if groups is not None:
+            groups = column_or_1d(groups)
+            check_consistent_length(X, groups)
+        tensors = self._runtime(X).tensors(X, Y, weights)
+        return PairRows.of(*tensors, self.n_folds, groups)
+
+    def _refuse_what_needs_rows(self):
+        """Tell what moments alone cannot do."""
+        if self.features == "nystroem" or self.polish:
+            name = "polish=True" if self.polish else "features='nystroem'"
+            raise ValueError(
+                f"{name} needs all rows at once; use fit, or set features='linear' and "
+                "polish=False."
+            )
+
+    def _present(self, device=None):
+        """Return the fitted moments on a device."""
+        n_folds = len(self.moments_["weight"])
+        if n_folds != self.n_folds:
+            raise ValueError(
+                f"The rows seen so far are held in {n_folds} folds, but n_folds="
+                f"{self.n_folds}; call fit to start anew."
+            )
+        runtime = Runtime.of(self.moments_["xx"], self.device)
+        if device is not None:
+            runtime = replace(runtime, device=device)
+        tensors = {name: runtime.tensor(a) for name, a in self.moments_.items()}
+        return FoldMoments.from_state(tensors)
+
+    def _finish(self, moments, solve=True):
+        """Keep moments, and the linear map that they say."""
+        if solve:
+            model = linear_model(moments, self.get_params(deep=False))
+            self._keep(model, moments, adapter_report(model))
+        else:
+            self.moments_ = Runtime.state(moments.tensors())
+        return self
+
+    @property
+    def _n_targets(self):
+        return self.moments_["mean_y"].shape[1]

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Undo the shrinkage of a regression: predictions get the covariance of the target."""
+
+from dataclasses import dataclass
+
+import torch
+
+# Added to eigenvalues before they are inverted, in units of their mean.
+_FLOOR = 1e-6
+
+# From this stretch on, shrinkage grows with it.
+_GREAT_STRETCH = 1.1
+
+# Folds without which nothing can be held out twice.
+_FEWEST_FOLDS = 3
+
+# Bounds the gain that predictions without any relation to the target would get.
+_LEAST_HUB = 0.1
+
+
+def symmetric_power(matrix, power, floor=0.0):
+    """Return a power of a symmetric positive semidefinite matrix.
+
+    Parameters
+    ----------
+    matrix : Tensor of shape (n, n)
+        The matrix; negative eigenvalues of rounding count as 0.
+
+    power : float
+        The exponent; if it is negative, `floor` must be positive.
+
+    floor : float, default=0.0
+        Is added to the eigenvalues, in units of their mean.
+
+    Returns
+    -------
+    Tensor of shape (n, n)
+        The power.
+    """
+    values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
+    values = values.clamp_min(0)
+    values = values + floor * values.mean()
+    return (vectors * values**power) @ vectors.T
+
+
+def matching_map(predicted, wanted, shrinkage=0.0, root=None):
+    """Return the matrix that gives predictions another covariance.
+
+    It is the optimal transport of normal distributions: symmetric, and of all matrices
+    that reach the covariance the one that moves the predictions least.
+
+    Parameters
+    ----------
+    predicted : Tensor of shape (n, n)
+        Covariance P of the predictions.
+
+    wanted : Tensor of shape (n, n)
+        Covariance S that they shall get.
+
+    shrinkage : float, default=0.0
+        Weight of the shape of S, from 0 to 1, in an estimate of P from few rows. At 1
+        the matrix is a multiple of the identity.
+
+    root : Tensor of shape (n, n), default=None
+        ``S^1/2``, where it is known.
+
+    Returns
+    -------
+    Tensor of shape (n, n)
+        ``S^1/2 (S^1/2 P S^1/2)^-1/2 S^1/2``, the small eigenvalues of the middle
+        raised. The identity, if the predictions or the target do not vary.
+    """
+    ratio = predicted.trace() / wanted.trace()
+    identity = torch.eye(len(wanted), dtype=wanted.dtype, device=wanted.device)
+    if not torch.isfinite(ratio) or ratio <= torch.finfo(wanted.dtype).eps ** 2:
+        return identity
+    if shrinkage == 1:
+        return identity / ratio.sqrt()
+    blend = torch.lerp(predicted, ratio * wanted, shrinkage)
+    root = symmetric_power(wanted, 0.5) if root is None else root
+    return root @ symmetric_power(root @ blend @ root, -0.5, _FLOOR) @ root
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a regression's predictions are taken through on their way to a search.
+
+    Parameters
+    ----------
+    matching : Tensor of shape (n_outputs, n_outputs)
+        Multiplies deviations from the mean from the right.
+
+    hub : float
+        The hub constant, see :func:`calibrations`.
+
+    metric : {"cosine", "euclidean"}
+        How rows are compared. The mean is multiplied by the hub constant for cosines;
+        the deviations are divided by it for Euclidean distances.
+    """
+
+    matching: torch.Tensor
+    hub: float
+    metric: str
+
+    @classmethod
+    def none(cls, ridge, metric):
+        """Return the calibration that leaves predictions as they are."""
+        mean = ridge.total.mean_y
+        return cls(torch.eye(len(mean)).to(mean), 1.0, metric)
+
+    def affine(self, moments, matrix):
+        """Return a regression as an affine map, calibrated.
+
+        Parameters
+        ----------
+        moments : PairMoments
+            Moments of the rows of the regression.
+
+        matrix : Tensor of shape (n_inputs, n_outputs)
+            Its matrix.
+
+        Returns
+        -------
+        matrix : Tensor of shape (n_inputs, n_outputs)
+            Multiplies rows from the right.
+
+        intercept : Tensor of shape (n_outputs,)
+            Is added then.
+        """
+        matrix, mean = matrix @ self.matching, moments.mean_y
+        if self.metric == "cosine":
+            mean = self.hub * mean
+        else:
+            matrix = matrix / self.hub
+        return matrix, mean - moments.mean_x @ matrix
+
+
+def calibrations(ridge, metric, shrinkage):
+    """Return the calibration of a regression, and those for its folds.
+
+    A matching map shrinks the very targets that it was learnt from, and stretches
+    others. By how much is seen on each fold with a map in which the fold has no part:
+    where it is much, more shrinkage is taken, and the scale is set such that total
+    variances agree.
+
+    Parameters
+    ----------
+    ridge : RidgeFolds
+        The regression.
+
+    metric : {"cosine", "euclidean"}
+        See :class:`Calibration`.
+
+    shrinkage : float or None
+        See :func:`matching_map`. None calibrates nothing, and so do fewer than three
+        folds.
+
+    Returns
+    -------
+    calibration : Calibration
+        That of the regression on all rows.
+
+    held_out : list of Calibration
+        One for each fold, with maps in which the fold has no part.
+    """
+    maps, wanted = ridge.fold_maps, ridge.total.covariance_y
+    if shrinkage is None or len(maps) < _FEWEST_FOLDS:
+        none = Calibration.none(ridge, metric)
+        return none, [none] * len(maps)
+    root = symmetric_power(wanted, 0.5)
+    predicted = [ridge.predicted_covariance(), *ridge.nested_covariances()]
+
+    def matching_maps(shrinkage):
+        return [matching_map(part, wanted, shrinkage, root) for part in predicted]
+
+    matching, *nested = matching_maps(shrinkage)
+    stretch, hub = stretch_and_hub(ridge, nested)
+    if stretch > _GREAT_STRETCH:
+        matching, *nested = matching_maps(min(1.0, shrinkage * stretch))
+        stretch, hub = stretch_and_hub(ridge, nested)
+    return Calibration(matching / stretch, hub, metric), [
+        Calibration(held_out / stretch, hub, metric) for held_out in nested
+    ]
+
+
+def stretch_and_hub(ridge, nested):
+    """Return by how much matched predictions vary too much, and the hub constant.
+
+    The hub constant is the share of the target that matched predictions explain once
+    their length is right. Unless the mean in a query falls with it, it outweighs the
+    deviation, and queries flock to rows near the mean. The best gain on the deviation
+    is its inverse.
+
+    Parameters
+    ----------
+    ridge : RidgeFolds
+        The regression.
+
+    nested : list of Tensor of shape (n_outputs, n_outputs)
+        For each fold a matching map in which it has no part.
+
+    Returns
+    -------
+    stretch : float
+        Length of the predictions for the folds in units of the target's.
+
+    hub : float
+        ``tr(K S) / tr(S S)`` with S the covariance of the target and K that between the
+        predictions, of the right length, and the target; at least .1 and at most 1.
+    """
+    wanted, weight = ridge.total.covariance_y, ridge.total.weight
+    variance = cross = 0
+    for matching, fold_map in zip(nested, ridge.fold_maps, strict=True):
+        variance = variance + (matching * (fold_map.predicted @ matching)).sum()
+        cross = cross + (matching * (fold_map.cross @ wanted)).sum()
+    if not (variance > 0 and wanted.trace() > 0):
+        return 1.0, 1.0
+    stretch = (variance / weight / wanted.trace()).sqrt()
+    hub = cross / weight / wanted.square().sum() / stretch
+    return stretch.item(), hub.clamp(_LEAST_HUB, 1).item()
