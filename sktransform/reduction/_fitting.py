@@ -260,7 +260,9 @@ class LinearMixtureFittingMixin:
             centers = self._place_centers(rows, automatic["n_gaussians"], random_state)
             widths = chart_widths(centers, _or_auto(self.width, 0.1))
             centers, widths = runtime.tensors(centers, widths)
-            charts = principal_map(rows, centers, widths, self.n_components)
+            charts = principal_map(
+                rows, centers, widths, self.n_components, automatic["magnification"]
+            )
         else:
             n_charts = self._n_charts_continued(rows, present.charts)
             masses = rows.row_weights @ present.charts.weights(rows.Z)
@@ -275,6 +277,7 @@ class LinearMixtureFittingMixin:
             n_steps=_or_auto(self.max_iter, automatic["max_iter"]),
             batch_size=_or_auto(self.batch_size, automatic["batch_size"]),
             jitter=automatic["jitter"],
+            attraction=automatic["attraction"],
             continued=present is not None,
         )
         equal = weights.min() == weights.max()

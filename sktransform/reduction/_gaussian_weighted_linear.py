@@ -81,7 +81,7 @@ class GaussianWeightedLinearReducer(
     n_gaussians : int or "auto", default="auto"
         Number of charts. "auto" takes one for every ``5 * n_components`` distinct
         rows that the solver sees, at least 5 and at most 50 (100 for distances that
-        are not straight); one for every 18 rows, at most 300 (400 above 30,000 rows),
+        are not straight); one for every 12 rows, at most 200 (400 above 30,000 rows),
         to keep neighbours.
 
     centers : {"kmeans", "random", "farthest"} or array-like of shape \

@@ -65,6 +65,10 @@ class NeighborOptions:
     jitter : pair of float
         Range of the tangent jitter in the first and in the last step.
 
+    attraction : float
+        Weight of the pull between neighbours. Above 1 groups become tighter, and
+        the gaps between them wider.
+
     continued : bool
         Whether the map is already trained: the dial is on and the jitter at its last
         range from the first step on.
@@ -78,6 +82,7 @@ class NeighborOptions:
     n_steps: int
     batch_size: int
     jitter: tuple = _JITTER
+    attraction: float = 1.0
     continued: bool = False
 
 
@@ -96,7 +101,8 @@ def pair_gradients(anchors, partners, inputs, state):
         The rows behind both.
 
     state : PairState
-        The dial, and the scale that was frozen when it was switched on.
+        The dial, the scale that was frozen when it was switched on, and the weight of
+        the pull between neighbours.
 
     Returns
     -------
@@ -115,10 +121,11 @@ def pair_gradients(anchors, partners, inputs, state):
         pulls = torch.reciprocal(shifted, out=state.matrix("pulls", anchors))
         sums = pulls.sum(1, keepdim=True)
         own = pulls.diagonal().clone()
-        loss += (1 - dial) * (sums[:, 0].log() - own.log()).mean()
+        contrast = sums[:, 0].log() - state.attraction * own.log()
+        loss += (1 - dial) * contrast.mean()
         weight = 2 * (1 - dial) / n_pairs
         pulls.square_().mul_(-weight / sums)
-        pulls.diagonal().add_(own, alpha=weight)
+        pulls.diagonal().add_(own, alpha=weight * state.attraction)
     if dial > 0:
         embedded = shifted.sub_(1 - 1e-6).sqrt_()
         targets = _shifted_squares(*inputs, 0.0, state.matrix("targets", anchors))
@@ -159,12 +166,16 @@ class PairState:
 
     radius : float, default=None
         The same.
+
+    attraction : float, default=1.0
+        Weight of the pull between neighbours.
     """
 
-    def __init__(self, stress_weight, scale=None, radius=None):
+    def __init__(self, stress_weight, scale=None, radius=None, attraction=1.0):
         self._stress_weight = stress_weight
         self._scale = scale
         self.radius = radius
+        self.attraction = attraction
         self.dial = 0.0
         self._matrices = {}
 

@@ -30,9 +30,6 @@ SAMPLED_ROWS = 10_000
 # Rows whose pairs set the embedding's scale and its reported stress.
 _STRESS_ROWS = 1000
 
-# PCA, magnified: neighbours then start within the kernel's reach, others beyond it.
-_MAGNIFICATION = 10.0
-
 # Rows that are projected at once.
 _BLOCK_ROWS = 8192
 
@@ -57,15 +54,20 @@ def neighbor_defaults(n_rows):
     Returns
     -------
     dict
-        Values of `n_gaussians`, `max_iter`, `batch_size`, `n_positive`, `jitter`.
+        Values of `n_gaussians`, `max_iter`, `batch_size`, `n_positive`, `jitter`,
+        `attraction`, and the `magnification` of the start.
     """
-    most_charts = 400 if n_rows > _VERY_MANY_ROWS else 200
+    very_many = n_rows > _VERY_MANY_ROWS
+    most_charts = 400 if very_many else 200
     return {
         "n_gaussians": int(np.clip(n_rows // 12, 5, most_charts)),
-        "max_iter": 3000 if n_rows > _VERY_MANY_ROWS else 2000,
+        "max_iter": 3000 if very_many else 2000,
         "batch_size": 256 if n_rows < _MANY_ROWS else 512,
         "n_positive": 10 if n_rows < _MANY_ROWS else 5,
         "jitter": (1.2, 0.6) if n_rows < _MANY_ROWS else (1.4, 0.8),
+        # With so many rows a smaller start and a stronger pull serve new rows better.
+        "attraction": 1.25 if very_many else 1.0,
+        "magnification": 3.0 if very_many else 10.0,
     }
 
 
@@ -154,7 +156,7 @@ def all_inputs(X, indices, rows, runtime):
     return torch.cat([inputs_of(block) for block in blocks])
 
 
-def principal_map(rows, centers, widths, n_components):
+def principal_map(rows, centers, widths, n_components, magnification):
     """Return charts whose map is PCA of the rows, magnified.
 
     Parameters
@@ -171,6 +173,9 @@ def principal_map(rows, centers, widths, n_components):
     n_components : int
         Dimensions of the embedding.
 
+    magnification : float
+        Factor on PCA of rows of unit mean squared norm; the kernel's reach is 1.
+
     Returns
     -------
     Charts
@@ -178,7 +183,7 @@ def principal_map(rows, centers, widths, n_components):
     """
     axes = principal_axes(rows.Z, n_components, rows.row_weights)
     single = (tensor.to(torch.float32) for tensor in (centers, widths, axes))
-    return principal_charts(*single).magnified(_MAGNIFICATION)
+    return principal_charts(*single).magnified(magnification)
 
 
 def fit_neighbor_map(
@@ -243,7 +248,9 @@ def fit_neighbor_map(
     if options.target_weight > 0:
         relatives = _nearest_relatives(Z, neighbors, labels, random_state)
     batches = Batches(Z, neighbors, relatives, row_weights, options, generator)
-    pair_state = PairState(options.stress_weight, **frozen)
+    pair_state = PairState(
+        options.stress_weight, attraction=options.attraction, **frozen
+    )
     trained, loss_curve, n_iter = fit_neighbors(
         batches, charts.to(Z.dtype), options, pair_state, report=report
     )

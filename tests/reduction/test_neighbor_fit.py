@@ -58,12 +58,12 @@ def _batches(Z, neighbors, *, relatives=None, weights=None, seed=0, **options):
 # The loss
 
 
-def _contrast(anchors, partners):
+def _contrast(anchors, partners, attraction):
     """The InfoNCE loss with a Cauchy kernel, pair by pair."""
     losses = []
     for i, anchor in enumerate(anchors):
         kernel = [1 / (1 + (anchor - other).square().sum()) for other in partners]
-        losses.append(torch.log(sum(kernel)) - torch.log(kernel[i]))
+        losses.append(torch.log(sum(kernel)) - attraction * torch.log(kernel[i]))
     return sum(losses) / len(losses)
 
 
@@ -74,9 +74,9 @@ def _relative_stress(anchors, partners, inputs, scale):
     return errors.square().sum() / targets.square().sum()
 
 
-def _state_with_dial(dial, images):
+def _state_with_dial(dial, images, attraction):
     """Return a state whose dial stands, with what it has frozen before."""
-    state = PairState(dial)
+    state = PairState(dial, attraction=attraction)
     state.advance(1.0, images)
     if dial > 0:
         state.scale_for(*torch.tensor([[[2.0]], [[1.4]]], dtype=torch.float64))
@@ -84,10 +84,11 @@ def _state_with_dial(dial, images):
 
 
 @pytest.mark.parametrize("dial", [0.0, 0.3, 1.0])
-def test_gradients_of_pairs_are_those_of_the_loss_written_out(dial):
+@pytest.mark.parametrize("attraction", [1.0, 1.4])
+def test_gradients_of_pairs_are_those_of_the_loss_written_out(dial, attraction):
     anchors, partners = 3 * _normal(12, 2), 3 * _normal(12, 2, seed=1)
     inputs = _normal(12, 4, seed=2), _normal(12, 4, seed=3)
-    state = _state_with_dial(dial, torch.cat([anchors, partners]) + 5)
+    state = _state_with_dial(dial, torch.cat([anchors, partners]) + 5, attraction)
     kept = [tensor.clone() for tensor in (anchors, partners, *inputs)]
     loss, *gradients = pair_gradients(anchors, partners, inputs, state)
     for tensor, copy in zip((anchors, partners, *inputs), kept, strict=True):
@@ -96,7 +97,8 @@ def test_gradients_of_pairs_are_those_of_the_loss_written_out(dial):
     images = torch.cat([anchors, partners])
     radius = (images - images.mean(0)).square().sum(1).mean().sqrt()
     leaves = [anchors.requires_grad_(), partners.requires_grad_()]
-    contrast, stress = _contrast(*leaves), _relative_stress(*leaves, inputs, 0.7)
+    contrast = _contrast(*leaves, attraction)
+    stress = _relative_stress(*leaves, inputs, 0.7)
     expected_loss = (1 - dial) * contrast + dial * stress
     # The radius weighs the gradient of the stress, not the loss that is reported.
     objective = (1 - dial) * contrast + dial * radius.detach() * stress
@@ -254,14 +256,16 @@ def test_fewer_neighbours_than_are_asked_for():
 # The fit
 
 
-def _fit(n_steps=200, stress_weight=0.0, report=lambda: False, n_charts=12):
+def _fit(
+    n_steps=200, stress_weight=0.0, report=lambda: False, n_charts=12, attraction=1.0
+):
     Z = _groups()
     options = dataclasses.replace(OPTIONS, n_steps=n_steps, stress_weight=stress_weight)
     batches = Batches(Z, _neighbors(Z), None, None, options, _generator())
     axes = principal_axes(Z, 2, torch.ones(300, dtype=torch.float64))
     widths = torch.full((n_charts,), 0.05, dtype=torch.float64)
     charts = principal_charts(Z[:n_charts], widths, axes).magnified(10.0)
-    pair_state = PairState(stress_weight)
+    pair_state = PairState(stress_weight, attraction=attraction)
     return fit_neighbors(batches, charts, options, pair_state, report=report)
 
 
@@ -277,6 +281,16 @@ def test_fit_stops_when_asked():
     answers = iter([False, False, True])
     _, curve, n_steps = _fit(report=lambda: next(answers))
     assert (len(curve), n_steps) == (3, 6)
+
+
+def test_a_stronger_attraction_tightens_groups():
+    shares, groups = [], np.arange(300) % 6
+    for attraction in (1.0, 1.5):
+        trained, *_ = _fit(attraction=attraction)
+        Y = trained.forward(_groups())[0]
+        within = torch.stack([Y[groups == g].var(0).sum() for g in range(6)]).mean()
+        shares.append((within / Y.var(0).sum()).item())
+    assert shares[1] < 0.8 * shares[0]
 
 
 def test_one_chart_stays_affine_and_finite():
