@@ -12,17 +12,16 @@ table of methods below says.
 
 import argparse
 import json
-import os
-import re
 import shlex
 import subprocess
 import sys
 import warnings
 from datetime import UTC, datetime
-from importlib import metadata
 
+from _process import child_environment, version, without_folders
 from _protocol import DATA, Method, load_and_measure
-from _report import FIGURES, combine, machine, ratios, show, tables, write_table
+from _reduction_report import FIGURES, NOTES, ratios, tables
+from _report import combine, machine, show, write_table
 
 # Above this many CPU seconds a fit is not repeated.
 MAX_SECONDS_REPEATED = 20
@@ -139,25 +138,6 @@ PEERS = {
 METHODS = OURS | PEERS
 
 
-def version(package):
-    """Return the installed version of a package, or None."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def child_environment():
-    """Return the environment of a measuring process: one thread, nothing spins."""
-    environment = dict(os.environ, OMP_WAIT_POLICY="PASSIVE")
-    for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
-        environment[f"{library}_NUM_THREADS"] = "1"
-    # Where they are set they ask for kernels of another processor, which are slower.
-    for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
-        environment.pop(name, None)
-    return environment
-
-
 def measure_apart(method, data, seed, mnist, judged):
     """Return the record of one method in a process of its own."""
     command = [sys.executable, __file__, "--one", method, data, str(seed)]
@@ -170,11 +150,6 @@ def measure_apart(method, data, seed, mnist, judged):
         return json.loads(done.stdout.splitlines()[-1])
     last = (done.stderr.strip().splitlines() or ["no message"])[-1]
     return {"errors": {"fit": f"exit {done.returncode}: {last}"[:200]}}
-
-
-def without_folders(text):
-    """Return a text with the folders taken off its paths."""
-    return re.sub(r"[^=\s'\"]*/", "", text)
 
 
 def measure_repeatedly(method, data, seed, repeats, mnist):
@@ -298,7 +273,7 @@ def main():
         with open(arguments.output, "w", encoding="utf-8") as file:
             json.dump(report, file, indent=1)
     if arguments.markdown:
-        write_table(arguments.markdown, report, made)
+        write_table(arguments.markdown, report, made, NOTES)
     failed = [record for record in records if "fit" in record["errors"]]
     if any(record["method"] in OURS for record in failed):
         sys.exit("Our own estimator failed: see above.")
