@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sktransform.base import AlignerMixin, TorchTransformer
 from sktransform.nn._affine import AffineMap
+from sktransform.runtime._kept import built_once
 
 
 class AffineAligner(AlignerMixin, ClassNamePrefixFeaturesOutMixin, TorchTransformer):
@@ -34,7 +35,13 @@ class AffineAligner(AlignerMixin, ClassNamePrefixFeaturesOutMixin, TorchTransfor
         """
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
-        return self._apply(X, self.coef_, self.intercept_)
+        runtime = self._runtime(X)
+        state = {"coef": self.coef_, "intercept": self.intercept_}
+
+        def build():
+            return runtime.module(AffineMap, state)
+
+        return runtime.map(built_once(self, "map", runtime, state, build), X)
 
     def inverse_transform(self, X):
         """Map rows of the target's space back into that of the first view.

@@ -116,11 +116,9 @@ class AlignmentProblem:
         unit = self.unit_x * self.unit_y
         self._cross = self.basis.T @ self.moments.covariance_xy / unit
         self.problem = self._with_factor(1.0)
-        # A feature that never varies leaves a choice too, but one without effect.
-        n_live = int((gram.diagonal() > 0).sum())
-        fills = self.rank >= min(n_live, len(self.moments.mean_y))
-        fills = fills or not options.complete_null
-        self.is_unique = fills and _has_full_rank(self._cross)
+        # A column of y that never varies leaves a choice too, but one without effect.
+        n_live = int((self.moments.yy.diagonal() > 0).sum())
+        self.is_unique = _rank(self._cross) >= min(self.rank, n_live)
 
     def _with_factor(self, factor):
         """Return the problem of the bounded map for a given common factor."""
@@ -283,11 +281,11 @@ def _uncentred(moments):
     )
 
 
-def _has_full_rank(cross):
-    """Tell whether the polar factor of a matrix is unique."""
-    values = torch.linalg.svdvals(cross)
-    resolution = max(cross.shape) * torch.finfo(cross.dtype).eps * values[0]
-    return bool(values[-1] > resolution)
+def _rank(matrix):
+    """Return the number of singular values of a matrix that are not rounding."""
+    values = torch.linalg.svdvals(matrix)
+    resolution = max(matrix.shape) * torch.finfo(matrix.dtype).eps * values[0]
+    return int((values > resolution).sum())
 
 
 def _unused_rows(matrix, n_rows, length):

@@ -5,7 +5,7 @@ import torch
 
 from sktransform.runtime._linalg import polar_factor
 
-_MOST_STEPS = 100
+_MOST_STEPS = 40
 
 # Steps without progress beyond rounding, after which the iteration ends.
 _PATIENCE = 5
@@ -67,15 +67,12 @@ def procrustes(gram, cross):
 
 
 def _starts(gram, cross):
-    """Return maps to begin at: two closed forms, and three that know nothing."""
+    """Return maps to begin at: two closed forms, and one that knows nothing."""
     ridge = gram.diagonal().mean() * 1e-6 * torch.eye(len(gram)).to(gram)
     generator = torch.Generator().manual_seed(0)
-    arbitrary = (
-        torch.randn(cross.shape, generator=generator, dtype=cross.dtype).to(cross)
-        for _ in range(3)
-    )
+    arbitrary = torch.randn(cross.shape, generator=generator, dtype=cross.dtype)
     least_squares = torch.linalg.solve(gram + ridge, cross)
-    return [polar_factor(start) for start in (cross, least_squares, *arbitrary)]
+    return [polar_factor(map_) for map_ in (cross, least_squares, arbitrary.to(cross))]
 
 
 def power_iteration(gram, cross, matrix):
@@ -95,7 +92,7 @@ def power_iteration(gram, cross, matrix):
     Returns
     -------
     Tensor of shape (n_inputs, n_outputs)
-        A map with orthonormal columns after at most 100 steps.
+        A map with orthonormal columns after at most 40 steps.
     """
     shift = torch.linalg.matrix_norm(gram, 2)
     loss = quadratic_loss(gram, cross, matrix)

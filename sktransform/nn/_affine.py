@@ -3,7 +3,7 @@
 
 import torch
 
-from sktransform.nn._products import row_stable_product
+from sktransform.nn._products import padded_columns
 
 
 class AffineMap(torch.nn.Module):
@@ -20,9 +20,9 @@ class AffineMap(torch.nn.Module):
 
     def __init__(self, coef, intercept):
         super().__init__()
-        self.register_buffer("matrix", coef.T.contiguous())
+        self.register_buffer("matrix", padded_columns(coef.T))
         self.register_buffer("intercept", intercept)
 
     def forward(self, X):
         """Return the images of rows, shape (n_rows, n_outputs)."""
-        return row_stable_product(X, self.matrix) + self.intercept
+        return (X @ self.matrix)[:, : len(self.intercept)] + self.intercept

@@ -289,7 +289,8 @@ def test_without_intercept_the_origin_stays():
 
 def test_ambiguous_rotation_is_told():
     generator = np.random.default_rng(0)
-    X, y = generator.normal(size=(3, 4)), generator.normal(size=(3, 4))
+    X = generator.normal(size=(30, 4))
+    y = X[:, :1] * [1, 2, -1, 3]
     with pytest.warns(DegenerateDataWarning, match="other rotations are as good"):
         first = OrthogonalAligner(lam=0).fit(X, y)
     with pytest.warns(DegenerateDataWarning, match="other rotations are as good"):
