@@ -88,16 +88,16 @@ class BackwardCompatibleAligner(AffineAligner):
 
     Attributes
     ----------
-    coef_ : ndarray of shape (n_outputs + n_extra_, n_features)
+    coef_ : ndarray of shape (n_outputs + n_extra, n_features)
         Linear part of the map; its first `n_outputs` rows are the aligner's.
 
-    intercept_ : ndarray of shape (n_outputs + n_extra_,)
+    intercept_ : ndarray of shape (n_outputs + n_extra,)
         Constant part of the map.
 
-    forward_coef_ : ndarray of shape (n_outputs + n_extra_, n_outputs)
+    forward_coef_ : ndarray of shape (n_outputs + n_extra, n_outputs)
         Linear part of the map of old vectors.
 
-    forward_intercept_ : ndarray of shape (n_outputs + n_extra_,)
+    forward_intercept_ : ndarray of shape (n_outputs + n_extra,)
         Constant part of the map of old vectors.
 
     n_extra_ : int
@@ -298,7 +298,7 @@ class BackwardCompatibleAligner(AffineAligner):
 
         Returns
         -------
-        ndarray or Tensor of shape (n_samples, n_outputs + n_extra_)
+        ndarray or Tensor of shape (n_samples, n_outputs + n_extra)
             Their images, comparable with those of `transform`.
         """
         check_is_fitted(self)
@@ -315,7 +315,7 @@ class BackwardCompatibleAligner(AffineAligner):
 
         Returns
         -------
-        ndarray or Tensor of shape (n_samples, n_outputs + n_extra_)
+        ndarray or Tensor of shape (n_samples, n_outputs + n_extra)
             The rows, comparable with those of `transform`.
         """
         check_is_fitted(self)

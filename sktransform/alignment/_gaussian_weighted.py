@@ -343,7 +343,7 @@ class GaussianWeightedAligner(
             How each column of the image changes with each feature.
         """
         X, runtime, affine, change = self._parts(X)
-        return runtime.map(lambda rows: affine.matrix.T + change.jacobian(rows), X)
+        return runtime.map(lambda rows: affine.coef + change.jacobian(rows), X)
 
     def chart_weights(self, X):
         """Return how much each row follows each chart.

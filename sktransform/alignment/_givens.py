@@ -80,7 +80,7 @@ class GivensAligner(AlignerMixin, ClassNamePrefixFeaturesOutMixin, TorchTransfor
     scale_ : float
         The factor that the turned rows are multiplied by; 1 without `unit_scale`.
 
-    gain_curve_ : ndarray of shape (n_iter_,)
+    gain_curve_ : ndarray of shape (n_iter,)
         Trace of the covariance of the turned rows with the target after each pass,
         before the change of scale.
 

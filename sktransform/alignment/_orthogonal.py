@@ -107,7 +107,7 @@ class OrthogonalAligner(AffineAligner):
         How much lower the loss could at most be, as a share of the target's variance;
         not a number where no bound is known.
 
-    singular_values_ : ndarray of shape (min(rank_, n_outputs),)
+    singular_values_ : ndarray of shape (min(rank, n_outputs),)
         Of the bounded map, between spaces of unit size, the largest first.
 
     scale_ : float

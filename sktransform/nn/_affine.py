@@ -23,6 +23,11 @@ class AffineMap(torch.nn.Module):
         self.register_buffer("matrix", padded_columns(coef.T))
         self.register_buffer("intercept", intercept)
 
+    @property
+    def coef(self):
+        """The linear part, shape (n_outputs, n_inputs)."""
+        return self.matrix.T[: len(self.intercept)]
+
     def forward(self, X):
         """Return the images of rows, shape (n_rows, n_outputs)."""
         return (X @ self.matrix)[:, : len(self.intercept)] + self.intercept
