@@ -41,7 +41,7 @@ class AdapterModel:
         What its predictions are taken through.
 
     fold_calibrations : list of Calibration
-        The same for each fold, without its help.
+        The same for the judges among the folds, without their help.
 
     features : NystroemFeatures, default=None
         The features. None stands for the rows themselves.
@@ -79,11 +79,11 @@ class AdapterModel:
         return self.calibration.affine(self.ridge.total, self.ridge.matrix)
 
     def fold_affines(self):
-        """Return the same for each fold, learnt without the fold."""
+        """Return the same for the judges among the folds, learnt without the fold."""
         return [
             calibration.affine(fold_map.others, fold_map.matrix)
             for calibration, fold_map in zip(
-                self.fold_calibrations, self.ridge.fold_maps, strict=True
+                self.fold_calibrations, self.ridge.judges, strict=True
             )
         ]
 

@@ -100,7 +100,8 @@ class StreamedAdapter:
         check_is_fitted(self, "moments_")
         self._refuse_what_needs_rows()
         if type(other) is not type(self):
-            raise ValueError(f"other must be a {type(self).__name__}, got {other!r}.")
+            name = type(self).__name__
+            raise ValueError(f"other must be of class {name}, got {other!r}.")
         check_is_fitted(other, "moments_")
         mine, its = self.get_params(deep=False), other.get_params(deep=False)
         differing = sorted(
@@ -146,8 +147,6 @@ class StreamedAdapter:
     def _rows(self, X, y, sample_weight, groups, *, reset):
         """Return the rows that have a weight, checked."""
         X, Y, weights = self._validate_pairs(X, y, sample_weight, reset=reset)
-        if not weights.any():
-            raise ValueError("All rows have weight 0; give some a positive weight.")
         if groups is not None:
             groups = column_or_1d(groups)
             check_consistent_length(X, groups)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
+from sktransform.alignment._ridge_folds import varies
+
 # Added to eigenvalues before they are inverted, in units of their mean.
 _FLOOR = 1e-6
 
@@ -139,9 +141,9 @@ def calibrations(ridge, metric, shrinkage):
     """Return the calibration of a regression, and those for its folds.
 
     A matching map shrinks the very targets that it was learnt from, and stretches
-    others. By how much is seen on each fold with a map in which the fold has no part:
-    where it is much, more shrinkage is taken, and the scale is set such that total
-    variances agree.
+    others. By how much is seen on folds with maps in which they have no part: where it
+    is much, more shrinkage is taken, and the scale is set such that total variances
+    agree.
 
     Parameters
     ----------
@@ -152,8 +154,8 @@ def calibrations(ridge, metric, shrinkage):
         See :class:`Calibration`.
 
     shrinkage : float or None
-        See :func:`matching_map`. None calibrates nothing, and so do fewer than three
-        folds.
+        See :func:`matching_map`. None calibrates nothing, and nor is anything done for
+        a constant target or fewer than three folds.
 
     Returns
     -------
@@ -161,23 +163,28 @@ def calibrations(ridge, metric, shrinkage):
         That of the regression on all rows.
 
     held_out : list of Calibration
-        One for each fold, with maps in which the fold has no part.
+        One for each of the judges among the folds, with a map in which the fold has no
+        part.
     """
-    maps, wanted = ridge.fold_maps, ridge.total.covariance_y
-    if shrinkage is None or len(maps) < _FEWEST_FOLDS:
+    maps, total = ridge.fold_maps, ridge.total
+    is_constant = not varies(total.covariance_y, total.mean_y)
+    if shrinkage is None or is_constant or len(maps) < _FEWEST_FOLDS:
         none = Calibration.none(ridge, metric)
-        return none, [none] * len(maps)
+        return none, [none] * len(ridge.judges)
+    predicted = ridge.nested_covariances()
+    wanted = total.covariance_y
     root = symmetric_power(wanted, 0.5)
-    predicted = [ridge.predicted_covariance(), *ridge.nested_covariances()]
 
-    def matching_maps(shrinkage):
-        return [matching_map(part, wanted, shrinkage, root) for part in predicted]
+    def matched(covariance):
+        return matching_map(covariance, wanted, shrinkage, root)
 
-    matching, *nested = matching_maps(shrinkage)
+    nested = [matched(part) for part in predicted]
     stretch, hub = stretch_and_hub(ridge, nested)
     if stretch > _GREAT_STRETCH:
-        matching, *nested = matching_maps(min(1.0, shrinkage * stretch))
+        shrinkage = min(1.0, shrinkage * stretch)
+        nested = [matched(part) for part in predicted]
         stretch, hub = stretch_and_hub(ridge, nested)
+    matching = matched(ridge.predicted_covariance())
     return Calibration(matching / stretch, hub, metric), [
         Calibration(held_out / stretch, hub, metric) for held_out in nested
     ]
@@ -197,7 +204,7 @@ def stretch_and_hub(ridge, nested):
         The regression.
 
     nested : list of Tensor of shape (n_outputs, n_outputs)
-        For each fold a matching map in which it has no part.
+        For each judge a matching map in which the fold has no part.
 
     Returns
     -------
@@ -205,16 +212,17 @@ def stretch_and_hub(ridge, nested):
         Length of the predictions for the folds in units of the target's.
 
     hub : float
-        ``tr(K S) / tr(S S)`` with S the covariance of the target and K that between the
-        predictions, of the right length, and the target; at least .1 and at most 1.
+        ``tr(K S) / tr(S' S)`` with S the covariance of the target, S' that of the
+        judges' target and K that between it and the predictions, of the right length;
+        at least .1 and at most 1.
     """
-    wanted, weight = ridge.total.covariance_y, ridge.total.weight
-    variance = cross = 0
-    for matching, fold_map in zip(nested, ridge.fold_maps, strict=True):
-        variance = variance + (matching * (fold_map.predicted @ matching)).sum()
+    wanted, scatter = ridge.total.covariance_y, ridge.judges_scatter()
+    squares = cross = 0
+    for matching, fold_map in zip(nested, ridge.judges, strict=True):
+        squares = squares + (matching * (fold_map.predicted @ matching)).sum()
         cross = cross + (matching * (fold_map.cross @ wanted)).sum()
-    if not (variance > 0 and wanted.trace() > 0):
+    if squares <= 0 or scatter.trace() <= 0:
         return 1.0, 1.0
-    stretch = (variance / weight / wanted.trace()).sqrt()
-    hub = cross / weight / wanted.square().sum() / stretch
+    stretch = (squares / scatter.trace()).sqrt()
+    hub = cross / (scatter * wanted).sum() / stretch
     return stretch.item(), hub.clamp(_LEAST_HUB, 1).item()

@@ -106,12 +106,13 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         "r2_calibrated", the share of the target's variance that is explained for rows
         held out, before the calibration and by what `transform` returns;
         "hub_constant", what is left of the mean; "recall_at_1" and "overlap_at_10" of
-        rows held out that search in a gallery of "gallery" rows; "weight", the sum of
-        the rows' weights, and "n_folds", the folds they fill; "polished" and
-        "polish_gain", the gain of recall in rows held out.
+        rows held out that search in a gallery of "gallery" rows, and
+        "recall_at_1_ridge", the recall before the calibration; "weight", the sum of the
+        rows' weights, and "n_folds", the folds they fill; "polished" and "polish_gain",
+        the gain of recall in rows held out.
 
     moments_ : dict of str to ndarray
-        Moments of the rows, fold by fold.
+        Moments of the rows, fold by fold: matrices of the size of both views.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -134,11 +135,13 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
     queries that gather around hubs of the gallery [2]_. Kernels at landmarks are those
     of [3]_.
 
-    Normalise both views or neither. Searches are better by the calibration, squared
-    errors are not.
+    Normalise both views or neither. The calibration costs squared error for the sake of
+    searches. It stretches all directions of the gallery alike, those that X says
+    nothing of included: if the report's recall falls by it, set ``calibrate=None``.
 
-    A report's recall is that of maps learnt without the rows that search, in a gallery
-    of one fold. In a larger gallery it is lower.
+    A report's recall is that of maps learnt without the rows that search, calibration
+    included, in a gallery of one fold, of 1000 rows at most. In a larger gallery it is
+    lower. So many folds search as have 500 rows together.
 
     `inverse_transform` is least squares: by the pseudo-inverse of a linear map, and by
     the ridge regression of X on y if there are kernels. :meth:`swapped` gives a

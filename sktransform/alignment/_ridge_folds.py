@@ -2,7 +2,6 @@
 """Ridge regression whose penalty and held-out behaviour come from fold moments."""
 
 from dataclasses import dataclass, replace
-from functools import reduce
 from itertools import combinations
 
 import torch
@@ -15,6 +14,9 @@ PENALTIES = torch.logspace(-6, 1, 29, dtype=torch.float64)
 
 # A length below which deviations from the mean are rounding, relative to the mean.
 _ROUNDING = 1e-14
+
+# Rows that are enough to judge by.
+_ENOUGH_ROWS = 500
 
 # Keeps a Cholesky factor defined, in units of the trace.
 _DAMPING = 1e-13
@@ -122,6 +124,11 @@ class RidgePath:
         return quadratic - 2 * linear + variance + offset.square().sum(1)
 
 
+def varies(covariance, mean):
+    """Return whether rows of this covariance and mean vary by more than rounding."""
+    return bool(covariance.trace() > (_ROUNDING * mean).square().sum())
+
+
 def mean_variance(moments):
     """Return the mean variance of the first view's columns, the unit of penalties."""
     return moments.covariance_x.diagonal().mean()
@@ -166,6 +173,10 @@ class FoldMap:
         matrix = path.matrix(penalty)
         predicted, cross = matrix.T @ fold.xx @ matrix, matrix.T @ fold.xy
         return cls(path.moments, fold, matrix, predicted, cross)
+
+    def predict(self, X):
+        """Return the regression's predictions for rows, shape (n_rows, n_outputs)."""
+        return (X - self.others.mean_x) @ self.matrix + self.others.mean_y
 
 
 @dataclass(frozen=True)
@@ -235,39 +246,78 @@ class RidgeFolds:
         """Return the covariance of predictions for rows not seen, (n_out, n_out)."""
         return sum(m.predicted for m in self.fold_maps) / self.total.weight
 
+    @property
+    def judges(self):
+        """The first folds, as many as it takes to judge what is made of predictions."""
+        weights = [fold_map.fold.weight.item() for fold_map in self.fold_maps]
+        before = [sum(weights[:i]) for i in range(len(weights))]
+        return self.fold_maps[: sum(weight < _ENOUGH_ROWS for weight in before)]
+
+    def judges_scatter(self):
+        """Return the sum of outer products of the judges' targets less their mean."""
+        scatter = 0
+        for fold_map in self.judges:
+            fold = fold_map.fold
+            shift = fold.mean_y - self.total.mean_y
+            scatter = scatter + fold.yy + fold.weight * torch.outer(shift, shift)
+        return scatter
+
     def nested_covariances(self):
-        """Return the same for each fold, of regressions that have not seen that either.
+        """Return the covariance of predictions for each judge, without its help.
 
         Returns
         -------
         list of Tensor of shape (n_outputs, n_outputs)
-            The fold has no part in them, neither as a row to predict nor in the
-            regressions; there must be three folds or more.
+            Neither the rows that are predicted nor those of the regressions are of the
+            fold; there must be three folds or more.
         """
         folds = [fold_map.fold for fold_map in self.fold_maps]
-        sums = [0] * len(folds)
+        sums = [0] * len(self.judges)
         for left, right in combinations(range(len(folds)), 2):
-            others = reduce(
-                PairMoments.merge,
-                (fold for i, fold in enumerate(folds) if i not in (left, right)),
-            )
-            share = self.total.weight / others.weight
-            matrix = _definite_solution(others, self.penalty * share)
-            sums[left] = sums[left] + matrix.T @ folds[right].xx @ matrix
-            sums[right] = sums[right] + matrix.T @ folds[left].xx @ matrix
-        weights = [self.total.weight - fold.weight for fold in folds]
+            if left >= len(sums):
+                break
+            kept = [fold for i, fold in enumerate(folds) if i not in (left, right)]
+            matrix = _pooled_regression(kept, self.penalty * self.total.weight)
+            for judge, other in ((left, right), (right, left)):
+                if judge < len(sums):
+                    product = matrix.T @ folds[other].xx @ matrix
+                    sums[judge] = sums[judge] + product
+        weights = [self.total.weight - fold.weight for fold in folds[: len(sums)]]
         return [part / weight for part, weight in zip(sums, weights, strict=True)]
 
 
-def _definite_solution(moments, penalty):
-    """Return a regression's matrix, quicker than a path, for a penalty above rounding.
+def _pooled_regression(folds, penalty):
+    """Return the regression on the rows of some folds, quicker than by a path.
 
-    Where the penalty is less, directions of rounding are damped and not dropped.
+    Parameters
+    ----------
+    folds : list of PairMoments
+        Moments of the folds.
+
+    penalty : Tensor of shape ()
+        The penalty on the sum of squares. Where it is less than rounding, directions of
+        rounding are damped and not dropped.
+
+    Returns
+    -------
+    Tensor of shape (n_inputs, n_outputs)
+        Multiplies centred rows from the right.
     """
-    gram = moments.covariance_x
-    floor = _DAMPING * gram.trace() + (_ROUNDING * moments.mean_x).square().sum()
-    floor = floor.clamp_min(torch.finfo(gram.dtype).tiny)
-    return ridge_solve(gram, moments.covariance_xy, penalty + floor)
+    weights = torch.stack([fold.weight for fold in folds])
+    means_x, means_y = (
+        torch.stack([getattr(fold, name) for fold in folds])
+        for name in ("mean_x", "mean_y")
+    )
+    shares = weights / weights.sum()
+    mean_x = shares @ means_x
+    # Like merging them, but without the moments that a regression does not need.
+    shift_x, shift_y = means_x - mean_x, means_y - shares @ means_y
+    weighted = (shift_x * weights[:, None]).T
+    gram = sum(fold.xx for fold in folds) + weighted @ shift_x
+    cross = sum(fold.xy for fold in folds) + weighted @ shift_y
+    rounding = (_ROUNDING * mean_x).square().sum() * weights.sum()
+    floor = _DAMPING * gram.trace() + rounding + torch.finfo(gram.dtype).tiny
+    return ridge_solve(gram, cross, penalty + floor)
 
 
 def held_out_errors(total, paths, penalties):
