@@ -143,10 +143,11 @@ class BackwardCompatibleAligner(AffineAligner):
     Examples
     --------
     >>> import numpy as np
-    >>> from sktransform.alignment import BackwardCompatibleAligner
+    >>> from sktransform.alignment import BackwardCompatibleAligner, OrthogonalAligner
     >>> new = np.random.default_rng(0).normal(size=(200, 6))
     >>> old = new[:, :4] + 1.0
-    >>> aligner = BackwardCompatibleAligner().fit(new, old)
+    >>> rotation = OrthogonalAligner(lam=0, unit_scale=False)
+    >>> aligner = BackwardCompatibleAligner(rotation).fit(new, old)
     >>> aligner.transform(new).shape, aligner.n_extra_
     ((200, 6), 2)
     >>> bool(np.allclose(aligner.transform(new)[:, :4], old))
