@@ -22,8 +22,10 @@ help:  ## list the targets
 demo: $(VENV)/.plot  ## fit, compare, save and draw on the digits (a minute)
 	$(BIN)/python examples/quickstart.py
 
+# One process a core, each with one thread: the small tables of the tests gain nothing
+# from more, and waiting threads would starve the others.
 test: $(VENV)/.test  ## run the test suite
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 test-slow: $(VENV)/.test  ## run the long reproductions
 	$(BIN)/python -m pytest -m slow
