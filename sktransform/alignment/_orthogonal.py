@@ -14,7 +14,8 @@ from sktransform.alignment._fold_moments import FoldMoments
 from sktransform.alignment._orthogonal_fit import (
     AlignmentProblem,
     DialOptions,
-    multiplier_errors,
+    bounds_to_compare,
+    held_out_errors,
 )
 from sktransform.base import TorchTransformer
 from sktransform.exceptions import DegenerateDataWarning
@@ -425,20 +426,13 @@ class OrthogonalAligner(AffineAligner):
 
     def _choose(self, problem, folds):
         """Return the map of the setting that predicts held-out rows best."""
-        multipliers, errors = multiplier_errors(folds, self._options())
-        if errors is None:
-            self.lam_ = 0.0
-            return problem.certified(0.0)
-        best = int(errors.argmin())
-        path, start = [], None
-        for multiplier in multipliers:
-            start = problem.penalised(multiplier, start)
-            path.append(start)
-        # The first is the rotation, apart from rounding.
-        self.lam_path_ = np.array([0.0, *(fitted.residual for fitted in path[1:])])
-        self.cv_loss_ = errors.numpy()
-        self.lam_ = float(self.lam_path_[best])
-        return problem.certified(self.lam_, path[best])
+        lams = bounds_to_compare(problem)
+        errors = held_out_errors(folds, problem, lams)
+        self.lam_ = 0.0
+        if errors is not None:
+            self.lam_ = lams[int(errors.argmin())]
+            self.lam_path_, self.cv_loss_ = np.array(lams), errors.numpy()
+        return problem.certified(self.lam_)
 
     def _keep(self, runtime, moments, problem, fitted):
         """Set the attributes that describe the map."""
@@ -484,11 +478,7 @@ class OrthogonalAligner(AffineAligner):
         lams = np.sort(np.asarray(lams, dtype=float))
         if lams[0] < 0:
             raise ValueError(f"lams must not be negative, got {lams[0]}.")
-        maps, start = [], None
-        # From least squares on, each solution begins at the one before.
-        for lam in lams[::-1]:
-            start = problem.bounded(lam, start)
-            maps.insert(0, start)
+        maps = [*problem.path(lams[::-1])][::-1]
         variance = moments.covariance_y.trace()
         errors = [moments.mean_squared_error(m.matrix, m.intercept) for m in maps]
         return Bunch(

@@ -9,6 +9,9 @@ _ROUNDING = 1e-12
 # Newton's method on a convex function from above: as many steps always suffice.
 _MOST_STEPS = 60
 
+# Steps of Newton's method from close to a bound onto it.
+_MOST_MOVES = 4
+
 
 def orthogonality_residual(matrix):
     """Return how far a matrix is from having orthonormal rows, or columns.
@@ -59,6 +62,37 @@ def project_to_ball(matrix, radius):
     return (left * project_values(values, float(radius))) @ right
 
 
+def moved_to_bound(matrix, radius):
+    """Return a matrix near the bound moved onto it, without a decomposition.
+
+    The step is along the gradient of the distance, ``EW`` with the excess E of the Gram
+    matrix, which moves the singular values alone, as a projection does.
+
+    Parameters
+    ----------
+    matrix : Tensor of shape (n_inputs, n_outputs)
+        The matrix.
+
+    radius : float
+        The bound, positive.
+
+    Returns
+    -------
+    Tensor of shape (n_inputs, n_outputs)
+        A matrix whose distance is the bound, to rounding.
+    """
+    for _ in range(_MOST_MOVES):
+        excess = gram_excess(matrix)
+        residual = excess.norm().item()
+        if abs(residual - radius) <= 1e-12 * radius:
+            return matrix
+        is_wide = matrix.shape[0] <= matrix.shape[1]
+        pull = excess @ matrix if is_wide else matrix @ excess
+        length = (residual - radius) * residual / (2 * pull.square().sum().item())
+        matrix = matrix - length * pull
+    return project_to_ball(matrix, radius)
+
+
 def project_values(values, radius):
     """Return the nearest values t with ``sqrt(sum (t_i^2 - 1)^2) <= radius``.
 
@@ -79,9 +113,34 @@ def project_values(values, radius):
         return values
     if radius <= _ROUNDING:
         return torch.ones_like(values)
-    low, high, multiplier = 0.0, torch.inf, 1.0
+    return weighted_values(values, radius, torch.ones_like(values))[0]
+
+
+def weighted_values(values, radius, weights):
+    """Return values t of least ``sum w_i (t_i - s_i)^2`` that just keep a bound.
+
+    Parameters
+    ----------
+    values : Tensor of shape (n_values,)
+        Numbers s that do not keep the bound, not negative.
+
+    radius : float
+        Bound on ``sqrt(sum (t_i^2 - 1)^2)``, positive.
+
+    weights : Tensor of shape (n_values,)
+        Weights w, positive.
+
+    Returns
+    -------
+    moved : Tensor of shape (n_values,)
+        Values between the given ones and 1.
+
+    multiplier : float
+        Lagrange's multiplier of the squared bound.
+    """
+    low, high, multiplier = 0.0, torch.inf, weights.mean().item()
     for _ in range(_MOST_STEPS):
-        moved = _values_at(values, multiplier)
+        moved = _values_at(values, multiplier / weights)
         excess = moved.square() - 1
         residual = excess.norm().item()
         if abs(residual - radius) <= 1e-14 * radius:
@@ -91,8 +150,8 @@ def project_values(values, radius):
         else:
             high = multiplier
         # One over the residual is nearly linear in the multiplier.
-        rates = -2 * moved * excess / (1 + 2 * multiplier * (3 * moved.square() - 1))
-        rate = (2 * moved * excess * rates).sum().item() / residual
+        slopes = weights + 2 * multiplier * (3 * moved.square() - 1)
+        rate = -(2 * moved * excess).square().div(slopes).sum().item() / residual
         proposed = torch.inf
         if rate < 0:
             proposed = multiplier + (residual / radius - 1) * residual / -rate
@@ -101,10 +160,10 @@ def project_values(values, radius):
         if proposed in (low, high, multiplier):
             break
         multiplier = proposed
-    return moved
+    return moved, multiplier
 
 
-def _values_at(values, multiplier):
+def _values_at(values, multipliers):
     """Return the positive roots t of ``t - s + 2 m t (t^2 - 1) = 0``, one for each s.
 
     Each t is where ``(t - s)^2 + m (t^2 - 1)^2`` is least.
@@ -112,12 +171,12 @@ def _values_at(values, multiplier):
     moved = values.clamp_min(1)
     for _ in range(_MOST_STEPS):
         excess = moved.square() - 1
-        value = moved - values + 2 * multiplier * moved * excess
-        slope = 1 + 2 * multiplier * (3 * excess + 2)
+        value = moved - values + 2 * multipliers * moved * excess
+        slope = 1 + 2 * multipliers * (3 * excess + 2)
         step = value / slope.clamp_min(torch.finfo(values.dtype).tiny)
         moved = (moved - step).clamp_min(0)
         if (step.abs() <= 1e-16 * moved).all():
             break
     # At s = 0 Newton's quotient is 0/0 for the multiplier 1/2.
-    at_zero = max(0.0, 1 - 1 / (2 * multiplier)) ** 0.5 if multiplier > 0 else 0.0
-    return torch.where(values == 0, values.new_tensor(at_zero), moved)
+    at_zero = (1 - 1 / (2 * multipliers)).clamp_min(0).sqrt()
+    return torch.where(values == 0, at_zero, moved)

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from sktransform.alignment._orthogonal_ball import orthogonality_residual
 from sktransform.alignment._orthogonal_solver import DialProblem, DialSolution
 
-# Multipliers that folds choose from, in mean variances of an input, from a rotation to
-# least squares.
-_MULTIPLIERS = (torch.inf, 30, 10, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0)
+# Bounds that folds choose from: the lowest but 0 as a share of what is large, and the
+# factor that may lie between two.
+_LOWEST_SHARE, _LARGEST_FACTOR = 0.01, 1.6
 
 # Rounds in which a common factor and the map are fitted in turn.
 _MOST_ROUNDS = 30
@@ -61,9 +62,6 @@ class FittedDial:
     intercept : Tensor of shape (n_outputs,)
         Its constant part.
 
-    singular_values : Tensor of shape (min(rank, n_outputs),)
-        Of the bounded map, the largest first.
-
     factor : float
         The common factor, 1 if none was fitted.
 
@@ -73,14 +71,18 @@ class FittedDial:
 
     matrix: torch.Tensor
     intercept: torch.Tensor
-    singular_values: torch.Tensor
     factor: float
     solution: DialSolution
 
     @property
     def residual(self):
         """Distance of the bounded map from orthogonality."""
-        return (self.singular_values.square() - 1).norm().item()
+        return orthogonality_residual(self.solution.matrix).item()
+
+    @property
+    def singular_values(self):
+        """Singular values of the bounded map, the largest first."""
+        return torch.linalg.svdvals(self.solution.matrix)
 
 
 class AlignmentProblem:
@@ -93,9 +95,13 @@ class AlignmentProblem:
 
     options : DialOptions
         What is fitted.
+
+    near : AlignmentProblem, default=None
+        The same problem for nearly the same rows. Its rotation is a start where there
+        is no closed form.
     """
 
-    def __init__(self, moments, options):
+    def __init__(self, moments, options, near=None):
         self.options = options
         self.moments = moments if options.fit_intercept else _uncentred(moments)
         gram = self.moments.covariance_x
@@ -115,42 +121,54 @@ class AlignmentProblem:
         self._variances = values[-self.rank :]
         unit = self.unit_x * self.unit_y
         self._cross = self.basis.T @ self.moments.covariance_xy / unit
+        self._rotation = None
+        if near is not None and self.rank > self._cross.shape[1]:
+            self._rotation = self.basis.T @ near.basis @ near.problem.rotation
         self.problem = self._with_factor(1.0)
-        # A column of y that never varies leaves a choice too, but one without effect.
-        n_live = int((self.moments.yy.diagonal() > 0).sum())
-        self.is_unique = _rank(self._cross) >= min(self.rank, n_live)
 
     def _with_factor(self, factor):
         """Return the problem of the bounded map for a given common factor."""
         variances, cross = factor**2 * self._variances, factor * self._cross
         if self._penalty > 0:
             if self.options.to_rotation:
-                rotation = DialProblem(variances, cross).rotation
+                rotation = DialProblem(variances, cross, self._rotation).rotation
                 size = (variances[:, None] * rotation.square()).sum()
                 length = ((rotation * cross).sum() / size).clamp_min(1e-6)
                 cross = cross + self._penalty * length * rotation
             variances = variances + self._penalty
-        return DialProblem(variances, cross)
+        return DialProblem(variances, cross, self._rotation)
+
+    @property
+    def is_unique(self):
+        """Whether no other rotation is as good."""
+        # A column of y that never varies leaves a choice too, but one without effect.
+        n_live = int((self.moments.yy.diagonal() > 0).sum())
+        return _rank(self._cross) >= min(self.rank, n_live)
 
     @property
     def largest_residual(self):
         """Distance of least squares from orthogonality, on the inputs' range."""
         return self.problem.largest_residual
 
-    def bounded(self, lam, start=None):
+    def bounded(self, lam):
         """Return the fitted map for a bound, see :meth:`DialProblem.solve`."""
-        return self._fitted(lambda problem, begin: problem.solve(lam, begin), start)
+        return self._fitted(lambda problem, near: problem.solve(lam, near))
 
-    def certified(self, lam, start=None):
+    def path(self, lams):
+        """Yield fitted maps for falling bounds, see :meth:`DialProblem.path`."""
+        if not self.options.scale:
+            yield from map(self._in_units, self.problem.path(lams))
+            return
+        for lam in lams:
+            yield self.bounded(lam)
+
+    def certified(self, lam):
         """Return the fitted map for a bound, with its certificate.
 
         Parameters
         ----------
         lam : float
             The bound.
-
-        start : FittedDial, default=None
-            A map at a bound nearby.
 
         Returns
         -------
@@ -165,51 +183,36 @@ class AlignmentProblem:
         """
         certificates = []
 
-        def solve(problem, begin):
-            solution, is_certified = problem.solve_certified(lam, begin)
+        def solve(problem, near):
+            solution, is_certified = problem.solve_certified(lam, near)
             certificates.append((is_certified, problem.duality_gap(solution, lam)))
             return solution
 
-        fitted = self._fitted(solve, start)
+        fitted = self._fitted(solve)
         return fitted, *certificates[-1]
 
-    def penalised(self, multiplier, start=None):
-        """Return the fitted map for a multiplier in mean variances of an input.
-
-        A step from a start nearby suffices, and no bound has to be met: this is what
-        folds compare.
-        """
-        nu = multiplier * self.problem.mean_variance
-
-        def solve(problem, begin):
-            if begin is None or nu in (0, torch.inf):
-                matrix = problem.rotation
-            else:
-                matrix = begin.matrix
-            return problem.minimise(matrix, nu)
-
-        return self._fitted(solve, start)
-
-    def _fitted(self, solve, start=None):
+    def _fitted(self, solve):
         """Return the map that a solver finds, with a common factor if there is one."""
-        solution = solve(self.problem, start and start.solution)
+        solution = solve(self.problem, ())
         factor = 1.0
         if self.options.scale:
             for _ in range(_MOST_ROUNDS):
                 previous, factor = factor, self._best_factor(solution.matrix)
-                problem = self._with_factor(factor)
-                begin = solution if math.isfinite(solution.multiplier) else None
-                solution = solve(problem, begin)
+                solution = solve(self._with_factor(factor), [solution])
                 if abs(factor - previous) <= 1e-9 * factor:
                     break
+        return self._in_units(solution, factor)
+
+    def _in_units(self, solution, factor=1.0):
+        """Return a bounded map in the rows' own units."""
         matrix = factor * solution.matrix
         full = self.basis @ matrix
-        if self.options.complete_null:
-            full = full + self.null @ _unused_rows(matrix, self.null.shape[1], factor)
+        n_null = self.null.shape[1]
+        if self.options.complete_null and n_null:
+            full = full + self.null @ _unused_rows(matrix, n_null, factor)
         full = full * (self.unit_y / self.unit_x)
         intercept = self.moments.mean_y - self.moments.mean_x @ full
-        values = torch.linalg.svdvals(solution.matrix)
-        return FittedDial(full, intercept, values, factor, solution)
+        return FittedDial(full, intercept, factor, solution)
 
     def _best_factor(self, matrix):
         """Return the factor of least squared error for a bounded map."""
@@ -220,48 +223,70 @@ class AlignmentProblem:
         """Return the map onto the target's mean."""
         matrix = torch.zeros_like(self.moments.xy)
         solution = DialSolution(matrix, 0.0, 0)
-        values = matrix.new_zeros(min(matrix.shape))
-        return FittedDial(matrix, self.moments.mean_y, values, 1.0, solution)
+        return FittedDial(matrix, self.moments.mean_y, 1.0, solution)
 
 
-def multiplier_errors(folds, options):
-    """Return the held-out error of each multiplier on the grid.
+def bounds_to_compare(problem):
+    """Return settings of the dial, from a rotation to least squares.
+
+    Parameters
+    ----------
+    problem : AlignmentProblem
+        The problem of all rows.
+
+    Returns
+    -------
+    list of float
+        In rising order: 0, and then by equal factors. Least squares may be far from a
+        rotation by a few directions of tiny variance alone, so that the lowest is
+        measured by the distance of no map at all, if that is less.
+    """
+    largest = problem.largest_residual
+    lowest = _LOWEST_SHARE * min(largest, math.sqrt(min(problem.problem.cross.shape)))
+    if lowest <= 0:
+        return [0.0]
+    n_steps = math.ceil(math.log(largest / lowest) / math.log(_LARGEST_FACTOR))
+    factor = (largest / lowest) ** (1 / n_steps)
+    return [0.0, *(lowest * factor**step for step in range(n_steps)), largest]
+
+
+def held_out_errors(folds, problem, lams):
+    """Return the held-out error of bounds.
 
     Parameters
     ----------
     folds : FoldMoments
         Moments of folds.
 
-    options : DialOptions
-        What is fitted.
+    problem : AlignmentProblem
+        The problem of all rows.
+
+    lams : sequence of float
+        The bounds in rising order, the same in each fold.
 
     Returns
     -------
-    multipliers : list of float
-        In mean variances of an input, from a rotation to least squares.
-
-    errors : Tensor of shape (n_multipliers,) or None
+    Tensor of shape (n_lams,) or None
         Mean squared error on rows held out, as a share of the target's variance; None
         if there are too few rows to hold some out.
     """
-    multipliers = list(_MULTIPLIERS)
+    options = problem.options
     splits = [
-        (AlignmentProblem(others, options), fold) for others, fold in folds.splits()
+        (AlignmentProblem(others, options, problem), fold)
+        for others, fold in folds.splits()
     ]
     splits = [split for split in splits if not split[0].is_degenerate]
     if not splits:
-        return multipliers, None
-    errors = torch.zeros(len(multipliers), dtype=torch.float64)
-    for problem, fold in splits:
+        return None
+    errors = torch.zeros(len(lams), dtype=torch.float64)
+    for without, fold in splits:
         fold = fold if options.fit_intercept else _uncentred(fold)
-        start = None
-        for place, multiplier in enumerate(multipliers):
-            start = problem.penalised(multiplier, start)
-            error = fold.mean_squared_error(start.matrix, start.intercept)
-            errors[place] += (fold.weight * error).cpu()
+        for place, fitted in enumerate(without.path(lams[::-1])):
+            error = fold.mean_squared_error(fitted.matrix, fitted.intercept)
+            errors[-1 - place] += (fold.weight * error).cpu()
     weight = sum(fold.weight for _, fold in splits)
     variance = folds.total().covariance_y.trace()
-    return multipliers, errors / (weight * variance).cpu()
+    return errors / (weight * variance).cpu()
 
 
 def _uncentred(moments):

@@ -185,3 +185,50 @@ def ridge_solve(gram, target, penalty):
     regularised = gram.clone()
     regularised.diagonal().add_(penalty)
     return torch.cholesky_solve(target, torch.linalg.cholesky(regularised))
+
+
+def conjugate_gradients(operator, precondition, right, tolerance, most_steps):
+    """Solve a symmetric linear system, or follow it to where it is not convex.
+
+    Parameters
+    ----------
+    operator : callable
+        Takes a tensor of the shape of `right` to its image.
+
+    precondition : callable
+        Does nearly the opposite, and is positive definite.
+
+    right : Tensor
+        Right-hand side, of any shape; a tensor is one vector here.
+
+    tolerance : float
+        Share of the preconditioned norm of `right` at which to end.
+
+    most_steps : int
+        Most products with the operator.
+
+    Returns
+    -------
+    Tensor
+        The solution; if a direction of no positive curvature is met, what was found
+        until then, or the first direction itself.
+    """
+    solution = torch.zeros_like(right)
+    left_over = right.clone()
+    direction = precondition(left_over)
+    product = (left_over * direction).sum().item()
+    enough = tolerance**2 * product
+    for step in range(most_steps):
+        image = operator(direction)
+        curvature = (direction * image).sum().item()
+        if curvature <= 0:
+            return solution if step else direction
+        length = product / curvature
+        solution.add_(direction, alpha=length)
+        left_over.sub_(image, alpha=length)
+        scaled = precondition(left_over)
+        previous, product = product, (left_over * scaled).sum().item()
+        if product <= enough:
+            break
+        direction = scaled.add_(direction, alpha=product / previous)
+    return solution
