@@ -78,6 +78,11 @@ class AdapterModel:
         """Return matrix and constant part of the map of :meth:`inputs`."""
         return self.calibration.affine(self.ridge.total, self.ridge.matrix)
 
+    def regression(self):
+        """Return the same of the regression alone."""
+        total, matrix = self.ridge.total, self.ridge.matrix
+        return matrix, total.mean_y - total.mean_x @ matrix
+
     def fold_affines(self):
         """Return the same for the judges among the folds, learnt without the fold."""
         return [

@@ -263,6 +263,7 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
     def _keep(self, model, moments, report, affine=None):
         """Set the fitted attributes."""
         tensors = model.in_units_of_rows(*(affine or model.affine()))
+        regression = model.in_units_of_rows(*model.regression())
         state = {
             "coef_": tensors["matrix"].T,
             "intercept_": tensors["intercept"],
@@ -271,6 +272,7 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
             "kernel_coef_": None,
             "kernel_width_": None,
             "_inverse": {},
+            "_regression": _regression_arrays(regression),
         }
         if model.features is not None:
             reverse = self._reverse_model(moments)
@@ -302,22 +304,45 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
             Queries for the gallery, in the precision of X. A row has the same bits
             whatever rows come with it.
         """
-        check_is_fitted(self, "coef_")
+        return super().transform(X)
+
+    def regress(self, X):
+        """Map rows by the regression alone, as before calibration and polish.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Vectors of the new model.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_outputs)
+            The predictions of least squared error, in the precision of X: what
+            `transform` returns with ``calibrate=None``.
+        """
+        return self._mapped(X, "regression", self._regression_state)
+
+    def _map_state(self):
+        state = super()._map_state()
         if self.landmarks_ is None:
-            return super().transform(X)
-        X = self._validate_rows(X, reset=False)
-        runtime = self._runtime(X)
-        state = {
-            "coef": self.coef_,
-            "intercept": self.intercept_,
+            return state
+        return {
+            **state,
             "landmarks": self.landmarks_,
             "kernel_coef": self.kernel_coef_,
             "width": self.kernel_width_,
         }
+
+    def _regression_state(self):
+        """Return the fitted arrays of the regression, by the module's names."""
+        return {**self._map_state(), **self._regression}
+
+    def _built(self, runtime, state):
+        if self.landmarks_ is None:
+            return super()._built(runtime, state)
         # Kernels of neighbouring landmarks cancel, which takes double precision.
         double = replace(runtime, dtype=torch.float64)
-        module = double.module(GaussianKernelMap, state)
-        return runtime.map(lambda rows: module(rows.to(torch.float64)), X)
+        return double.module(GaussianKernelMap, state)
 
     def inverse_transform(self, X):
         """Map rows of the old model's space back into that of the new one.
@@ -350,6 +375,14 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         """
         check_is_fitted(self, "report_")
         return report_text(self.report_)
+
+
+def _regression_arrays(tensors):
+    """Return the arrays of a map that differ from those of another calibration."""
+    state = {"coef": tensors["matrix"].T, "intercept": tensors["intercept"]}
+    if "kernel_matrix" in tensors:
+        state["kernel_coef"] = tensors["kernel_matrix"].T
+    return _arrays(state)
 
 
 def _arrays(state):
