@@ -7,7 +7,8 @@ from sklearn.utils import check_array
 from sktransform.inspection._palette import class_style
 from sktransform.inspection._tools import check_method, to_array
 
-_CURVES = {"gallery": "-", "queries, regression": "--", "queries, matched": "-."}
+# Variances of single axes jump: of what jumps no dash could be told from another.
+_CURVES = {"gallery": "--", "queries, regression": "-", "queries, matched": "-"}
 
 
 class CovarianceMatchDisplay:
@@ -102,7 +103,7 @@ class CovarianceMatchDisplay:
         self.ratios_ = self._draw(self.axes_[1], ratios)[1:]
         self.axes_[0].set_yscale("log")
         self.axes_[0].set_ylabel("share of the gallery's variance")
-        self.axes_[1].set_ylabel("variance over the gallery's")
+        self.axes_[1].set_ylabel("ratio to the gallery's variance")
         self.axes_[1].set_ylim(bottom=0)
         self.axes_[0].legend(fontsize="small")
         return self
@@ -115,9 +116,8 @@ class CovarianceMatchDisplay:
             if name in curves:
                 places = np.arange(1, len(curves[name]) + 1)
                 color = class_style(index)[0]
-                lines += ax.plot(
-                    places, curves[name], color=color, linestyle=style, label=name
-                )
+                look = {"color": color, "linestyle": style, "linewidth": 1}
+                lines += ax.plot(places, curves[name], label=name, **look)
         return lines
 
     @classmethod

@@ -94,19 +94,28 @@ class LambdaPathDisplay:
             self.retrieval_ = self._draw(
                 axes[1], len(self.losses), self.retrieval, retrieval_name
             )
-            axes[1].set_ylabel(retrieval_name)
+            color = self.retrieval_.get_color()
+            axes[1].set_ylabel(retrieval_name, color=color)
+            axes[1].tick_params(axis="y", colors=color)
         if self.chosen is not None:
             self.chosen_ = ax.axvline(
                 self.chosen, color="0.3", linestyle="--", label="chosen"
             )
-        # 0 is the rotation and belongs into the picture.
-        positive = self.lams[self.lams > 0]
-        ax.set_xscale("symlog", linthresh=positive.min() if len(positive) else 1)
+        # 0 is the rotation and belongs into the picture. The axis is linear up to a
+        # power of ten, so that no other tick comes near it.
+        least = self.lams[self.lams > 0].min(initial=self.lams.max(initial=0) or 1)
+        ax.set_xscale("symlog", linthresh=10 ** np.ceil(np.log10(least)))
         ax.set_xlim(left=0)
         ax.set_xlabel(r"bound $\lambda$ (0: rotation)")
         ax.set_ylabel("loss, share of the target's variance")
         handles = [*self.losses_, self.retrieval_, self.chosen_]
-        ax.legend(handles=[h for h in handles if h is not None], fontsize="small")
+        ax.legend(
+            handles=[handle for handle in handles if handle is not None],
+            fontsize="small",
+            loc="lower center",
+            bbox_to_anchor=(0.5, 1),  # above the axes, where no curve is
+            ncols=3,
+        )
         self.axes_ = np.array(axes, dtype=object)
         return self
 

@@ -69,7 +69,7 @@ def test_positions_are_those_of_the_principal_axes(rows):
 def test_arrows_can_be_left_out(rows):
     display = ResidualMapDisplay.from_predictions(rows, rows + 1, n_arrows=0)
     assert display.arrows_ is None
-    assert len(ResidualMapDisplay.from_predictions(rows, rows).arrows_.X) == 60
+    assert len(ResidualMapDisplay.from_predictions(rows, rows).arrows_.X) == 40
 
 
 def test_path_is_sorted_with_its_curves():
