@@ -13,10 +13,13 @@ from sktransform.alignment._adapter_fit import adapter_model, linear_model
 from sktransform.alignment._adapter_report import adapter_report, report_text
 from sktransform.alignment._adapter_stream import StreamedAdapter, swapped_folds
 from sktransform.alignment._affine import AffineAligner
+from sktransform.alignment._fold_moments import FoldMoments
 from sktransform.base import TorchTransformer
+from sktransform.nn._affine import AffineMap
 from sktransform.nn._nystroem import GaussianKernelMap
 from sktransform.runtime._callbacks import FitProgress
-from sktransform.runtime._runtime import Runtime
+from sktransform.runtime._kept import built_once
+from sktransform.runtime._runtime import QUERY_ROWS, Runtime
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 
 
@@ -271,24 +274,15 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
             "landmarks_": None,
             "kernel_coef_": None,
             "kernel_width_": None,
-            "_inverse": {},
             "_regression": _regression_arrays(regression),
         }
         if model.features is not None:
-            reverse = self._reverse_model(moments)
-            matrix, intercept = reverse.affine()
             state["landmarks_"] = tensors["landmarks"]
             state["kernel_coef_"] = tensors["kernel_matrix"].T
             state["kernel_width_"] = model.features.width
-            state["_inverse"] = _arrays({"coef": matrix.T, "intercept": intercept})
         vars(self).update(_arrays(state))
         self.moments_ = Runtime.state(moments.tensors())
         self.report_ = report
-
-    def _reverse_model(self, moments):
-        """Return the plain regression of X on y."""
-        params = {**self.get_params(deep=False), "calibrate": None, "ridge": "auto"}
-        return linear_model(swapped_folds(moments), params)
 
     def transform(self, X):
         """Map query vectors of the new model into the space of the old one.
@@ -363,7 +357,18 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         if self.landmarks_ is None:
             return super().inverse_transform(X)
         X = self._validate_outputs(X)
-        return self._apply(X, self._inverse["coef"], self._inverse["intercept"])
+        runtime = self._runtime(X)
+
+        def build():
+            state = {name: runtime.tensor(a) for name, a in self.moments_.items()}
+            moments = swapped_folds(FoldMoments.from_state(state))
+            params = {**self.get_params(deep=False), "calibrate": None, "ridge": "auto"}
+            matrix, intercept = linear_model(moments, params).affine()
+            state = {"coef": matrix.T, "intercept": intercept}
+            return runtime.module(AffineMap, state)
+
+        way_back = built_once(self, "inverse", runtime, self.moments_, build)
+        return runtime.map(way_back, X, QUERY_ROWS)
 
     def report(self):
         """Say in words what was chosen, and what to expect of searches.
