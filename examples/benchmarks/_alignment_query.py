@@ -9,15 +9,18 @@ from _alignment_methods import OURS
 from _report import figure, grouped, table
 
 N_QUERIES, N_PAIRS = 2000, 300
+PRECISIONS = {"double": np.float64, "single": np.float32}
 
 
-def _bare_product(coef, intercept):
-    matrix = coef.T.copy()
+def _bare_product(adapter, dtype):
+    """Return the map without validation: two arrays and NumPy."""
+    matrix = np.ascontiguousarray(adapter.coef_.T, dtype=dtype)
+    intercept = adapter.intercept_.astype(dtype)
     return lambda row: row @ matrix + intercept
 
 
-def _torch_module(module):
-    """Return a function from array to array that holds the module's tensors itself."""
+def _served_module(module):
+    """Return a function from array to array that goes through a torch module."""
     import torch
 
     def transform(row):
@@ -27,35 +30,45 @@ def _torch_module(module):
     return transform
 
 
-def _modules(coef, intercept):
-    """Return name -> transform for what is faster than an estimator can be."""
+def _bare_transforms(adapter):
+    """Return name -> function of a precision for what an estimator's checks leave."""
     import torch
 
-    from sktransform.nn._affine import AffineMap
+    def module(dtype):
+        return adapter.torch_module(getattr(torch, np.dtype(dtype).name))
 
-    linear = torch.nn.Linear(*coef.T.shape, dtype=torch.float64)
-    state = {"weight": torch.from_numpy(coef), "bias": torch.from_numpy(intercept)}
-    linear.load_state_dict(state)
-    ours = AffineMap(torch.from_numpy(coef), torch.from_numpy(intercept))
+    def linear(dtype):
+        ours = module(dtype)
+        made = torch.nn.Linear(*adapter.coef_.T.shape).to(ours.coef.dtype)
+        made.load_state_dict({"weight": ours.coef, "bias": ours.intercept})
+        return _served_module(made)
+
     return {
-        "bare NumPy product": _bare_product(coef, intercept),
-        "torch.nn.Linear": _torch_module(linear),
-        "our torch module": _torch_module(ours),
+        "bare NumPy product": lambda dtype: _bare_product(adapter, dtype),
+        "torch.nn.Linear": linear,
+        "torch_module() of the adapter": lambda dtype: _served_module(module(dtype)),
     }
 
 
 def _transforms(rows, left_out):
-    """Return name -> transform of one row, as an array of shape (1, n_features)."""
+    """Return name -> function of a precision that returns the transform of one row."""
     from sklearn.linear_model import Ridge
 
-    made = {"scikit-learn Ridge": Ridge().fit(rows.X, rows.Y).predict}
+    from sktransform.alignment import BackwardCompatibleAligner, EmbeddingAdapter
+
+    def whatever(transform):
+        return lambda dtype: transform
+
+    made = {"scikit-learn Ridge": whatever(Ridge().fit(rows.X, rows.Y).predict)}
     for name, method in OURS.items():
         if method.reason_absent:
             left_out.append(f"{name}: {method.reason_absent}")
         else:
-            made[name] = method.fit(rows.X, rows.Y, 0)
-    coef = np.linalg.lstsq(rows.X, rows.Y)[0].T.copy()
-    return made | _modules(coef, rows.Y.mean(axis=0))
+            made[name] = whatever(method.fit(rows.X, rows.Y, 0))
+    staged = BackwardCompatibleAligner().fit(rows.X, rows.Y)
+    made["ours, backward compatible"] = whatever(staged.transform)
+    adapter = EmbeddingAdapter(features="linear").fit(rows.X, rows.Y)
+    return made | _bare_transforms(adapter)
 
 
 def microseconds(transform, X):
@@ -74,18 +87,23 @@ def records(arguments, left_out):
     rows = split(pair, arguments.data, N_PAIRS, 0)
     X = np.resize(rows.X_new, (N_QUERIES, rows.X.shape[1]))
     for name, transform in _transforms(rows, left_out).items():
-        taken = microseconds(transform, X)
-        yield {"data": pair, "method": name, "one_row_us": taken, "errors": {}}
+        record = {"data": pair, "method": name, "errors": {}}
+        for precision, dtype in PRECISIONS.items():
+            taken = microseconds(transform(dtype), X.astype(dtype))
+            record[f"one_row_{precision}_us"] = taken
+        yield record
 
 
 def describe(record):
     """Return a record in a line."""
-    taken = figure(record["one_row_us"], ".1f")
-    return "{data}, {method}: {taken} microseconds a row".format(**record, taken=taken)
+    taken = [figure(record[f"one_row_{name}_us"], ".1f") for name in PRECISIONS]
+    return "{data}, {method}: {} and {} microseconds a row".format(*taken, **record)
 
 
 def tables(found):
     """Return title -> table."""
     names = ("data", "method")
-    columns = [("microseconds", "one_row_us", ".1f")]
+    columns = [
+        (f"microseconds, {name}", f"one_row_{name}_us", ".1f") for name in PRECISIONS
+    ]
     return {"One query": table(grouped(found, names), names, columns)}

@@ -2,9 +2,11 @@
 """From pairs of rows to the map of an embedding adapter."""
 
 from dataclasses import dataclass
+from functools import reduce
+from typing import NamedTuple
 
 from sktransform.alignment._covariance_matching import Calibration, calibrations
-from sktransform.alignment._fold_moments import hashed_sample
+from sktransform.alignment._fold_moments import FoldMoments, hashed_sample
 from sktransform.alignment._nystroem import NystroemFeatures
 from sktransform.alignment._ridge_folds import (
     PENALTIES,
@@ -14,6 +16,7 @@ from sktransform.alignment._ridge_folds import (
     mean_variance,
     scaled,
 )
+from sktransform.runtime._moments import PairMoments
 
 # Kernels are tried from so many different rows on, and taken for such a gain.
 _KERNEL_ROWS = 200
@@ -26,6 +29,19 @@ _SEARCH_PENALTIES = PENALTIES[::2]
 
 _BANDWIDTHS = (1.2, 0.6, 3.0)
 _KERNEL_WEIGHTS = (3.0, 0.3)
+
+
+class Kernels(NamedTuple):
+    """Kernels that were chosen, their weight, and what they save.
+
+    The gain is a share of the linear regression's held-out error, nan without folds;
+    the moments are those of the rows' features, if the search looked at all rows.
+    """
+
+    features: NystroemFeatures
+    weight: float
+    gain: float
+    moments: FoldMoments | None
 
 
 @dataclass(frozen=True)
@@ -77,6 +93,11 @@ class AdapterModel:
     def affine(self):
         """Return matrix and constant part of the map of :meth:`inputs`."""
         return self.calibration.affine(self.ridge.total, self.ridge.matrix)
+
+    def regression(self):
+        """Return the same of the regression alone."""
+        total, matrix = self.ridge.total, self.ridge.matrix
+        return matrix, total.mean_y - total.mean_x @ matrix
 
     def fold_affines(self):
         """Return the same for the judges among the folds, learnt without the fold."""
@@ -164,9 +185,10 @@ def adapter_model(rows, moments, settings):
     gain = None
     if is_forced or _may_have_kernels(rows, settings):
         landmarks = rows.X[hashed_sample(rows.X, settings["n_landmarks"])]
-        features, kernel_weight, gain = _search_kernels(rows, landmarks)
+        kernels = _search_kernels(rows, moments, landmarks)
+        gain = kernels.gain
         if is_forced or gain > _KERNEL_GAIN:
-            return _kernel_model(rows, features, kernel_weight, gain, settings)
+            return _kernel_model(rows, moments, kernels, settings)
     return linear_model(moments, settings, gain)
 
 
@@ -177,37 +199,37 @@ def _may_have_kernels(rows, settings):
     return len(hashed_sample(rows.X, _KERNEL_ROWS)) == _KERNEL_ROWS
 
 
-def _search_kernels(rows, landmarks):
-    """Return the kernels of least held-out error.
+def _search_kernels(rows, moments, landmarks):
+    """Return the kernels of least held-out error: bandwidth first, then weight.
 
     Parameters
     ----------
     rows : PairRows
         The rows.
 
+    moments : FoldMoments
+        Their moments.
+
     landmarks : Tensor of shape (n_landmarks, n_inputs)
         Centres of the kernels.
 
     Returns
     -------
-    features : NystroemFeatures
-        The features, whose bandwidth was chosen first.
-
-    kernel_weight : float
-        The weight of the kernels, chosen then.
-
-    gain : float
-        Share of the linear regression's error that they save; nan without folds.
+    Kernels
+        The kernels.
     """
-    rows = rows.take(hashed_sample(rows.X, _SEARCH_ROWS, copies=True))
-    moments = rows.moments()
+    searched = hashed_sample(rows.X, _SEARCH_ROWS, copies=True)
+    is_whole = len(searched) == len(rows.X)
+    if not is_whole:
+        rows = rows.take(searched)
+        moments = rows.moments()
     total = moments.total()
     linear_error = _search_error(moments, mean_variance(total))
     first, *other_weights = _KERNEL_WEIGHTS
     trials = []
     for bandwidth in _BANDWIDTHS:
         features = NystroemFeatures.of(total, landmarks, bandwidth)
-        kernel_moments = features.fold_moments(rows)
+        kernel_moments = features.fold_moments(rows, moments)
         error = _kernel_error(kernel_moments, features, first)
         trials.append((error, features, kernel_moments))
     error, features, kernel_moments = min(trials, key=lambda trial: trial[0])
@@ -215,7 +237,8 @@ def _search_kernels(rows, landmarks):
     for weight in other_weights:
         errors[weight] = _kernel_error(kernel_moments, features, weight)
     weight = min(errors, key=errors.get)
-    return features, weight, 1 - errors[weight] / linear_error
+    gain = 1 - errors[weight] / linear_error
+    return Kernels(features, weight, gain, kernel_moments if is_whole else None)
 
 
 def _kernel_error(moments, features, kernel_weight):
@@ -242,28 +265,38 @@ def _search_error(moments, unit, scale=None):
     float
         The error, by few folds and penalties; nan without folds.
     """
-    total, splits = moments.total(), moments.splits()[:_SEARCH_FOLDS]
-    if not splits:
+    filled = [fold for fold in moments.folds if fold.weight > 0]
+    if len(filled) < 2:
         return float("nan")
     if scale is not None:
-        splits = [tuple(scaled(part, scale) for part in split) for split in splits]
+        filled = [scaled(fold, scale) for fold in filled]
+    # Not all splits: merging large moments takes as long as their use.
+    judges, rest = filled[:_SEARCH_FOLDS], filled[_SEARCH_FOLDS:]
+    splits = [
+        (reduce(PairMoments.merge, rest, own), fold)
+        for own, fold in (judges, judges[::-1])
+    ]
+    total = splits[0][0].merge(judges[1])
     paths = [(RidgePath.of(others), fold) for others, fold in splits]
     penalties = _SEARCH_PENALTIES.to(total.xx.device) * unit
     return held_out_errors(total, paths, penalties).min().item()
 
 
-def _kernel_model(rows, features, kernel_weight, gain, settings):
+def _kernel_model(rows, moments, kernels, settings):
     """Return the adapter with these kernels, see :func:`adapter_model`."""
-    moments = features.fold_moments(rows)
-    scale = features.scale(kernel_weight)
-    splits = [
-        tuple(scaled(part, scale) for part in split) for split in moments.splits()
-    ]
-    total = scaled(moments.total(), scale)
+    features, scale = kernels.features, kernels.features.scale(kernels.weight)
+    kernel_moments = kernels.moments or features.fold_moments(rows, moments)
+    folds = (scaled(fold, scale) for fold in kernel_moments.folds)
+    kernel_moments = FoldMoments(tuple(folds))
+    total = kernel_moments.total()
     penalties = _penalties(settings, total.xx.new_tensor(1 / features.n_inputs))
-    ridge = RidgeFolds.of(total, splits, penalties)
+    ridge = RidgeFolds.of(total, kernel_moments.splits(), penalties)
     return AdapterModel(
-        ridge, *_calibrations(ridge, settings), features, kernel_weight, gain
+        ridge,
+        *_calibrations(ridge, settings),
+        features,
+        kernels.weight,
+        kernels.gain,
     )
 
 

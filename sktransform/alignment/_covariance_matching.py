@@ -13,6 +13,9 @@ _FLOOR = 1e-6
 # From this stretch on, shrinkage grows with it.
 _GREAT_STRETCH = 1.1
 
+# Folds on which the stretch is seen before the shrinkage is settled.
+_PILOTS = 2
+
 # Folds without which nothing can be held out twice.
 _FEWEST_FOLDS = 3
 
@@ -178,12 +181,12 @@ def calibrations(ridge, metric, shrinkage):
     def matched(covariance):
         return matching_map(covariance, wanted, shrinkage, root)
 
-    nested = [matched(part) for part in predicted]
-    stretch, hub = stretch_and_hub(ridge, nested)
+    pilots = [matched(part) for part in predicted[:_PILOTS]]
+    stretch, _ = stretch_and_hub(ridge, pilots)
     if stretch > _GREAT_STRETCH:
-        shrinkage = min(1.0, shrinkage * stretch)
-        nested = [matched(part) for part in predicted]
-        stretch, hub = stretch_and_hub(ridge, nested)
+        shrinkage, pilots = min(1.0, shrinkage * stretch), []
+    nested = pilots + [matched(part) for part in predicted[len(pilots) :]]
+    stretch, hub = stretch_and_hub(ridge, nested)
     matching = matched(ridge.predicted_covariance())
     return Calibration(matching / stretch, hub, metric), [
         Calibration(held_out / stretch, hub, metric) for held_out in nested
@@ -204,7 +207,8 @@ def stretch_and_hub(ridge, nested):
         The regression.
 
     nested : list of Tensor of shape (n_outputs, n_outputs)
-        For each judge a matching map in which the fold has no part.
+        For each judge, or the first of them, a matching map in which the fold has no
+        part.
 
     Returns
     -------
@@ -216,9 +220,9 @@ def stretch_and_hub(ridge, nested):
         judges' target and K that between it and the predictions, of the right length;
         at least .1 and at most 1.
     """
-    wanted, scatter = ridge.total.covariance_y, ridge.judges_scatter()
+    wanted, scatter = ridge.total.covariance_y, ridge.judges_scatter(len(nested))
     squares = cross = 0
-    for matching, fold_map in zip(nested, ridge.judges, strict=True):
+    for matching, fold_map in zip(nested, ridge.judges[: len(nested)], strict=True):
         squares = squares + (matching * (fold_map.predicted @ matching)).sum()
         cross = cross + (matching * (fold_map.cross @ wanted)).sum()
     if squares <= 0 or scatter.trace() <= 0:

@@ -13,10 +13,13 @@ from sktransform.alignment._adapter_fit import adapter_model, linear_model
 from sktransform.alignment._adapter_report import adapter_report, report_text
 from sktransform.alignment._adapter_stream import StreamedAdapter, swapped_folds
 from sktransform.alignment._affine import AffineAligner
+from sktransform.alignment._fold_moments import FoldMoments
 from sktransform.base import TorchTransformer
+from sktransform.nn._affine import AffineMap
 from sktransform.nn._nystroem import GaussianKernelMap
 from sktransform.runtime._callbacks import FitProgress
-from sktransform.runtime._runtime import Runtime
+from sktransform.runtime._kept import built_once
+from sktransform.runtime._runtime import QUERY_ROWS, Runtime
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 
 
@@ -263,6 +266,7 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
     def _keep(self, model, moments, report, affine=None):
         """Set the fitted attributes."""
         tensors = model.in_units_of_rows(*(affine or model.affine()))
+        regression = model.in_units_of_rows(*model.regression())
         state = {
             "coef_": tensors["matrix"].T,
             "intercept_": tensors["intercept"],
@@ -270,23 +274,15 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
             "landmarks_": None,
             "kernel_coef_": None,
             "kernel_width_": None,
-            "_inverse": {},
+            "_regression": _regression_arrays(regression),
         }
         if model.features is not None:
-            reverse = self._reverse_model(moments)
-            matrix, intercept = reverse.affine()
             state["landmarks_"] = tensors["landmarks"]
             state["kernel_coef_"] = tensors["kernel_matrix"].T
             state["kernel_width_"] = model.features.width
-            state["_inverse"] = _arrays({"coef": matrix.T, "intercept": intercept})
         vars(self).update(_arrays(state))
         self.moments_ = Runtime.state(moments.tensors())
         self.report_ = report
-
-    def _reverse_model(self, moments):
-        """Return the plain regression of X on y."""
-        params = {**self.get_params(deep=False), "calibrate": None, "ridge": "auto"}
-        return linear_model(swapped_folds(moments), params)
 
     def transform(self, X):
         """Map query vectors of the new model into the space of the old one.
@@ -302,22 +298,45 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
             Queries for the gallery, in the precision of X. A row has the same bits
             whatever rows come with it.
         """
-        check_is_fitted(self, "coef_")
+        return super().transform(X)
+
+    def regress(self, X):
+        """Map rows by the regression alone, as before calibration and polish.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Vectors of the new model.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_outputs)
+            The predictions of least squared error, in the precision of X: what
+            `transform` returns with ``calibrate=None``.
+        """
+        return self._mapped(X, "regression", self._regression_state)
+
+    def _map_state(self):
+        state = super()._map_state()
         if self.landmarks_ is None:
-            return super().transform(X)
-        X = self._validate_rows(X, reset=False)
-        runtime = self._runtime(X)
-        state = {
-            "coef": self.coef_,
-            "intercept": self.intercept_,
+            return state
+        return {
+            **state,
             "landmarks": self.landmarks_,
             "kernel_coef": self.kernel_coef_,
             "width": self.kernel_width_,
         }
+
+    def _regression_state(self):
+        """Return the fitted arrays of the regression, by the module's names."""
+        return {**self._map_state(), **self._regression}
+
+    def _built(self, runtime, state):
+        if self.landmarks_ is None:
+            return super()._built(runtime, state)
         # Kernels of neighbouring landmarks cancel, which takes double precision.
         double = replace(runtime, dtype=torch.float64)
-        module = double.module(GaussianKernelMap, state)
-        return runtime.map(lambda rows: module(rows.to(torch.float64)), X)
+        return double.module(GaussianKernelMap, state)
 
     def inverse_transform(self, X):
         """Map rows of the old model's space back into that of the new one.
@@ -338,7 +357,18 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         if self.landmarks_ is None:
             return super().inverse_transform(X)
         X = self._validate_outputs(X)
-        return self._apply(X, self._inverse["coef"], self._inverse["intercept"])
+        runtime = self._runtime(X)
+
+        def build():
+            state = {name: runtime.tensor(a) for name, a in self.moments_.items()}
+            moments = swapped_folds(FoldMoments.from_state(state))
+            params = {**self.get_params(deep=False), "calibrate": None, "ridge": "auto"}
+            matrix, intercept = linear_model(moments, params).affine()
+            state = {"coef": matrix.T, "intercept": intercept}
+            return runtime.module(AffineMap, state)
+
+        way_back = built_once(self, "inverse", runtime, self.moments_, build)
+        return runtime.map(way_back, X, QUERY_ROWS)
 
     def report(self):
         """Say in words what was chosen, and what to expect of searches.
@@ -350,6 +380,14 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         """
         check_is_fitted(self, "report_")
         return report_text(self.report_)
+
+
+def _regression_arrays(tensors):
+    """Return the arrays of a map that differ from those of another calibration."""
+    state = {"coef": tensors["matrix"].T, "intercept": tensors["intercept"]}
+    if "kernel_matrix" in tensors:
+        state["kernel_coef"] = tensors["kernel_matrix"].T
+    return _arrays(state)
 
 
 def _arrays(state):

@@ -25,7 +25,10 @@ from sktransform.alignment._ridge_folds import PENALTIES, RidgeFolds, mean_varia
 from sktransform.base import AlignerMixin, TorchTransformer
 from sktransform.nn._affine import AffineMap
 from sktransform.nn._gaussian_weighted import GaussianWeightedMap, gaussian_weights
+from sktransform.nn._prepared import PreparedMap
 from sktransform.runtime._callbacks import FitProgress
+from sktransform.runtime._kept import built_once
+from sktransform.runtime._runtime import QUERY_ROWS
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 
 # Penalties of the charts that "auto" tries, the global map first.
@@ -326,8 +329,17 @@ class GaussianWeightedAligner(
             Their images, in the precision of X. A row has the same bits whatever rows
             come with it.
         """
-        X, runtime, affine, change = self._parts(X)
-        return runtime.map(lambda rows: affine(rows) + change(rows), X)
+        X, runtime = self._checked(X)
+        state = {**self.map_, "coef": self.global_coef_}
+        state["intercept"] = self.global_intercept_
+
+        def build():
+            affine, change = self._parts(runtime)
+            prepared = PreparedMap(change)
+            return lambda rows: affine(rows) + prepared(rows)
+
+        whole = built_once(self, "map", runtime, state, build)
+        return runtime.map(whole, X, QUERY_ROWS)
 
     def jacobian(self, X):
         """Return the exact derivative of the map at rows.
@@ -342,7 +354,8 @@ class GaussianWeightedAligner(
         ndarray or Tensor of shape (n_samples, n_outputs, n_features)
             How each column of the image changes with each feature.
         """
-        X, runtime, affine, change = self._parts(X)
+        X, runtime = self._checked(X)
+        affine, change = self._parts(runtime)
         return runtime.map(lambda rows: affine.coef + change.jacobian(rows), X)
 
     def chart_weights(self, X):
@@ -358,17 +371,20 @@ class GaussianWeightedAligner(
         ndarray or Tensor of shape (n_samples, n_charts)
             The weights, which sum to 1 in each row.
         """
-        X, runtime, _, change = self._parts(X)
-        return runtime.map(change.weights, X)
+        X, runtime = self._checked(X)
+        return runtime.map(self._parts(runtime)[1].weights, X)
 
-    def _parts(self, X):
-        """Return validated rows, their runtime, and the map's two summands."""
+    def _checked(self, X):
+        """Return validated rows of a fitted estimator and their runtime."""
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
-        runtime = self._runtime(X)
+        return X, self._runtime(X)
+
+    def _parts(self, runtime):
+        """Return the map's two summands as modules."""
         state = {"coef": self.global_coef_, "intercept": self.global_intercept_}
         affine = runtime.module(AffineMap, state)
-        return X, runtime, affine, runtime.module(GaussianWeightedMap, self.map_)
+        return affine, runtime.module(GaussianWeightedMap, self.map_)
 
     @property
     def centers_(self):

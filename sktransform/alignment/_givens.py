@@ -16,7 +16,9 @@ from sktransform.alignment._givens_angles import (
 from sktransform.base import AlignerMixin, TorchTransformer
 from sktransform.nn._givens import GivensRotation
 from sktransform.runtime._callbacks import FitProgress
+from sktransform.runtime._kept import built_once
 from sktransform.runtime._moments import PairMoments
+from sktransform.runtime._runtime import QUERY_ROWS
 from sktransform.utils._sklearn import Interval, fit_context
 
 # A standard deviation below this share of the mean is rounding.
@@ -229,16 +231,23 @@ class GivensAligner(AlignerMixin, ClassNamePrefixFeaturesOutMixin, TorchTransfor
     def _turned(self, X, direction, origin, target, scale):
         """Return rows, turned about their mean, scaled and moved to another mean."""
         runtime = self._runtime(X)
-        module = runtime.module(GivensRotation, {"angles": self.angles_})
+        state = {"angles": self.angles_}
+
+        def build():
+            return runtime.module(GivensRotation, state)
+
+        module = built_once(self, "rotation", runtime, state, build)
         turn = getattr(module, direction)
         origin, target = runtime.tensors(origin, target, dtype=runtime.dtype)
         missing = self.angles_.shape[1] + 1 - len(origin)
 
         def moved(rows):
-            rows = torch.nn.functional.pad(rows - origin, (0, missing))
-            return scale * turn(rows)[:, : len(target)] + target
+            rows = rows - origin
+            if missing:
+                rows = torch.nn.functional.pad(rows, (0, missing))
+            return torch.add(target, turn(rows)[:, : len(target)], alpha=scale)
 
-        return runtime.map(moved, X)
+        return runtime.map(moved, X, QUERY_ROWS)
 
     @property
     def coef_(self):

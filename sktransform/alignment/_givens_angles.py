@@ -184,4 +184,4 @@ def givens_rotation(angles):
         angles, dtype=np.float64, ensure_min_features=0, input_name="angles"
     )
     identity = torch.eye(turns.shape[1] + 1, dtype=torch.float64)
-    return GivensRotation(torch.from_numpy(turns))(identity).numpy()
+    return GivensRotation(torch.tensor(turns))(identity).numpy()

@@ -2,11 +2,11 @@
 """Features beside the rows themselves: Gaussian kernels at landmarks, whitened."""
 
 from dataclasses import dataclass
-from functools import reduce
 
 import torch
 
 from sktransform.alignment._fold_moments import FoldMoments
+from sktransform.runtime._moments import PairMoments
 from sktransform.runtime._nearest import squared_distances
 
 # Eigenvalues of the landmarks' kernel below this share of the largest are dropped.
@@ -96,9 +96,12 @@ class NystroemFeatures:
 
     def __call__(self, X):
         """Return the features of rows, shape (n_rows, n_inputs + n_kernels)."""
-        centred = X - self.mean
-        kernel = gaussian_kernel(centred, self.landmarks - self.mean, self.width)
-        return torch.cat([centred / self.unit, kernel @ self.whitening], dim=1)
+        return torch.cat([(X - self.mean) / self.unit, self.kernels(X)], dim=1)
+
+    def kernels(self, X):
+        """Return those features of rows that are kernels, shape (n_rows, n_kernels)."""
+        landmarks = self.landmarks - self.mean
+        return gaussian_kernel(X - self.mean, landmarks, self.width) @ self.whitening
 
     def scale(self, kernel_weight):
         """Return the factor of each feature that gives the kernels their weight."""
@@ -107,7 +110,7 @@ class NystroemFeatures:
         scale[self.n_inputs :] = kernel_weight**0.5
         return scale
 
-    def fold_moments(self, rows):
+    def fold_moments(self, rows, moments):
         """Return the moments of features and targets, fold by fold.
 
         Parameters
@@ -115,15 +118,53 @@ class NystroemFeatures:
         rows : PairRows
             Rows of both views.
 
+        moments : FoldMoments
+            Their moments. Only what kernels add is computed: it is less than half.
+
         Returns
         -------
         FoldMoments
             The moments; the features of all rows are never held at once.
         """
+        n_kernels = self.whitening.shape[1]
+        n_columns = n_kernels + rows.X.shape[1] + rows.Y.shape[1]
+        sums = rows.X.new_zeros((rows.n_folds, n_kernels))
+        products = rows.X.new_zeros((rows.n_folds, n_kernels, n_columns))
         parts = (rows.X, rows.Y, rows.weights, rows.folds)
-        blocks = zip(*(part.split(_BLOCK_ROWS) for part in parts), strict=True)
-        moments = (
-            FoldMoments.of_folds(self(X), Y, weights, folds, rows.n_folds)
-            for X, Y, weights, folds in blocks
+        for block in zip(*(part.split(_BLOCK_ROWS) for part in parts), strict=True):
+            X, Y, weights, folds = block
+            kernels = self.kernels(X)
+            for number, fold in enumerate(moments.folds):
+                places = (folds == number).nonzero()[:, 0]
+                own = kernels[places]
+                weighted = (own * weights[places, None]).T
+                centred = X[places] - fold.mean_x, Y[places] - fold.mean_y
+                sums[number] += weighted.sum(1)
+                products[number] += weighted @ torch.cat([own, *centred], 1)
+        return FoldMoments(tuple(map(self._joined, moments.folds, sums, products)))
+
+    def _joined(self, fold, sums, products):
+        """Return a fold's moments of features, from its own and those of kernels.
+
+        Kernel features have length 1 at most: their products lose no digits by being
+        centred afterwards.
+        """
+        mean = sums / fold.weight if fold.weight > 0 else sums
+        kernels, inputs, targets = products.split(
+            [len(sums), self.n_inputs, products.shape[1] - len(sums) - self.n_inputs], 1
         )
-        return reduce(FoldMoments.merge, moments)
+        inputs = inputs / self.unit
+        kernels = kernels - torch.outer(sums, mean)
+        return PairMoments(
+            fold.weight,
+            torch.cat([(fold.mean_x - self.mean) / self.unit, mean]),
+            fold.mean_y,
+            torch.cat(
+                [
+                    torch.cat([fold.xx / self.unit**2, inputs.T], 1),
+                    torch.cat([inputs, kernels], 1),
+                ]
+            ),
+            torch.cat([fold.xy / self.unit, targets]),
+            fold.yy,
+        )

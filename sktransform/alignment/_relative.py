@@ -10,8 +10,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sktransform.base import TorchTransformer
-from sktransform.nn._products import row_stable_product
+from sktransform.nn._products import padded_columns
 from sktransform.runtime._callbacks import FitProgress
+from sktransform.runtime._kept import built_once
+from sktransform.runtime._runtime import QUERY_ROWS
 from sktransform.utils._charts import farthest_rows
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 
@@ -20,29 +22,7 @@ _ORDERS = {"euclidean": 2.0, "l1": 1.0, "chebyshev": torch.inf}
 _SIMILARITIES = {"cosine", *_ORDERS}
 
 
-def cosines(X, anchors, floor):
-    """Return cosines of the angles between rows and anchors.
-
-    Parameters
-    ----------
-    X : Tensor of shape (n_rows, n_features)
-        Rows.
-
-    anchors : Tensor of shape (n_anchors, n_features)
-        Anchors.
-
-    floor : float
-        Rows and anchors of at most this length have no direction.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, n_anchors)
-        The cosines; 0 where there is no direction.
-    """
-    return row_stable_product(_unit_rows(X, floor), _unit_rows(anchors, floor).T)
-
-
-def _unit_rows(X, floor):
+def unit_rows(X, floor):
     """Return rows of length 1, and of length 0 where they were at most the floor."""
     lengths = X.norm(dim=1, keepdim=True)
     return X / lengths.where(lengths > floor, torch.inf)
@@ -315,24 +295,37 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
         runtime = self._runtime(X)
+        fitted = ("mean", "anchors", "scales", "similarities", "combination")
+        state = {name: getattr(self, f"{name}_") for name in fitted}
+
+        def build():
+            return self._encoding(runtime)
+
+        encoded = built_once(self, "encoding", runtime, state, build)
+        return runtime.map(encoded, X, QUERY_ROWS)
+
+    def _encoding(self, runtime):
+        """Return the function of rows that `transform` applies."""
         origin, anchors = runtime.tensors(
             self.mean_, self.anchors_ - self.mean_, dtype=runtime.dtype
         )
         # A row at the mean differs from it by rounding.
         floor = torch.finfo(runtime.dtype).eps * origin.norm().item()
+        directions = padded_columns(unit_rows(anchors, floor).T)
+        names, scales = self.similarities_, self.scales_
+        is_sum = self.combination_ == "sum"
 
         def encoded(rows):
             rows = rows - origin
             parts = [
-                1 - distances(rows, anchors, _ORDERS[name]) / self.scales_[name]
+                1 - distances(rows, anchors, _ORDERS[name]) / scales[name]
                 if name in _ORDERS
-                else cosines(rows, anchors, floor)
-                for name in self.similarities_
+                else (unit_rows(rows, floor) @ directions)[:, : len(anchors)]
+                for name in names
             ]
-            is_sum = self.combination_ == "sum"
             return sum(parts) if is_sum else torch.cat(parts, 1)
 
-        return runtime.map(encoded, X)
+        return encoded
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns, such as ``"cosine_17"``.

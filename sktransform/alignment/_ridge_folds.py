@@ -253,10 +253,13 @@ class RidgeFolds:
         before = [sum(weights[:i]) for i in range(len(weights))]
         return self.fold_maps[: sum(weight < _ENOUGH_ROWS for weight in before)]
 
-    def judges_scatter(self):
-        """Return the sum of outer products of the judges' targets less their mean."""
+    def judges_scatter(self, n_judges=None):
+        """Return the sum of outer products of the judges' targets less their mean.
+
+        Of the first `n_judges` of them alone, if that is given.
+        """
         scatter = 0
-        for fold_map in self.judges:
+        for fold_map in self.judges[:n_judges]:
             fold = fold_map.fold
             shift = fold.mean_y - self.total.mean_y
             scatter = scatter + fold.yy + fold.weight * torch.outer(shift, shift)

@@ -5,9 +5,10 @@ import numpy as np
 from sklearn.utils import check_array
 
 from sktransform.inspection._palette import class_style
-from sktransform.inspection._tools import to_array
+from sktransform.inspection._tools import check_method, to_array
 
-_CURVES = {"gallery": "-", "queries, least squares": "--", "queries, matched": "-."}
+# Variances of single axes jump: of what jumps no dash could be told from another.
+_CURVES = {"gallery": "--", "queries, regression": "-", "queries, matched": "-"}
 
 
 class CovarianceMatchDisplay:
@@ -20,8 +21,8 @@ class CovarianceMatchDisplay:
     Parameters
     ----------
     variances : dict of str to ndarray of shape (n_axes,)
-        Variances along the gallery's principal axes of "gallery", "queries, least
-        squares" and, where it is known, "queries, matched".
+        Variances along the gallery's principal axes of "gallery", "queries,
+        regression" and, where it is known, "queries, matched".
 
     Attributes
     ----------
@@ -47,7 +48,7 @@ class CovarianceMatchDisplay:
     >>> from sktransform.inspection import CovarianceMatchDisplay
     >>> gallery = np.random.default_rng(0).normal(size=(100, 3))
     >>> display = CovarianceMatchDisplay.from_views(gallery, gallery / 2, gallery)
-    >>> display.ratio("queries, least squares").round(2)
+    >>> display.ratio("queries, regression").round(2)
     array([0.25, 0.25, 0.25])
     """
 
@@ -102,7 +103,7 @@ class CovarianceMatchDisplay:
         self.ratios_ = self._draw(self.axes_[1], ratios)[1:]
         self.axes_[0].set_yscale("log")
         self.axes_[0].set_ylabel("share of the gallery's variance")
-        self.axes_[1].set_ylabel("variance over the gallery's")
+        self.axes_[1].set_ylabel("ratio to the gallery's variance")
         self.axes_[1].set_ylim(bottom=0)
         self.axes_[0].legend(fontsize="small")
         return self
@@ -115,10 +116,47 @@ class CovarianceMatchDisplay:
             if name in curves:
                 places = np.arange(1, len(curves[name]) + 1)
                 color = class_style(index)[0]
-                lines += ax.plot(
-                    places, curves[name], color=color, linestyle=style, label=name
-                )
+                look = {"color": color, "linestyle": style, "linewidth": 1}
+                lines += ax.plot(places, curves[name], label=name, **look)
         return lines
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, *, n_axes=None, ax=None):
+        """Map rows with a fitted adapter, before and after its calibration.
+
+        Parameters
+        ----------
+        estimator : estimator instance
+            A fitted adapter with a method `regress`, as
+            :class:`sktransform.alignment.EmbeddingAdapter` has.
+
+        X : array-like of shape (n_queries, n_features)
+            Rows of the first view, at least two that the adapter has not seen: those
+            that it has are mapped too well.
+
+        y : array-like of shape (n_gallery, n_outputs)
+            Rows of the gallery, not necessarily those of X.
+
+        n_axes : int, default=None
+            Number of the gallery's principal axes. None takes all along which the
+            gallery varies.
+
+        ax : pair of matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        Returns
+        -------
+        CovarianceMatchDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no regression of its own.
+        """
+        check_method(estimator, "regress", cls.__name__)
+        views = estimator.regress(X), estimator.transform(X)
+        return cls.from_views(y, *views, n_axes=n_axes, ax=ax)
 
     @classmethod
     def from_views(cls, gallery, queries, matched=None, *, n_axes=None, ax=None):
@@ -130,7 +168,7 @@ class CovarianceMatchDisplay:
             Rows that are searched, at least two.
 
         queries : array-like of shape (n_queries, n_features)
-            Rows mapped into the gallery's space by least squares.
+            Rows mapped into the gallery's space by a regression.
 
         matched : array-like of shape (n_queries, n_features), default=None
             The same rows mapped such that their covariance is the gallery's.

@@ -2,9 +2,11 @@
 """What freedom from a rotation costs and brings."""
 
 import numpy as np
+from sklearn.utils.validation import check_array, check_consistent_length
 
 from sktransform.inspection._palette import class_style
-from sktransform.inspection._tools import to_array
+from sktransform.inspection._tools import check_method, to_array
+from sktransform.metrics._retrieval import recall_at_k
 
 
 class LambdaPathDisplay:
@@ -92,19 +94,28 @@ class LambdaPathDisplay:
             self.retrieval_ = self._draw(
                 axes[1], len(self.losses), self.retrieval, retrieval_name
             )
-            axes[1].set_ylabel(retrieval_name)
+            color = self.retrieval_.get_color()
+            axes[1].set_ylabel(retrieval_name, color=color)
+            axes[1].tick_params(axis="y", colors=color)
         if self.chosen is not None:
             self.chosen_ = ax.axvline(
                 self.chosen, color="0.3", linestyle="--", label="chosen"
             )
-        # 0 is the rotation and belongs into the picture.
-        positive = self.lams[self.lams > 0]
-        ax.set_xscale("symlog", linthresh=positive.min() if len(positive) else 1)
+        # 0 is the rotation and belongs into the picture. The axis is linear up to a
+        # power of ten, so that no other tick comes near it.
+        least = self.lams[self.lams > 0].min(initial=self.lams.max(initial=0) or 1)
+        ax.set_xscale("symlog", linthresh=10 ** np.ceil(np.log10(least)))
         ax.set_xlim(left=0)
         ax.set_xlabel(r"bound $\lambda$ (0: rotation)")
         ax.set_ylabel("loss, share of the target's variance")
         handles = [*self.losses_, self.retrieval_, self.chosen_]
-        ax.legend(handles=[h for h in handles if h is not None], fontsize="small")
+        ax.legend(
+            handles=[handle for handle in handles if handle is not None],
+            fontsize="small",
+            loc="lower center",
+            bbox_to_anchor=(0.5, 1),  # above the axes, where no curve is
+            ncols=3,
+        )
         self.axes_ = np.array(axes, dtype=object)
         return self
 
@@ -116,6 +127,71 @@ class LambdaPathDisplay:
             self.lams, values, color=color, marker=marker, ms=4, label=name
         )
         return line
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X=None, y=None, *, lams=None, k=1, ax=None, **plot_kw
+    ):
+        """Draw the path of a fitted aligner, and how new rows fare along it.
+
+        Parameters
+        ----------
+        estimator : estimator instance
+            A fitted aligner with a method `path`, as
+            :class:`sktransform.alignment.OrthogonalAligner` has. What its folds said,
+            `lam_path_` and `cv_loss_`, is drawn if it has chosen its bound by them.
+
+        X : array-like of shape (n_samples, n_features), default=None
+            Rows of the first view that the aligner has not seen. They show what its
+            own pairs cannot: None draws no search.
+
+        y : array-like of shape (n_samples, n_outputs), default=None
+            The same rows in the other view.
+
+        lams : array-like of shape (n_lams,), default=None
+            Bounds to draw, not negative. None takes those that the folds have compared,
+            or else what the method `path` takes.
+
+        k : int, default=1
+            A search counts if a row of X finds its own row of y among the first k, by
+            cosine.
+
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a new figure.
+
+        **plot_kw
+            Further keywords of :meth:`plot`.
+
+        Returns
+        -------
+        LambdaPathDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no path.
+
+        ValueError
+            If one of X and y is given without the other, or they do not fit.
+        """
+        check_method(estimator, "path", cls.__name__)
+        if (X is None) != (y is None):
+            raise ValueError("X and y are two views of the same rows; give both.")
+        compared = getattr(estimator, "lam_path_", None)
+        path = estimator.path(compared if lams is None else lams)
+        losses = {"pairs": path.losses}
+        if compared is not None and lams is None:
+            order = np.argsort(compared, kind="stable")
+            losses["pairs, held out"] = estimator.cv_loss_[order]
+        retrieval = None
+        if X is not None:
+            losses["new rows"], retrieval = _fates(path, X, y, k)
+            plot_kw = {"retrieval_name": f"recall@{k} of new rows"} | plot_kw
+        chosen = estimator.lam_ if np.isfinite(estimator.lam_) else None
+        return cls.from_path(
+            path.lams, losses, retrieval=retrieval, chosen=chosen, ax=ax, **plot_kw
+        )
 
     @classmethod
     def from_path(
@@ -172,3 +248,16 @@ class LambdaPathDisplay:
             chosen=chosen,
         )
         return display.plot(ax, **plot_kw)
+
+
+def _fates(path, X, y, k):
+    """Return losses of rows along a path, and how many find their partner."""
+    X, y = (check_array(to_array(view), dtype=float) for view in (X, y))
+    check_consistent_length(X, y)
+    variance = y.var(axis=0).sum()
+    losses, recalls = [], []
+    for coef, intercept in zip(path.coefs, path.intercepts, strict=True):
+        mapped = X @ coef.T + intercept
+        losses.append(((mapped - y) ** 2).sum(axis=1).mean() / variance)
+        recalls.append(recall_at_k(mapped, y, k=k))
+    return losses, recalls

@@ -5,6 +5,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array, check_consistent_length
 
+from sktransform.inspection._palette import class_style
 from sktransform.inspection._tools import to_array
 
 
@@ -63,7 +64,7 @@ class ResidualMapDisplay:
         self.residuals = residuals
         self.shifts = shifts
 
-    def plot(self, ax=None, *, n_arrows=60, **scatter_kw):
+    def plot(self, ax=None, *, n_arrows=40, **scatter_kw):
         """Draw the rows and the shifts of some of them.
 
         Parameters
@@ -71,7 +72,7 @@ class ResidualMapDisplay:
         ax : matplotlib Axes, default=None
             Where to draw. None makes a new figure.
 
-        n_arrows : int, default=60
+        n_arrows : int, default=40
             Rows, evenly spread over those given, whose way to their image is drawn.
 
         **scatter_kw
@@ -98,10 +99,14 @@ class ResidualMapDisplay:
                 angles="xy",
                 scale_units="xy",
                 scale=1,
-                width=0.003,
-                color="0.25",
+                width=0.004,
+                color=class_style(3)[0],
+                label="from a row to its image",
             )
-        self.colorbar_ = self.figure_.colorbar(self.points_, ax=ax, label="residual")
+            ax.legend(fontsize="small")
+        self.colorbar_ = self.figure_.colorbar(
+            self.points_, ax=ax, label="distance from the image (1: from the mean)"
+        )
         ax.set_xlabel("first principal axis of the target")
         ax.set_ylabel("second principal axis")
         ax.set_aspect("equal", adjustable="datalim")

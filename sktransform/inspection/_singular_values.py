@@ -87,26 +87,26 @@ class SingularValueDisplay:
         style = {"color": color, "marker": marker, "ms": 3, "label": "fitted map"}
         (self.spectrum_,) = ax.plot(places, self.singular_values, **style | line_kw)
         ax.set_ylim(bottom=0)
-        ax.set_xlabel("place")
+        ax.set_xlabel("place, the largest first")
         ax.set_ylabel("singular value")
         ax.legend(fontsize="small")
         return self
 
     def _bands(self):
-        """Return the largest distance from 1 of one squared value, and its meaning."""
+        """Return how far one squared value may be from 1, opacity and meaning."""
         if not self.lam or not np.isfinite(self.lam):
             return []
         even = self.lam / np.sqrt(len(self.singular_values))
-        return [(self.lam, "one value alone"), (even, "all values alike")]
+        return [(self.lam, 0.15, "one value alone"), (even, 0.4, "all values alike")]
 
-    def _draw_band(self, places, reach, label):
+    def _draw_band(self, places, reach, alpha, label):
         """Draw where singular values lie whose square is within a reach of 1."""
         edges = np.sqrt(np.maximum([1 - reach, 1 + reach], 0))
         return self.ax_.fill_between(
             [places[0], places[-1]],
             *edges,
             color=class_style(1)[0],
-            alpha=0.15,
+            alpha=alpha,
             linewidth=0,
             label=f"$\\lambda$ = {self.lam:.3g}, {label}",
         )

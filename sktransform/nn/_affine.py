@@ -22,6 +22,7 @@ class AffineMap(torch.nn.Module):
         super().__init__()
         self.register_buffer("matrix", padded_columns(coef.T))
         self.register_buffer("intercept", intercept)
+        self.register_buffer("shift", padded_columns(intercept[None])[0])
 
     @property
     def coef(self):
@@ -30,4 +31,4 @@ class AffineMap(torch.nn.Module):
 
     def forward(self, X):
         """Return the images of rows, shape (n_rows, n_outputs)."""
-        return (X @ self.matrix)[:, : len(self.intercept)] + self.intercept
+        return torch.addmm(self.shift, X, self.matrix)[:, : len(self.intercept)]

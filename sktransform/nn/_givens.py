@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Rotations as products of plane rotations, in levels of disjoint planes."""
 
+import torch
 from torch import nn
 
 
@@ -69,23 +70,34 @@ class GivensRotation(nn.Module):
 
     def __init__(self, angles):
         super().__init__()
-        self.register_buffer("angles", angles)
+        width = angles.shape[1] + 1
+        rotations = split_angles(angles)
+        # For all coordinates at once, which is quicker than for the planes' own: a
+        # coordinate without a partner is its own, and is turned by 0.
+        partners = torch.arange(width).repeat(len(rotations), 1).to(angles.device)
+        cosines = angles.new_ones((len(rotations), width))
+        sines = angles.new_zeros((len(rotations), width))
+        for place, ((first, second), turns) in enumerate(rotations):
+            for mine, its, sign in ((first, second, -1), (second, first, 1)):
+                partners[place, mine] = torch.arange(width, device=angles.device)[its]
+                cosines[place, mine] = turns.cos()
+                sines[place, mine] = sign * turns.sin()
+        self.register_buffer("partners", partners)
+        self.register_buffer("cosines", cosines)
+        self.register_buffer("sines", sines)
 
     def forward(self, X):
         """Return the turned rows, shape (n_rows, width)."""
-        for level, angles in self._rotations():
-            X = rotated_columns(X, level, angles)
+        for partners, cosines, sines in zip(*self.buffers(), strict=True):
+            X = torch.addcmul(X * cosines, X.index_select(1, partners), sines)
         return X
 
     def inverse(self, X):
         """Return the rows turned back, shape (n_rows, width)."""
-        for level, angles in reversed(self._rotations()):
-            X = rotated_columns(X, level, -angles)
+        levels = zip(*(buffer.flip(0) for buffer in self.buffers()), strict=True)
+        for partners, cosines, sines in levels:
+            X = torch.addcmul(X * cosines, X.index_select(1, partners), sines, value=-1)
         return X
-
-    def _rotations(self):
-        """Return (level, angles) in the order of their application."""
-        return split_angles(self.angles)
 
 
 def split_angles(angles):

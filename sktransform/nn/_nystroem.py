@@ -3,7 +3,7 @@
 
 import torch
 
-from sktransform.nn._products import row_stable_product
+from sktransform.nn._products import padded_columns
 
 
 class GaussianKernelMap(torch.nn.Module):
@@ -27,6 +27,10 @@ class GaussianKernelMap(torch.nn.Module):
 
     width : Tensor of shape ()
         Squared length by which kernels fall to 1/e.
+
+    Notes
+    -----
+    Rows of another precision are taken into that of the map first.
     """
 
     def __init__(self, coef, intercept, landmarks, kernel_coef, width):
@@ -34,19 +38,20 @@ class GaussianKernelMap(torch.nn.Module):
         # Around a centre squared lengths are small, and their differences exact.
         center = landmarks.mean(0)
         centred = landmarks - center
-        self.register_buffer("matrix", coef.T.contiguous())
+        self.register_buffer("matrix", padded_columns(coef.T))
         self.register_buffer("intercept", intercept)
         self.register_buffer("center", center)
-        self.register_buffer("directions", centred.T.contiguous())
+        self.register_buffer("directions", padded_columns(-2 * centred.T))
         self.register_buffer("squared_norms", centred.square().sum(1))
-        self.register_buffer("kernel_matrix", kernel_coef.T.contiguous())
-        self.register_buffer("width", width)
+        self.register_buffer("kernel_matrix", padded_columns(kernel_coef.T))
+        self.register_buffer("negative_width", -width)
 
     def forward(self, X):
         """Return the images of rows, shape (n_rows, n_outputs)."""
+        X = X.to(self.matrix.dtype)
         Z = X - self.center
-        products = row_stable_product(Z, self.directions)
-        squared = Z.square().sum(1, keepdim=True) + self.squared_norms - 2 * products
-        kernels = torch.exp(squared.clamp_min(0) / -self.width)
-        linear = row_stable_product(X, self.matrix) + self.intercept
-        return linear + row_stable_product(kernels, self.kernel_matrix)
+        squared = (Z @ self.directions)[:, : len(self.squared_norms)]
+        squared += Z.square().sum(1, keepdim=True) + self.squared_norms
+        kernels = squared.clamp_min_(0).div_(self.negative_width).exp_()
+        images = torch.addmm(X @ self.matrix, kernels, self.kernel_matrix)
+        return images[:, : len(self.intercept)] + self.intercept

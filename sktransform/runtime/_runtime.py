@@ -13,11 +13,16 @@ from sklearn.utils import check_random_state
 # Small on the CPU, where a single row waits for a whole block.
 _BLOCK_ROWS = {"cpu": 32, "cuda": 16_384}
 
+# Rows of a block on the CPU for maps that are asked for single rows most of the time,
+# and that take much longer for a block than it takes to call them.
+QUERY_ROWS = 8
+
 # Numbers of one block of wide rows on an accelerator, 512 MB in float64.
 _BLOCK_NUMBERS = 2**26
 
 _NUMPY_DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 _TORCH_DTYPES = {np.dtype(np.float32): torch.float32}
+_CPU = torch.device("cpu")
 
 
 class SparseRows:
@@ -108,7 +113,7 @@ def resolve_device(X, device):
     if device == "auto":
         if isinstance(X, torch.Tensor):
             return X.device
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda") if torch.cuda.is_available() else _CPU
     try:
         resolved = torch.device(device)
     except RuntimeError as error:
@@ -243,7 +248,7 @@ class Runtime:
         return torch.Generator(self.device).manual_seed(int(seed))
 
     @torch.no_grad()
-    def map(self, function, X):
+    def map(self, function, X, cpu_rows=_BLOCK_ROWS["cpu"]):
         """Apply a function of rows to all rows, block by block.
 
         Parameters
@@ -256,18 +261,28 @@ class Runtime:
             The rows, in any memory layout. Sparse ones give the bits of the same rows
             as an array.
 
+        cpu_rows : int, default=32
+            Rows of a block on the CPU. Always the same for one function: the bits of
+            the results depend on it.
+
         Returns
         -------
         ndarray or Tensor of shape (n_samples, ...)
             The results in the rows' precision: a tensor on its input's device for a
             tensor, else an array. A row has the same bits whatever rows come with it.
         """
-        n_samples, rows = len(X), _block_rows(self.device.type, X.shape[1])
-        block = torch.empty((rows, X.shape[1]), dtype=self.dtype, device=self.device)
+        n_samples, rows = X.shape[0], cpu_rows
+        if self.device.type != "cpu":
+            rows = _block_rows(self.device.type, X.shape[1])
+        block = torch.zeros((rows, X.shape[1]), dtype=self.dtype, device=self.device)
+        if n_samples <= rows:  # a single row should not wait for what many need
+            _copy_rows(X, block[:n_samples])
+            return self._returned(function(block)[:n_samples])
         result = None
         for start in range(0, n_samples, rows):
             stop = min(start + rows, n_samples)
-            _copy_rows(X[start:stop], block)
+            _copy_rows(X[start:stop], block[: stop - start])
+            block[stop - start :].zero_()
             values = function(block)
             if result is None:
                 result = torch.empty(
@@ -277,6 +292,12 @@ class Runtime:
                 )
             result[start:stop] = values[: stop - start]
         return result if self.output_device is not None else result.numpy()
+
+    def _returned(self, values):
+        """Return values as the caller's rows came, without sharing memory."""
+        if self.output_device is not None:
+            return values.to(self.output_device, self.dtype, copy=True).contiguous()
+        return np.array(values.cpu().numpy(), _NUMPY_DTYPES[self.dtype], order="C")
 
     @staticmethod
     def arrays(*tensors):
@@ -323,18 +344,16 @@ def _block_rows(device_type, n_features):
 
 
 def _copy_rows(rows, block):
-    """Write rows to the top of a block, zeros below.
+    """Write rows to a block, or to the top of one.
 
     Always a copy, even where a view would do: the results of optimised matrix
     products depend on the alignment of memory, and a block has one alignment.
     """
-    count = len(rows)
     if isinstance(rows, SparseRows):
         rows = rows.toarray()
     if isinstance(rows, torch.Tensor):
-        block[:count].copy_(rows)
+        block.copy_(rows)
     elif block.device.type == "cpu":
-        block.numpy()[:count] = rows
+        block.numpy()[:] = rows
     else:
-        block[:count].copy_(torch.from_numpy(np.array(rows, order="C")))
-    block[count:].zero_()
+        block.copy_(torch.from_numpy(np.array(rows, order="C")))

@@ -10,6 +10,8 @@ import torch
 
 from sktransform.utils._sklearn import check_n_features
 
+_DTYPES = np.dtype(np.float64), np.dtype(np.float32)
+
 
 def check_tensor(estimator, X, *, reset=None, min_samples=1):
     """Check a tensor of rows as scikit-learn checks an array.
@@ -88,9 +90,10 @@ def is_valid_array(estimator, X, min_samples=1):
     """
     if type(X) is not np.ndarray or hasattr(estimator, "feature_names_in_"):
         return False
-    if X.ndim != 2 or X.dtype not in (np.float32, np.float64):
+    if X.ndim != 2 or X.dtype not in _DTYPES:
         return False
     if len(X) < min_samples or X.shape[1] != getattr(estimator, "n_features_in_", 0):
         return False
+    # The sum of finite numbers may overflow: then the slow way finds that they are.
     with np.errstate(over="ignore", invalid="ignore"):
         return X.size > 0 and bool(np.isfinite(X.sum()))

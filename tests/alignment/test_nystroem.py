@@ -42,22 +42,31 @@ def test_width_is_twice_the_mean_squared_distance_for_bandwidth_1(rows):
 
 
 def test_linear_features_have_mean_0_and_total_variance_1(rows):
-    moments = features_of(rows, rows.X[:9]).fold_moments(rows).total()
+    moments = features_of(rows, rows.X[:9]).fold_moments(rows, rows.moments()).total()
     assert_allclose(moments.mean_x[:3], 0, atol=1e-12)
     assert_allclose(moments.covariance_x[:3, :3].trace(), 1)
 
 
 def test_moments_of_blocks_are_those_of_all_rows(rows, monkeypatch):
     features = features_of(rows, rows.X[:9])
-    whole = features.fold_moments(rows)
+    whole = features.fold_moments(rows, rows.moments())
     monkeypatch.setattr(_nystroem, "_BLOCK_ROWS", 33)
     for name, expected in whole.tensors().items():
         torch.testing.assert_close(
-            features.fold_moments(rows).tensors()[name], expected
+            features.fold_moments(rows, rows.moments()).tensors()[name], expected
         )
-    first = rows.folds == 0
-    own = PairMoments.of(features(rows.X[first]), rows.Y[first], rows.weights[first])
-    torch.testing.assert_close(whole.folds[0].xx, own.xx)
+    for number, fold in enumerate(whole.folds):
+        own = rows.take(rows.folds == number)
+        expected = PairMoments.of(features(own.X), own.Y, own.weights)
+        for name, value in expected.tensors().items():
+            torch.testing.assert_close(fold.tensors()[name], value)
+
+
+def test_an_empty_fold_has_empty_moments(rows):
+    kept = rows.take(rows.folds != 2)
+    features = features_of(kept, kept.X[:9])
+    fold = features.fold_moments(kept, kept.moments()).folds[2]
+    assert not any(value.any() for value in (fold.weight, fold.xx, fold.xy, fold.yy))
 
 
 def test_kernel_weight_scales_products_of_kernels(rows):

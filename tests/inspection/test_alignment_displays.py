@@ -9,6 +9,7 @@ pytest.importorskip("matplotlib")
 
 import matplotlib.pyplot as plt
 
+from sktransform.alignment import EmbeddingAdapter, OrthogonalAligner
 from sktransform.inspection import (
     CovarianceMatchDisplay,
     LambdaPathDisplay,
@@ -68,7 +69,7 @@ def test_positions_are_those_of_the_principal_axes(rows):
 def test_arrows_can_be_left_out(rows):
     display = ResidualMapDisplay.from_predictions(rows, rows + 1, n_arrows=0)
     assert display.arrows_ is None
-    assert len(ResidualMapDisplay.from_predictions(rows, rows).arrows_.X) == 60
+    assert len(ResidualMapDisplay.from_predictions(rows, rows).arrows_.X) == 40
 
 
 def test_path_is_sorted_with_its_curves():
@@ -89,9 +90,70 @@ def test_path_is_sorted_with_its_curves():
     assert len({line.get_marker() for line in lines}) == 3
 
 
+@pytest.fixture
+def views(rows):
+    """A view, and another that is a stretched and noisy image of it."""
+    generator = np.random.default_rng(1)
+    noise = 0.5 * generator.normal(size=(80, 6))
+    return rows, rows @ generator.normal(size=(5, 6)) + noise + 3
+
+
+def test_path_of_an_aligner_shows_what_its_folds_chose(views):
+    X, y = views
+    aligner = OrthogonalAligner().fit(X[:50], y[:50])
+    display = LambdaPathDisplay.from_estimator(aligner, X[50:], y[50:])
+    assert_array_equal(display.lams, np.sort(aligner.lam_path_))
+    assert list(display.losses) == ["pairs", "pairs, held out", "new rows"]
+    chosen = np.argmin(display.losses["pairs, held out"])
+    assert display.lams[chosen] == display.chosen == aligner.lam_
+    # What the aligner itself says at its bound stands in the picture.
+    assert_allclose(display.losses["pairs"][chosen], aligner.loss_, rtol=1e-6)
+    missed = 1 - aligner.score(X[50:], y[50:])
+    assert_allclose(display.losses["new rows"][chosen], missed, rtol=1e-6)
+    assert display.retrieval.shape == display.lams.shape
+    assert display.axes_[1].get_ylabel() == "recall@1 of new rows"
+
+
+def test_path_of_a_fixed_bound_has_no_folds(views):
+    aligner = OrthogonalAligner(lam=1.0).fit(*views)
+    display = LambdaPathDisplay.from_estimator(aligner, lams=[2, 0, 1])
+    assert list(display.losses) == ["pairs"]
+    assert display.retrieval_ is None
+    assert np.all(np.diff(display.losses["pairs"]) <= 1e-12)
+
+
+def test_path_without_bound_has_no_chosen_line(views):
+    display = LambdaPathDisplay.from_estimator(OrthogonalAligner(np.inf).fit(*views))
+    assert display.chosen_ is None
+
+
+def test_variance_of_an_adapter_before_and_after_its_calibration(views):
+    X, y = views
+    adapter = EmbeddingAdapter().fit(X[:50], y[:50])
+    display = CovarianceMatchDisplay.from_estimator(adapter, X[50:], y[50:])
+    axes = np.linalg.svd(y[50:] - y[50:].mean(axis=0))[2]
+    plain = EmbeddingAdapter(calibrate=None).fit(X[:50], y[:50]).transform(X[50:])
+    for name, mapped in {
+        "queries, regression": plain,
+        "queries, matched": adapter.transform(X[50:]),
+    }.items():
+        assert_allclose(display.variances[name], np.var(mapped @ axes.T, axis=0))
+
+
+def test_displays_refuse_what_cannot_tell_them(views):
+    X, y = views
+    adapter, aligner = EmbeddingAdapter().fit(X, y), OrthogonalAligner(0).fit(X, y)
+    with pytest.raises(TypeError, match="method path"):
+        LambdaPathDisplay.from_estimator(adapter)
+    with pytest.raises(TypeError, match="method regress"):
+        CovarianceMatchDisplay.from_estimator(aligner, X, y)
+    with pytest.raises(ValueError, match="give both"):
+        LambdaPathDisplay.from_estimator(aligner, X)
+
+
 def test_covariance_ratio_is_one_for_the_gallery_itself(rows):
     display = CovarianceMatchDisplay.from_views(rows, rows / 2, rows + 1)
-    assert_allclose(display.ratio("queries, least squares"), 0.25)
+    assert_allclose(display.ratio("queries, regression"), 0.25)
     assert_allclose(display.ratio("queries, matched"), 1)
     assert len(display.curves_) == 3
     assert len(display.ratios_) == 2

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What an adapter hands out beside its transform: the regression, and a module."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import NotFittedError
+
+from sktransform.alignment import EmbeddingAdapter
+
+
+@pytest.fixture(scope="module")
+def bent():
+    """Views of 300 rows whose relation is not linear."""
+    generator = np.random.default_rng(0)
+    texts = generator.normal(size=(300, 3))
+    new, bend = generator.normal(size=(3, 12)), generator.normal(size=(3, 16))
+    return texts @ new, np.tanh(texts @ bend) + 0.1 * generator.normal(size=(300, 16))
+
+
+@pytest.mark.parametrize("features", ["linear", "nystroem"])
+def test_regression_is_what_an_adapter_without_calibration_returns(features, bent):
+    new, old = bent
+    options = {"features": features, "n_landmarks": 50}
+    adapter = EmbeddingAdapter(**options).fit(new, old)
+    plain = EmbeddingAdapter(calibrate=None, **options).fit(new, old)
+    assert_allclose(adapter.regress(new), plain.transform(new), rtol=1e-9, atol=1e-9)
+    assert_array_equal(plain.regress(new), plain.transform(new))
+    assert np.abs(adapter.transform(new) - adapter.regress(new)).max() > 1e-3
+
+
+def test_regression_survives_streams(bent):
+    new, old = bent
+    stream = EmbeddingAdapter().partial_fit(new[:200], old[:200])
+    stream.partial_fit(new[200:], old[200:])
+    linear = EmbeddingAdapter(features="linear").fit(new, old)
+    assert_allclose(stream.regress(new), linear.regress(new), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("features", ["linear", "nystroem"])
+def test_module_is_the_map_and_a_copy(features, bent):
+    new, old = bent
+    adapter = EmbeddingAdapter(features=features, n_landmarks=50).fit(new, old)
+    module = adapter.torch_module(torch.float64)
+    rows = torch.from_numpy(new[:5])
+    assert_allclose(module(rows), adapter.transform(new[:5]), rtol=1e-10, atol=1e-10)
+    for parameter in module.state_dict().values():
+        parameter.zero_()
+    assert np.abs(adapter.transform(new[:5])).max() > 0
+    single = adapter.torch_module()(rows.float())
+    assert_allclose(single, adapter.transform(new[:5]), rtol=1e-4, atol=1e-3)
+
+
+def test_module_of_an_unfitted_adapter_is_refused():
+    with pytest.raises(NotFittedError):
+        EmbeddingAdapter().torch_module()
