@@ -13,15 +13,13 @@ from dataclasses import dataclass
 
 import torch
 
+from sktransform.reduction._pair_loss import PairState, pair_gradients
 from sktransform.reduction._trainable_map import Adam, TrainableMap
 from sktransform.runtime._nearest import squared_distances
 
 # Learning rates of linear parts, offsets, centres and log widths, as factors.
 _RATES = (5.0, 10.0, 0.25, 0.25)
 _WARM_UP = 0.1
-
-# The dial is off until the neighbourhoods stand, then turned up to its value.
-_DIAL_START, _DIAL_FULL = 0.3, 0.5
 
 # Range of the tangent jitter, in differences of neighbours, from first to last step.
 _JITTER = (1.2, 0.6)
@@ -86,128 +84,6 @@ class NeighborOptions:
     continued: bool = False
 
 
-def pair_gradients(anchors, partners, inputs, state):
-    """Return the loss of a batch of pairs and its derivatives.
-
-    Parameters
-    ----------
-    anchors : Tensor of shape (n_pairs, n_outputs)
-        Images of the anchors.
-
-    partners : Tensor of shape (n_pairs, n_outputs)
-        Images of their neighbours, in the same order.
-
-    inputs : tuple of Tensor, each of shape (n_pairs, n_inputs)
-        The rows behind both.
-
-    state : PairState
-        The dial, the scale that was frozen when it was switched on, and the weight of
-        the pull between neighbours.
-
-    Returns
-    -------
-    loss : Tensor of shape ()
-        The loss.
-
-    by_anchor, by_partner : Tensor of shape (n_pairs, n_outputs)
-        Its derivatives.
-    """
-    n_pairs, dial = len(anchors), state.dial
-    # Squared embedded distances plus 1, the reciprocal of the kernel.
-    shifted = _shifted_squares(anchors, partners, 1.0, state.matrix("shifted", anchors))
-    loss = anchors.new_zeros(())
-    pulls = state.matrix("pulls", anchors).zero_() if dial == 1 else None
-    if dial < 1:
-        pulls = torch.reciprocal(shifted, out=state.matrix("pulls", anchors))
-        sums = pulls.sum(1, keepdim=True)
-        own = pulls.diagonal().clone()
-        contrast = sums[:, 0].log() - state.attraction * own.log()
-        loss += (1 - dial) * contrast.mean()
-        weight = 2 * (1 - dial) / n_pairs
-        pulls.square_().mul_(-weight / sums)
-        pulls.diagonal().add_(own, alpha=weight * state.attraction)
-    if dial > 0:
-        embedded = shifted.sub_(1 - 1e-6).sqrt_()
-        targets = _shifted_squares(*inputs, 0.0, state.matrix("targets", anchors))
-        targets.sqrt_().mul_(state.scale_for(targets, embedded))
-        total = targets.square().sum()
-        errors = targets.sub_(embedded)
-        loss += dial * errors.square().sum() / total
-        pulls.addcdiv_(errors, embedded.mul_(total / (-2 * dial * state.radius)))
-    ones = torch.ones_like(anchors[:, :1])
-    by_anchor = pulls @ torch.cat([partners, ones], 1)
-    by_partner = pulls.T @ torch.cat([anchors, ones], 1)
-    by_anchor = by_anchor[:, -1:] * anchors - by_anchor[:, :-1]
-    by_partner = by_partner[:, -1:] * partners - by_partner[:, :-1]
-    return loss, by_anchor, by_partner
-
-
-def _shifted_squares(X, Y, shift, out):
-    """Write squared distances plus a shift, by one product."""
-    ones = torch.ones_like(X[:, :1])
-    left = torch.cat([-2 * X, X.square().sum(1, keepdim=True), ones], 1)
-    right = torch.cat([Y, ones, Y.square().sum(1, keepdim=True) + shift], 1)
-    return torch.mm(left, right.T, out=out).clamp_min_(shift)
-
-
-class PairState:
-    """The dial's value, and what is frozen when it leaves 0.
-
-    With a scale that follows every batch the map would shrink to lower its stress, and
-    the neighbourhoods would give way.
-
-    Parameters
-    ----------
-    stress_weight : float
-        The dial's final value.
-
-    scale : float, default=None
-        What was frozen in an earlier training that is continued. None freezes anew.
-
-    radius : float, default=None
-        The same.
-
-    attraction : float, default=1.0
-        Weight of the pull between neighbours.
-    """
-
-    def __init__(self, stress_weight, scale=None, radius=None, attraction=1.0):
-        self._stress_weight = stress_weight
-        self._scale = scale
-        self.radius = radius
-        self.attraction = attraction
-        self.dial = 0.0
-        self._matrices = {}
-
-    def advance(self, progress, images):
-        """Set the dial for a share of the steps done."""
-        ramp = (progress - _DIAL_START) / (_DIAL_FULL - _DIAL_START)
-        ramp = 1.0 if self._stress_weight == 1 else min(1.0, max(0.0, ramp))
-        self.dial = self._stress_weight * ramp
-        if self.dial > 0 and self.radius is None:
-            centred = images - images.mean(0)
-            self.radius = centred.square().sum(1).mean().sqrt()
-
-    def frozen(self):
-        """Return what is frozen, or nothing if the dial was never on."""
-        if self._scale is None:
-            return {}
-        return {"scale": float(self._scale), "radius": float(self.radius)}
-
-    def matrix(self, name, rows):
-        """Return memory for a matrix between rows, which calls share."""
-        matrix = self._matrices.get(name)
-        if matrix is None or len(matrix) != len(rows):
-            matrix = self._matrices[name] = rows.new_empty((len(rows), len(rows)))
-        return matrix
-
-    def scale_for(self, targets, embedded):
-        """Return the factor that brings targets to the embedding's scale."""
-        if self._scale is None:
-            self._scale = (targets * embedded).sum() / targets.square().sum()
-        return self._scale
-
-
 def _schedule(progress):
     """Return the factor of the learning rates: a warm-up, then half a cosine."""
     if progress < _WARM_UP:
@@ -247,6 +123,7 @@ class Batches:
         self._batch_size = options.batch_size
         self._jitter = options.jitter
         self._generator = generator
+        self._taken = None
         self._cumulated = None
         if row_weights is not None:
             self._cumulated = row_weights.cumsum(0) / row_weights.sum()
@@ -262,7 +139,7 @@ class Batches:
         )
 
     def draw(self, progress):
-        """Return jittered anchors, then their jittered neighbours."""
+        """Return jittered anchors, then their neighbours; the next draw reuses them."""
         size = self._batch_size
         if self._cumulated is None:
             anchors = self._integers(len(self._Z), size)
@@ -271,20 +148,32 @@ class Batches:
             anchors = torch.searchsorted(self._cumulated, uniform, right=True)
             anchors.clamp_max_(len(self._Z) - 1)
         places = self._integers(self._n_positive, size)
-        partners = self._neighbors[anchors, places]
+        partners = _entries(self._neighbors, anchors, places)
         if self._relatives is not None:
             supervised = self._uniform(size) < self._target_weight
-            relatives = self._relatives[anchors, places]
+            relatives = _entries(self._relatives, anchors, places)
             partners = torch.where(supervised, relatives, partners)
         rows = torch.cat([anchors, partners])
         first, second = (
-            self._neighbors[rows, self._integers(self._n_jitter, 2 * size)]
+            _entries(self._neighbors, rows, self._integers(self._n_jitter, 2 * size))
             for _ in range(2)
         )
         at_first, at_last = self._jitter
         reach = at_first + (at_last - at_first) * progress
         amount = reach * self._uniform(2 * size, 1)
-        return self._Z[rows].addcmul_(self._Z[first] - self._Z[second], amount)
+        # Whole rows at a time, which indexing with brackets does not do.
+        shape = 3, len(rows), self._Z.shape[1]
+        if self._taken is None or self._taken.shape != shape:
+            self._taken = self._Z.new_empty(shape)
+        for places, out in zip((rows, first, second), self._taken, strict=True):
+            torch.index_select(self._Z, 0, places, out=out)
+        moved, first, second = self._taken
+        return moved.addcmul_(first.sub_(second), amount)
+
+
+def _entries(table, rows, columns):
+    """Return one entry of each of some rows of a contiguous table."""
+    return table.view(-1).take(rows * table.shape[1] + columns)
 
 
 def fit_neighbors(batches, charts, options, pair_state, *, report):
@@ -343,7 +232,8 @@ def fit_neighbors(batches, charts, options, pair_state, *, report):
         factor = _schedule((step + 1) / options.n_steps)
         adam.step(trained.gradient, factor)
         if near.shape[1]:
-            smoothed = trained.components[:, near].mean(2)
+            nearby = trained.components.index_select(1, near.flatten())
+            smoothed = nearby.unflatten(1, near.shape).mean(2)
             trained.components.lerp_(smoothed, options.learning_rate * factor)
         losses.append(loss)
         if len(losses) == interval or step + 1 == options.n_steps:

@@ -14,12 +14,8 @@ from sktransform.reduction._distance_problem import (
 )
 from sktransform.reduction._fitted_map import FittedMap, map_and_decoder
 from sktransform.reduction._internal_rows import InternalRows, dense_if_narrow
-from sktransform.reduction._neighbor_fit import (
-    Batches,
-    PairState,
-    fit_neighbors,
-    polish,
-)
+from sktransform.reduction._neighbor_fit import Batches, fit_neighbors, polish
+from sktransform.reduction._pair_loss import PairState
 from sktransform.runtime._linalg import principal_axes
 from sktransform.runtime._nearest import nearest_others
 from sktransform.runtime._runtime import SparseRows

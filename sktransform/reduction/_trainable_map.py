@@ -78,12 +78,11 @@ class TrainableMap:
         matrix[1:, :, -1] = self.offsets - (self.components * self.centers).sum(2)
         return matrix
 
-    def _buffer(self, name, n_rows):
+    def _buffer(self, name, *shape):
         """Return memory that calls share: to ask for it anew takes as long as to fill.
 
         So a forward call invalidates what an earlier one has saved.
         """
-        shape = (1 + self.n_outputs, n_rows, self.n_charts)
         buffer = self._buffers.get(name)
         if buffer is None or buffer.shape != shape:
             buffer = self._buffers[name] = self.parameters.new_empty(shape)
@@ -105,18 +104,23 @@ class TrainableMap:
         saved : tuple
             Augmented rows, weights, chart values and images.
         """
-        squares = X.square().sum(1, keepdim=True)
-        augmented = torch.cat([X, squares, torch.ones_like(squares)], 1)
-        products = self._buffer("products", len(X))
+        augmented = self._buffer("augmented", len(X), self.n_inputs + 2)
+        squares = torch.mul(X, X, out=augmented[:, :-2]).sum(1)
+        augmented[:, :-2] = X
+        augmented[:, -2] = squares
+        augmented[:, -1] = 1
+        products = self._buffer("products", 1 + self.n_outputs, len(X), self.n_charts)
         matrix = self._augmented_matrix()
         for part, out in zip(matrix, products, strict=True):
             torch.mm(augmented, part.T, out=out)
-        weights, values = torch.softmax(products[0], 1), products[1:]
+        weights = self._buffer("weights", len(X), self.n_charts)
+        torch.softmax(products[0], 1, out=weights)
         # Numbers too small for full precision make a product several times slower.
         torch.nn.functional.threshold_(weights, _SMALLEST_WEIGHT, 0.0)
         # The logits' memory is free again. Products and sums one output at a time are
         # several times faster than one batched product over rows.
-        Y = [torch.mul(part, weights, out=products[0]).sum(1) for part in values]
+        values, free = products[1:], products[0]
+        Y = [torch.mul(part, weights, out=free).sum(1) for part in values]
         Y = torch.stack(Y, 1)
         return Y, (augmented, weights, values, Y)
 
@@ -132,16 +136,20 @@ class TrainableMap:
             What forward returned.
         """
         augmented, weights, values, Y = saved
-        pulls = self._buffer("pulls", len(Y))
-        by_logit = pulls[0]
-        by_logit[:] = -(output_gradient * Y).sum(1, keepdim=True)
-        for part, column, out in zip(
-            values, output_gradient.split(1, dim=1), pulls[1:], strict=True
-        ):
+        by_logit = self._buffer("products", 1 + self.n_outputs, *weights.shape)[0]
+        by_logit.copy_((output_gradient * Y).sum(1, keepdim=True).neg_())
+        for part, column in zip(values, output_gradient.split(1, dim=1), strict=True):
             by_logit.addcmul_(part, column)
-            torch.mul(weights, column, out=out)
         by_logit *= weights
-        sums = torch.stack([part.T @ augmented for part in pulls])
+        # Rows are multiplied by what pulls at them, and not weights: rows are narrower.
+        pulled = self._buffer("pulled", len(Y), self.n_outputs, augmented.shape[1])
+        torch.mul(output_gradient.unsqueeze(2), augmented.unsqueeze(1), out=pulled)
+        by_output = (weights.T @ pulled.flatten(1)).view(
+            self.n_charts, -1, pulled.shape[2]
+        )
+        sums = torch.cat(
+            [(by_logit.T @ augmented).unsqueeze(0), by_output.transpose(0, 1)]
+        )
         components, offsets, centers, log_widths = self._gradients
         centered = sums[..., :-2] - sums[..., -1:] * self.centers
         components.copy_(centered[1:])

@@ -9,11 +9,10 @@ from sktransform.reduction._charts import principal_charts
 from sktransform.reduction._neighbor_fit import (
     Batches,
     NeighborOptions,
-    PairState,
     fit_neighbors,
-    pair_gradients,
     polish,
 )
+from sktransform.reduction._pair_loss import PairState, pair_gradients
 from sktransform.runtime._linalg import principal_axes
 from sktransform.runtime._nearest import nearest_others
 
@@ -108,6 +107,24 @@ def test_gradients_of_pairs_are_those_of_the_loss_written_out(dial, attraction):
         torch.testing.assert_close(gradient, reference, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("n_pairs", [256, 300])
+def test_stress_of_many_pairs_is_taken_block_by_block(n_pairs):
+    images, inputs = _normal(2, n_pairs, 2), _normal(2, n_pairs, 4, seed=1)
+    state = _state_with_dial(1.0, images.flatten(0, 1), 1.0)
+    loss, *gradients = pair_gradients(*images, inputs, state)
+
+    leaves = images.clone().requires_grad_()
+    size = n_pairs // 2
+    blocks = [slice(0, size), slice(size, 2 * size)]
+    targets = [0.7 * torch.cdist(*inputs[:, block]) for block in blocks]
+    embedded = [(leaves[0, b, None] - leaves[1, b]).square().sum(2) for b in blocks]
+    errors = torch.stack(targets) - (torch.stack(embedded) + 1e-6).sqrt()
+    stress = errors.square().sum() / torch.stack(targets).square().sum()
+    torch.testing.assert_close(loss, stress.detach())
+    (expected,) = torch.autograd.grad(state.radius * stress, leaves)
+    torch.testing.assert_close(torch.stack(gradients), expected, rtol=0, atol=1e-9)
+
+
 def test_scale_and_radius_are_frozen_when_the_dial_leaves_zero():
     state = PairState(0.5)
     images, targets = _normal(20, 2), _normal(5, 5).abs()
@@ -153,7 +170,7 @@ def _without_jitter(monkeypatch):
 
 def _drawn(batches, Z, n_draws=40):
     """Return places of anchors and partners, found again by their rows."""
-    rows = torch.cat([batches.draw(0.0).unsqueeze(0) for _ in range(n_draws)])
+    rows = torch.stack([batches.draw(0.0).clone() for _ in range(n_draws)])
     places = torch.cdist(rows.flatten(0, 1), Z).argmin(1).view(n_draws, 2, -1)
     return places[:, 0].flatten(), places[:, 1].flatten()
 
@@ -200,7 +217,7 @@ def test_relatives_attract_in_the_share_that_was_asked_for(monkeypatch, target_w
 def test_jitter_stays_in_the_plane_of_planar_rows():
     plane = _groups(300, 2) @ torch.tensor([[1.0, 2, 0], [0, 1, 3]]).double()
     batches = _batches(plane, _neighbors(plane))
-    rows = torch.cat([batches.draw(0.0) for _ in range(20)])
+    rows = torch.cat([batches.draw(0.0).clone() for _ in range(20)])
     normal = torch.linalg.svd(plane)[2][2]
     torch.testing.assert_close(rows @ normal, 0 * rows[:, 0], rtol=0, atol=1e-12)
     assert torch.cdist(rows, plane).amin(1).median() > 1e-3

@@ -228,7 +228,21 @@ def test_weights_mean_repetition(X):
     assert by_weight.stress_ == by_rows.stress_
 
 
-def testdistinct_rows_come_in_the_order_of_the_dense_rows():
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_distinct_rows_are_those_of_numpy(dtype, order):
+    generator = np.random.default_rng(0)
+    rows = np.round(1.5 * generator.normal(size=(500, 3)))
+    rows[rows == 0] *= generator.choice([-1, 1], size=np.sum(rows == 0))  # both zeros
+    rows[3], rows[4], rows[5] = 1e30, -1e-30, -1e30
+    rows = np.array(rows, dtype=dtype, order=order)
+    distinct, places = distinct_rows(rows)
+    expected, expected_places = np.unique(rows, axis=0, return_inverse=True)
+    np.testing.assert_array_equal(distinct, expected)
+    np.testing.assert_array_equal(places, expected_places.ravel())
+
+
+def test_distinct_rows_come_in_the_order_of_the_dense_rows():
     generator = np.random.default_rng(0)
     dense = generator.integers(-2, 3, size=(300, 5)) * generator.choice([1, 0.25], 5)
     dense[::5] = 0
