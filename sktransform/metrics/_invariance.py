@@ -5,11 +5,16 @@ from numbers import Integral
 
 import numpy as np
 from scipy.spatial.distance import jensenshannon
-from sklearn.base import clone, is_classifier, is_regressor
-from sklearn.model_selection import check_cv
+from sklearn.base import is_regressor
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
+from sktransform.metrics._row_changes import (
+    Views,
+    held_out_rows,
+    predictions,
+    row_loss,
+)
 from sktransform.utils._sklearn import (
     Interval,
     StrOptions,
@@ -22,11 +27,17 @@ _SHARED = {
     "magnitudes": ["array-like", None],
     "random_state": ["random_state"],
 }
-_METRICS = ("agreement", "js", "squared", "tv")
+_CHANGES = {
+    "tv": lambda p, q: np.abs(p - q).sum(axis=1) / 2,
+    # Rounding may leave a root a hair from a real number.
+    "js": lambda p, q: np.nan_to_num(jensenshannon(p, q, base=2, axis=1)) ** 2,
+    "agreement": lambda p, q: (p != q).astype(np.float64),
+    "squared": lambda p, q: np.square(p - q, dtype=np.float64),
+}
 
 
 @validate_params(
-    {**_SHARED, "labels": ["array-like", None], "metric": [StrOptions(set(_METRICS))]},
+    {**_SHARED, "labels": ["array-like", None], "metric": [StrOptions(set(_CHANGES))]},
     prefer_skip_nested_validation=True,
 )
 def invariance_score(
@@ -120,14 +131,14 @@ def invariance_score(
     >>> print(f"0: {by_class[0]:.1f}, 9: {by_class[9]:.1f}")
     0: 1.0, 9: 0.0
     """
-    change = _METRIC_CHANGES[metric]
-    before = _predictions(estimator, X, metric)
+    change = _CHANGES[metric]
+    before = predictions(estimator, X, metric)
     scale = 2 * before.var() if metric == "squared" else 1.0
-    views = _Views(transform, X, n_draws, magnitudes, random_state)
+    views = Views(transform, X, n_draws, magnitudes, random_state)
     changes = np.stack(
         [
             np.mean(
-                [change(before, _predictions(estimator, V, metric)) for V in draws],
+                [change(before, predictions(estimator, V, metric)) for V in draws],
                 axis=0,
             )
             for draws in views
@@ -246,7 +257,7 @@ def label_invariance_excess(
     """
     y = column_or_1d(y)
     check_consistent_length(X, y)
-    loss = _loss_of(estimator, y)
+    loss = row_loss(estimator, y)
     if per_class and is_regressor(estimator):
         raise ValueError(
             "per_class=True needs classes, but the estimator is a regressor; leave it "
@@ -255,151 +266,17 @@ def label_invariance_excess(
     rng = check_random_state(random_state)
     n_magnitudes = 1 if magnitudes is None else len(magnitudes)
     excess = np.empty((n_magnitudes, len(y)))
-    for fitted, rows in _held_out(estimator, X, y, cv, groups):
+    for fitted, rows in held_out_rows(estimator, X, y, cv, groups):
         held_out = X if rows is None else safe_indexing(X, rows)
         places = slice(None) if rows is None else rows
         before = loss(fitted, held_out, y[places])
-        views = _Views(transform, held_out, n_draws, magnitudes, rng)
+        views = Views(transform, held_out, n_draws, magnitudes, rng)
         for values, draws in zip(excess, views, strict=True):
             losses = [loss(fitted, view, y[places]) for view in draws]
             values[places] = np.mean(losses, axis=0) - before
     labels = y if per_class else None
     means, errors = _by_label(excess, labels)
     return _shaped(means, magnitudes, labels), _shaped(errors, magnitudes, labels)
-
-
-class _Views:
-    """Transformed versions of the rows: for each magnitude, the draws.
-
-    Parameters
-    ----------
-    transform : callable or augmenter
-        See :func:`invariance_score`.
-
-    X : array-like of shape (n_samples, n_features)
-        The rows.
-
-    n_draws : int
-        How many versions at each magnitude.
-
-    magnitudes : array-like of shape (n_magnitudes,) or None
-        The magnitudes.
-
-    random_state : int, RandomState instance or None
-        Seed of the draws, the same ones at every magnitude.
-    """
-
-    def __init__(self, transform, X, n_draws, magnitudes, random_state):
-        self.is_augmenter = hasattr(transform, "augment")
-        if not self.is_augmenter and not callable(transform):
-            raise TypeError(
-                "transform must be a function of rows, a magnitude and a generator, or "
-                f"have a method augment; got {type(transform).__name__}."
-            )
-        if self.is_augmenter and magnitudes is not None:
-            raise ValueError(
-                "An augmenter draws from its own ranges; leave magnitudes None, or "
-                "give one transformation as a function."
-            )
-        self.magnitudes = _check_magnitudes(magnitudes)
-        self.transform, self.X = transform, X
-        seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-        self.seeds = np.random.SeedSequence(int(seed)).generate_state(n_draws)
-
-    def __iter__(self):
-        for magnitude in self.magnitudes:
-            yield (self._view(magnitude, seed) for seed in self.seeds)
-
-    def _view(self, magnitude, seed):
-        """Return one transformed version of all rows."""
-        if self.is_augmenter:
-            view = self.transform.augment(self.X, random_state=int(seed >> 1))
-        else:
-            view = self.transform(self.X, magnitude, np.random.default_rng(seed))
-        if len(view) != len(self.X):
-            raise ValueError(
-                f"transform made {len(view)} rows of {len(self.X)}; it must return one "
-                "for each."
-            )
-        return view
-
-
-def _check_magnitudes(magnitudes):
-    """Return magnitudes as floats from 0 to 1, 1 alone for None."""
-    if magnitudes is None:
-        return [1.0]
-    magnitudes = np.asarray(magnitudes, dtype=np.float64)
-    if magnitudes.ndim != 1 or not len(magnitudes):
-        raise ValueError("magnitudes must be a list of at least one number.")
-    if not ((magnitudes >= 0) & (magnitudes <= 1)).all():
-        raise ValueError(
-            "magnitudes must be from 0, which changes nothing, to 1, the full range."
-        )
-    return magnitudes.tolist()
-
-
-def _predictions(estimator, X, metric):
-    """Return what a metric compares: one prediction, or probabilities, for each row."""
-    if metric == "squared" and not is_regressor(estimator):
-        raise ValueError("metric='squared' compares what regressors predict.")
-    if metric != "squared" and is_regressor(estimator):
-        raise ValueError(
-            f"metric={metric!r} compares classes, but the estimator is a regressor; "
-            "use metric='squared'."
-        )
-    if metric in {"agreement", "squared"}:
-        return np.asarray(estimator.predict(X))
-    if not hasattr(estimator, "predict_proba"):
-        raise ValueError(
-            f"metric={metric!r} compares probabilities, but "
-            f"{type(estimator).__name__} has no predict_proba; use metric='agreement'."
-        )
-    return np.asarray(estimator.predict_proba(X), dtype=np.float64)
-
-
-_METRIC_CHANGES = {
-    "tv": lambda p, q: np.abs(p - q).sum(axis=1) / 2,
-    # Rounding may leave a root a hair from a real number.
-    "js": lambda p, q: np.nan_to_num(jensenshannon(p, q, base=2, axis=1)) ** 2,
-    "agreement": lambda p, q: (p != q).astype(np.float64),
-    "squared": lambda p, q: np.square(p - q, dtype=np.float64),
-}
-
-
-def _held_out(estimator, X, y, cv, groups):
-    """Yield fitted estimators and the rows that they have not seen; None for all."""
-    if cv is None:
-        yield estimator, None
-        return
-    splitter = check_cv(cv, y, classifier=is_classifier(estimator))
-    for train, test in splitter.split(X, y, groups):
-        fitted = clone(estimator).fit(safe_indexing(X, train), y[train])
-        yield fitted, test
-
-
-def _loss_of(estimator, y):
-    """Return a function of fitted estimator, rows and targets: one loss a row."""
-    if is_classifier(estimator):
-        return _brier
-    if not is_regressor(estimator):
-        raise ValueError(
-            f"{type(estimator).__name__} is neither a classifier nor a regressor, and "
-            "has no loss to measure."
-        )
-    variance = np.var(y, dtype=np.float64)
-    if variance == 0:
-        raise ValueError("All targets are equal, and no loss has a scale.")
-    return lambda fitted, X, y: np.square(fitted.predict(X) - y) / variance
-
-
-def _brier(fitted, X, y):
-    """Return the Brier score of each row; a class never seen has probability 0."""
-    if not hasattr(fitted, "predict_proba"):
-        return 2.0 * (np.asarray(fitted.predict(X)) != y)
-    probabilities = np.asarray(fitted.predict_proba(X), dtype=np.float64)
-    is_class = y[:, None] == np.asarray(fitted.classes_)
-    squares = np.square(probabilities - is_class).sum(axis=1)
-    return squares + ~is_class.any(axis=1)
 
 
 def _by_label(values, labels):
