@@ -12,8 +12,13 @@ import numpy as np
 import torch
 
 from sktransform.augmentation._probe import train_probes
-from sktransform.augmentation._streams import CURVE, VERSIONS, stream_seed, torch_stream
-from sktransform.augmentation._streams import row_seeds
+from sktransform.augmentation._streams import (
+    CURVE,
+    VERSIONS,
+    row_seeds,
+    stream_seed,
+    torch_stream,
+)
 
 # Versions of each row by each transformation in a pool, if memory allows.
 _POOLED = 4
@@ -120,6 +125,10 @@ class FilterProblem:
         self.folds = [tuple(map(torch.from_numpy, fold)) for fold in folds]
         self.features, self.settings, self.root = features, settings, root
         self.clean_features = features(rows)
+        self._is_shared = [
+            all(same_reference(references[0], other) for other in references[1:])
+            for references in zip(*(law.references for law in laws), strict=True)
+        ]
 
     def train(self, pools):
         """Return probes of all folds, trained on rows and pools of versions."""
@@ -174,7 +183,7 @@ class FilterProblem:
         size = len(active) * self.clean_features.numel()
         n_versions = int(np.clip(_POOL_NUMBERS // max(size, 1), 1, _POOLED))
         shared, parts = {}, []
-        for fold, law in enumerate(self.laws):
+        for law in self.laws:
             pool = []
             for place in active:
                 if place in shared:
@@ -184,11 +193,11 @@ class FilterProblem:
                 versions = self.versions(
                     law, place, self.rows, ranges[place], n_versions, key
                 )
-                if not law.references[place]:
+                if self._is_shared[place]:
                     shared[place] = versions
                 pool.append(versions)
             parts.append(pool)
-            if len(shared) == len(active):
+            if all(self._is_shared[place] for place in active):
                 break
         return [torch.stack(pool) for pool in parts]
 
@@ -205,10 +214,10 @@ class FilterProblem:
         n_versions = len(parameters) // len(rows)
         seeds = row_seeds(stream_seed(self.root, *key), np.arange(len(parameters)))
         labels = self.target.labels if labels is None else labels
-        changed = law.forward(
-            place,
+        changed = law.transformations[place].forward(
             rows.repeat(n_versions, 1),
-            parameters.to(rows.dtype),
+            parameters,
+            law.references[place],
             torch.from_numpy(seeds),
             None if labels is None else labels.repeat(n_versions),
         )
@@ -269,6 +278,16 @@ class FilterProblem:
         return self.held_out(probes, versions).mean(0)
 
 
+def same_reference(first, second):
+    """Tell whether two references hold the same values."""
+    return first.keys() == second.keys() and all(
+        np.array_equal(
+            first[name], second[name], equal_nan=first[name].dtype.kind == "f"
+        )
+        for name in first
+    )
+
+
 def weighted_mean(values, weights):
     """Return mean and standard error over the last axis."""
     shares = weights / weights.sum()
@@ -280,7 +299,6 @@ def weighted_mean(values, weights):
     return mean, error
 
 
-@torch.no_grad()
 def _shrunk(problem, measured):
     """Return active transformations and ranges after the worse half has shrunk.
 
@@ -322,8 +340,7 @@ def run_filter(problem, on_round):
     curve : tuple of ndarray
         Excess and its standard error by magnitude.
     """
-    with torch.no_grad():
-        n_all = len(problem.laws[0].transformations)
+    n_all = len(problem.laws[0].transformations)
     clean_none = problem.clean_losses(problem.train(None))
     active, ranges = np.arange(n_all), np.ones(n_all)
     rounds, curve = [], None

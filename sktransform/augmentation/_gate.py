@@ -12,7 +12,12 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from sktransform.augmentation._calibration import calibrated_brier, class_scores
 from sktransform.augmentation._filter import weighted_mean
-from sktransform.augmentation._grown import fit_grown, grown_rows, seeded_clone
+from sktransform.augmentation._grown import (
+    fit_grown,
+    grown_rows,
+    of_rows,
+    seeded_clone,
+)
 from sktransform.augmentation._streams import GATE
 from sktransform.augmentation._target import row_folds
 
@@ -135,7 +140,9 @@ def run_gate(estimator, data, transformations, candidates, settings, root, param
 
 def _verdict(losses, candidates, weights, z):
     """Accept the best candidate if it is better than nothing by z standard errors."""
-    means = {name: float(weighted_mean(own, weights)[0]) for name, own in losses.items()}
+    means = {
+        name: float(weighted_mean(own, weights)[0]) for name, own in losses.items()
+    }
     best = min(candidates, key=means.get)
     gain, error = weighted_mean(losses[NONE] - losses[best], weights)
     chosen = best if gain > z * error else NONE
@@ -151,17 +158,12 @@ def _held_out(estimator, data, transformations, law, fold, stream, params):
     rows, sources = grown_rows(
         own, own.law(transformations, ranges), n_copies, root, *key
     )
-    params = {name: _part(value, data, train) for name, value in (params or {}).items()}
+    params = of_rows(params, train, len(data))
     fitted = fit_grown(estimator, own, rows, sources, params)
     X = data.decode(data.rows[held_out])
     if data.target.is_classes:
         return class_scores(fitted, X, data.classes)
     return np.asarray(fitted.predict(X), np.float64).reshape(len(held_out), -1)
-
-
-def _part(value, data, rows):
-    """Return the rows' part of an argument that has an entry for each row."""
-    return value[rows] if len(value) == len(data) else value
 
 
 def _losses(scores, data):

@@ -175,10 +175,34 @@ def seeded_clone(estimator, root, *key):
     return estimator.set_params(**seeds)
 
 
+def of_rows(arguments, rows, n_samples):
+    """Return named arguments of `fit`, of which those with an entry for each row are cut.
+
+    Parameters
+    ----------
+    arguments : dict or None
+        Named arguments.
+
+    rows : ndarray of int
+        Row numbers; repeated ones repeat their entries.
+
+    n_samples : int
+        Number of rows that there were.
+
+    Returns
+    -------
+    dict
+        The arguments of these rows.
+    """
+    return {
+        name: value[rows]
+        if isinstance(value, np.ndarray) and len(value) == n_samples
+        else value
+        for name, value in (arguments or {}).items()
+    }
+
+
 def fit_grown(estimator, data, rows, sources, fit_params=None):
     """Fit an estimator on rows and the labels and weights of their sources."""
-    params = {
-        name: value[sources] if len(value) == len(data) else value
-        for name, value in (fit_params or {}).items()
-    }
+    params = of_rows(fit_params, sources, len(data))
     return estimator.fit(data.decode(rows), data.y[sources], **params)

@@ -24,9 +24,6 @@ class Law:
     references : list of dict of Tensor
         What `fit` of each returned for the training rows.
 
-    columns : ColumnTable
-        The columns' kinds and legal values.
-
     ranges : ndarray of shape (K,)
         Learned ranges from 0, which switches off, to 1.
 
@@ -40,7 +37,6 @@ class Law:
 
     transformations: tuple
     references: list
-    columns: object
     ranges: np.ndarray
     probabilities: np.ndarray
     magnitudes: np.ndarray | None = None
@@ -55,8 +51,7 @@ class Law:
         if probabilities is None:
             probabilities = active / max(active.sum(), 1)
         references = [t.fit(training_rows) for t in transformations]
-        columns = training_rows.columns
-        return cls(transformations, references, columns, ranges, probabilities)
+        return cls(transformations, references, np.asarray(ranges), probabilities)
 
     @property
     def active(self):
@@ -76,18 +71,6 @@ class Law:
         kept = np.where(needed, 0.0, self.probabilities)
         total = kept.sum()
         return replace(self, probabilities=kept / total if total > 0 else kept)
-
-    def forward(self, place, rows, parameters, seeds, labels):
-        """Return rows changed by one transformation, with legal values."""
-        transformation = self.transformations[place]
-        return transformation.apply(
-            rows,
-            parameters,
-            self.references[place],
-            self.columns,
-            seeds=seeds,
-            labels=labels,
-        )
 
 
 @dataclass(frozen=True)
@@ -118,7 +101,10 @@ class Draw:
         """Return draws one below the other."""
         return cls(
             np.concatenate([draw.on for draw in draws]),
-            [np.concatenate(p) for p in zip(*(d.parameters for d in draws), strict=True)],
+            [
+                np.concatenate(p)
+                for p in zip(*(d.parameters for d in draws), strict=True)
+            ],
             np.concatenate([draw.seeds for draw in draws]),
         )
 
@@ -190,7 +176,7 @@ def _draw_parameters(law, place, n_rows, root, *key):
     return (drawn * (wanted / length)[:, None]).numpy()
 
 
-def apply_draw(law, rows, draw, labels=None, batch_size=4096):
+def apply_draw(law, rows, draw, labels=None, batch_size=4096, return_exact=False):
     """Return rows changed as drawn, transformation by transformation.
 
     Parameters
@@ -210,23 +196,66 @@ def apply_draw(law, rows, draw, labels=None, batch_size=4096):
     batch_size : int, default=4096
         Rows handled at once. It does not change the result.
 
+    return_exact : bool, default=False
+        Whether to return also which applications can be undone exactly.
+
+    Returns
+    -------
+    rows : Tensor of shape (m, d)
+        The changed rows.
+
+    exact : ndarray of bool of shape (m, K)
+        False where a transformation acted that its inverse does not undo. Only if
+        `return_exact`.
+    """
+    changed = rows.clone()
+    exact = np.ones(draw.on.shape, dtype=bool)
+    for place, transformation in enumerate(law.transformations):
+        for chosen in _batches(np.flatnonzero(draw.on[:, place]), batch_size):
+            index = torch.from_numpy(chosen)
+            changed[index], undone = transformation.forward(
+                changed[index],
+                torch.from_numpy(draw.parameters[place][chosen]),
+                law.references[place],
+                torch.from_numpy(draw.seeds[chosen, place]),
+                None if labels is None else labels[index],
+                return_exact=True,
+            )
+            exact[chosen, place] = undone.numpy()
+    return (changed, exact) if return_exact else changed
+
+
+def undo_draw(law, rows, draw):
+    """Return changed rows as they were, the last transformation undone first.
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+
+    rows : Tensor of shape (m, d)
+        What `apply_draw` returned.
+
+    draw : Draw
+        What it was given.
+
     Returns
     -------
     Tensor of shape (m, d)
-        The changed rows.
+        The rows before, as well as the inverses give them.
     """
-    changed = rows.clone()
-    for place in range(len(law.transformations)):
-        for chosen in _batches(np.flatnonzero(draw.on[:, place]), batch_size):
+    restored = rows.clone()
+    for place in reversed(range(len(law.transformations))):
+        chosen = np.flatnonzero(draw.on[:, place])
+        if len(chosen):
             index = torch.from_numpy(chosen)
-            changed[index] = law.forward(
-                place,
-                changed[index],
-                torch.from_numpy(draw.parameters[place][chosen]).to(rows.dtype),
+            restored[index] = law.transformations[place].inverse(
+                restored[index],
+                torch.from_numpy(draw.parameters[place][chosen]),
+                law.references[place],
                 torch.from_numpy(draw.seeds[chosen, place]),
-                None if labels is None else labels[index],
             )
-    return changed
+    return restored
 
 
 def _batches(rows, batch_size):

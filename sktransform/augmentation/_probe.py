@@ -3,6 +3,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 
@@ -31,7 +32,7 @@ class Probes:
         """Return untrained probes, uniform in one over the root of the inputs."""
         sizes = n_inputs, n_hidden, n_hidden, n_outputs
         parameters = []
-        for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+        for inputs, outputs in pairwise(sizes):
             for n_rows in (inputs, 1):
                 values = torch.rand(n_probes, n_rows, outputs, generator=generator)
                 bound = 1 / math.sqrt(max(inputs, 1))
@@ -165,7 +166,10 @@ def train_probes(features, target, training_rows, pools, *, root, n_steps, n_hid
         if pools is not None:
             sources = rows.repeat(1, _VERSIONS)
             versions = _draw_versions(pools, sources, generator)
-            inputs, rows = torch.cat([inputs, versions], 1), torch.cat([rows, sources], 1)
+            inputs, rows = (
+                torch.cat([inputs, versions], 1),
+                torch.cat([rows, sources], 1),
+            )
         losses = target.training_loss(probes(inputs), target.values[rows])
         losses = losses * target.weights[rows]
         loss = losses[:, :_BATCH].mean(1)
@@ -178,7 +182,9 @@ def train_probes(features, target, training_rows, pools, *, root, n_steps, n_hid
 def _draw_versions(pools, sources, generator):
     """Return a version, drawn uniformly, of each row: (n_probes, n_rows, p)."""
     n_operations, n_versions, n_rows, _ = pools[0].shape
-    places = torch.randint(n_operations * n_versions, sources.shape, generator=generator)
+    places = torch.randint(
+        n_operations * n_versions, sources.shape, generator=generator
+    )
     places = places * n_rows + sources
     if len(pools) == 1:
         return pools[0].flatten(0, 2)[places]
