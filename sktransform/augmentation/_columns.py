@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sktransform.augmentation._column_statistics import (
+    NUMERIC,
+    kinds_of,
+    one_hot_blocks,
+    statistics,
+)
+
 __all__ = ["CATEGORICAL", "NUMERIC", "ColumnTable"]
 
-NUMERIC = ("continuous", "integer")
 CATEGORICAL = ("categorical", "boolean")
-
-# A value that holds so large a share of its column means something of its own.
-_ATOM_SHARE = 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +75,7 @@ class ColumnTable:
     >>> columns.kinds
     ('continuous', 'boolean', 'integer')
     >>> columns.upper
-    array([2.5, 1. , 9. ])
+    array([2.5, inf, 9. ])
     """
 
     kinds: tuple
@@ -142,18 +145,18 @@ class ColumnTable:
         rows = np.asarray(rows)
         shape = _checked_shape(shape, rows.shape[1])
         if isinstance(kinds, str):
-            kinds = _kinds(rows, shape)
+            kinds = kinds_of(rows, shape)
         kinds = _checked_kinds(kinds, rows.shape[1])
         if isinstance(blocks, str):
-            blocks = _one_hot_blocks(rows, kinds)
-        statistics = _statistics(rows, kinds, bounds, shape)
+            blocks = one_hot_blocks(rows, kinds)
+        found = statistics(rows, kinds, bounds, shape)
         return cls(
             kinds=kinds,
             blocks=_checked_blocks(blocks, rows.shape[1]),
             names=None if names is None else tuple(map(str, names)),
             categories=None if categories is None else tuple(map(tuple, categories)),
             shape=shape,
-            **statistics,
+            **found,
         )
 
     def refitted(self, rows):
@@ -170,7 +173,7 @@ class ColumnTable:
             Mean, standard deviation, atoms and missing cells are those of `rows`;
             kinds, blocks and legal bounds are kept.
         """
-        found = _statistics(np.asarray(rows), self.kinds, "none", self.shape)
+        found = statistics(np.asarray(rows), self.kinds, "none", self.shape)
         kept = {"lower": self.lower, "upper": self.upper}
         return dataclasses.replace(self, **{**found, **kept})
 
@@ -197,6 +200,26 @@ class ColumnTable:
             column
             for column, kind in enumerate(self.kinds)
             if ("categorical" if column in in_block else kind) in kinds
+        )
+
+    def units(self, places):
+        """Return which columns move as one, because they encode one category.
+
+        Parameters
+        ----------
+        places : sequence of int
+            Columns.
+
+        Returns
+        -------
+        ndarray of int64, shape (n_places,)
+            Numbers from 0 on, the same for columns of one block.
+        """
+        block_of = {j: -1 - b for b, block in enumerate(self.blocks) for j in block}
+        numbers = {}
+        return np.array(
+            [numbers.setdefault(block_of.get(j, j), len(numbers)) for j in places],
+            dtype=np.int64,
         )
 
     def to_state(self):
@@ -238,124 +261,6 @@ class ColumnTable:
 
 
 _FIELDS = dataclasses.fields(ColumnTable)
-
-
-def _kinds(rows, shape):
-    """Return the kind of each column, from its values."""
-    if shape is not None:
-        whole = rows.dtype.kind in "iu"
-        return ("integer" if whole else "continuous",) * rows.shape[1]
-    return tuple(map(_kind, rows.T))
-
-
-def _kind(column):
-    if column.dtype.kind == "b":
-        return "boolean"
-    present = column[~np.isnan(column)] if column.dtype.kind == "f" else column
-    # Most columns are told apart by a few cells.
-    if not (present[:64] == np.floor(present[:64])).all():
-        return "continuous"
-    if len(present) == 0 or not (present == np.floor(present)).all():
-        return "continuous"
-    least, largest = present.min(), present.max()
-    return "boolean" if (least, largest) == (0, 1) else "integer"
-
-
-def _one_hot_blocks(rows, kinds):
-    """Return runs of 0-1 columns of which exactly one is 1 in each row."""
-    blocks, start = [], 0
-    while start < len(kinds):
-        block = _block_from(rows, kinds, start)
-        if block is not None:
-            blocks.append(block)
-        start = block[-1] + 1 if block is not None else start + 1
-    return tuple(blocks)
-
-
-def _block_from(rows, kinds, start):
-    total = np.zeros(len(rows))
-    for column in range(start, len(kinds)):
-        values = rows[:, column]
-        binary = kinds[column] == "boolean" or not np.any(values)
-        if not binary or np.isnan(values).any():
-            return None
-        total += values
-        if total.max(initial=0) > 1:
-            return None
-        if total.min(initial=0 if len(total) == 0 else 1) == 1:
-            # Two columns that exclude each other are one yes-or-no question asked
-            # twice; a single column of ones is a constant.
-            return tuple(range(start, column + 1)) if column > start else None
-    return None
-
-
-def _statistics(rows, kinds, bounds, shape):
-    """Return bounds, moments, atoms and missing cells of each column."""
-    values = np.asarray(rows, dtype=np.float64)
-    numeric = np.array([kind in NUMERIC for kind in kinds], dtype=bool)
-    has_nan = np.isnan(values).any(0)
-    pooled = values if shape is None else _by_channel(values, shape)
-    with np.errstate(invalid="ignore"):
-        present = np.where(np.isnan(pooled), 0, pooled)
-    count = np.maximum((~np.isnan(pooled)).sum(0), 1)
-    mean = present.sum(0) / count
-    centred = np.where(np.isnan(pooled), 0, pooled - mean)
-    sd = np.sqrt(np.square(centred).sum(0) / count)
-    lower, upper = _bounds(pooled, bounds)
-    if shape is not None:
-        places = values.shape[1] // pooled.shape[1]
-        mean, sd, lower, upper = (np.tile(a, places) for a in (mean, sd, lower, upper))
-    return {
-        "lower": np.where(numeric, lower, -np.inf),
-        "upper": np.where(numeric, upper, np.inf),
-        "mean": mean,
-        "sd": sd,
-        "atoms": _atoms(values, numeric) if shape is None else _no_atoms(values),
-        "has_nan": has_nan,
-    }
-
-
-def _by_channel(values, shape):
-    """Return cells of one channel in one column each, shape (cells, channels).
-
-    Two axes may be an image or a series of several channels: they are pooled.
-    """
-    return values.reshape(-1, shape[2] if len(shape) == 3 else 1)
-
-
-def _bounds(values, bounds):
-    d = values.shape[1]
-    if isinstance(bounds, str) and bounds == "none":
-        return np.full(d, -np.inf), np.full(d, np.inf)
-    if isinstance(bounds, str) and bounds == "train":
-        least = np.where(np.isnan(values), np.inf, values).min(0, initial=np.inf)
-        most = np.where(np.isnan(values), -np.inf, values).max(0, initial=-np.inf)
-        empty = least > most
-        return np.where(empty, -np.inf, least), np.where(empty, np.inf, most)
-    if isinstance(bounds, str) or len(bounds) != 2 or not bounds[0] < bounds[1]:
-        raise ValueError(
-            f"bounds={bounds!r} must be 'train', 'none' or two numbers (lower, upper), "
-            "the lower one first."
-        )
-    return np.full(d, float(bounds[0])), np.full(d, float(bounds[1]))
-
-
-def _no_atoms(values):
-    return np.empty((0, values.shape[1]))
-
-
-def _atoms(values, numeric):
-    """Return the values that hold a large share of a numeric column."""
-    found = []
-    for column, is_numeric in zip(values.T, numeric, strict=True):
-        unique, counts = np.unique(column[~np.isnan(column)], return_counts=True)
-        large = counts >= max(2, _ATOM_SHARE * len(column))
-        # In a column of one value there is nothing else to tell it from.
-        found.append(unique[large] if is_numeric and len(unique) > 1 else unique[:0])
-    atoms = np.full((max(map(len, found), default=0), values.shape[1]), np.nan)
-    for column, values_of_column in enumerate(found):
-        atoms[: len(values_of_column), column] = values_of_column
-    return atoms
 
 
 def _checked_kinds(kinds, n_features):

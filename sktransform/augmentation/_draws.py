@@ -40,7 +40,9 @@ def uniform(seeds, n_draws, stream=0):
     Tensor of float64, shape (n_rows, n_draws)
         The numbers; a row's depend on its seed and the stream alone.
     """
-    result = torch.empty((len(seeds), n_draws), dtype=torch.float64, device=seeds.device)
+    result = torch.empty(
+        (len(seeds), n_draws), dtype=torch.float64, device=seeds.device
+    )
     for block, bits in _hashes(seeds, n_draws, stream):
         torch.mul(_shifted(bits, 11), 2.0**-53, out=result[block])
     return result

@@ -9,7 +9,11 @@ import numpy as np
 import torch
 
 from sktransform.augmentation._columns import CATEGORICAL, NUMERIC, ColumnTable
+from sktransform.augmentation._legal import check_number, is_atom, legal
+from sktransform.augmentation._records import from_record, register, to_record
 from sktransform.augmentation._selection import plain, resolved
+from sktransform.augmentation._touched import gathered, scattered, tensors_of
+from sktransform.augmentation._training_rows import TrainingRows
 
 __all__ = [
     "CATEGORICAL",
@@ -17,46 +21,15 @@ __all__ = [
     "ColumnTable",
     "TrainingRows",
     "Transformation",
+    "check_number",
+    "declaration",
     "from_record",
     "legal",
     "to_record",
 ]
 
-_REGISTRY: dict = {}
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingRows:
-    """Rows of which a transformation takes its scales, marginals and partners.
-
-    Parameters
-    ----------
-    rows : Tensor of shape (n_samples, n_features)
-        Training rows in input units, NaN for missing cells.
-
-    columns : ColumnTable
-        What is known of the columns.
-
-    labels : Tensor of int64, shape (n_samples,), default=None
-        Codes of the classes, from 0. None if there are no classes.
-
-    See Also
-    --------
-    ColumnTable : Kinds, legal values and statistics of columns.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sktransform.augmentation import ColumnTable, TrainingRows
-    >>> rows = torch.tensor([[0.5, 2.5], [1.5, 0.25], [0.25, 1.5]])
-    >>> training = TrainingRows(rows, ColumnTable.of(rows))
-    >>> training.columns.n_features
-    2
-    """
-
-    rows: torch.Tensor
-    columns: ColumnTable
-    labels: torch.Tensor | None = None
+#: Makes a subclass of Transformation a declaration; the base's repr is kept.
+declaration = dataclass(frozen=True, repr=False)
 
 
 @dataclass(frozen=True)
@@ -119,15 +92,8 @@ class Transformation:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        if cls.__name__.startswith("_"):
-            return
-        known = _REGISTRY.get(cls.__name__)
-        if known is not None and _address(known) != _address(cls):
-            raise TypeError(
-                f"A transformation named {cls.__name__} exists already, "
-                f"{'.'.join(_address(known))}; give this one another name."
-            )
-        _REGISTRY[cls.__name__] = cls
+        if not cls.__name__.startswith("_"):
+            register(cls)
 
     def __post_init__(self):
         # Lists become tuples, so that declarations compare and hash by value.
@@ -139,11 +105,6 @@ class Transformation:
     def discrete(self):
         """Whether it has states rather than a range: it is kept or dropped whole."""
         return self.n_states is not None
-
-    @property
-    def name(self):
-        """What it is called in reports: the class and what differs from the default."""
-        return repr(self)
 
     def __repr__(self):
         shown = [
@@ -285,19 +246,18 @@ class Transformation:
             rounded to whole numbers. Only if `return_exact`.
         """
         self._check_needs(seeds, labels)
-        rows, places, old, P, seeds, labels = self._gathered(
-            X, P, reference, seeds, labels
-        )
-        undone = self.inverse_contract in ("exact", "seeded")
+        acting, cells, P, seeds, labels = gathered(X, P, reference, seeds, labels)
+        invertible = self.inverse_contract in ("exact", "seeded")
         exact = torch.ones(len(X), dtype=torch.bool, device=X.device)
         result = X.clone()
-        if len(old):
-            tensors = _tensors(reference, X)
-            raw = self._forward(old, P, tensors, seeds, labels)
-            new = legal(raw, old, tensors, self)
-            _scatter(result, rows, places, new)
+        if len(cells):
+            self._refuse_missing(cells)
+            tensors = tensors_of(reference, X)
+            raw = self._forward(cells, P, tensors, seeds, labels)
+            new = legal(raw, cells, tensors, self)
+            scattered(result, acting, reference, new)
             if return_exact:
-                exact[rows] = self._unclipped(raw, new, old, tensors) & undone
+                exact[acting] = self._unclipped(raw, new, cells, tensors) & invertible
         return (result, exact) if return_exact else result
 
     @torch.no_grad()
@@ -335,14 +295,15 @@ class Transformation:
                 f"{self!r} has no inverse: it overwrites cells that nothing recalls."
             )
         self._check_needs(seeds, None, labels_needed=False)
-        rows, places, new, P, seeds, _ = self._gathered(X, P, reference, seeds, None)
+        acting, cells, P, seeds, _ = gathered(X, P, reference, seeds, None)
         result = X.clone()
-        if len(new):
-            tensors = _tensors(reference, X)
-            old = self._inverse(new, P, tensors, seeds)
+        if len(cells):
+            self._refuse_missing(cells)
+            tensors = tensors_of(reference, X)
+            old = self._inverse(cells, P, tensors, seeds)
             if "atoms" in tensors:
-                old = torch.where(_is_atom(new, tensors["atoms"]), new, old)
-            _scatter(result, rows, places, old)
+                old = torch.where(is_atom(cells, tensors["atoms"]), cells, old)
+            scattered(result, acting, reference, old)
         return result
 
     def magnitude(self, P):
@@ -410,6 +371,13 @@ class Transformation:
 
     def _check_kinds(self, columns):
         """Refuse columns of kinds that it may not touch."""
+        touched = set(self._touched)
+        for block in columns.blocks:
+            if touched & set(block) and not touched >= set(block):
+                raise ValueError(
+                    f"{type(self).__name__} may touch the columns {block} only "
+                    "together, since they encode one category; give all or none."
+                )
         allowed = set(columns.of_kinds(self.cell_kinds))
         for j in self._touched:
             if j not in allowed:
@@ -426,163 +394,23 @@ class Transformation:
         if self.needs_labels and labels_needed and labels is None:
             raise ValueError(f"{type(self).__name__} needs the rows' labels.")
 
+    def _refuse_missing(self, cells):
+        if self.mixes_columns and bool(torch.isnan(cells).any()):
+            raise ValueError(self._missing_message())
+
     def _missing_message(self):
         return (
             f"{type(self).__name__} mixes columns that have missing cells; impute them "
             "first, or leave these columns out."
         )
 
-    def _gathered(self, X, P, reference, seeds, labels):
-        """Return the rows to change, and of these the touched cells and their draws."""
-        P = P.to(X.device, torch.float64)
-        acting = (P != 0).any(1)
-        places = torch.as_tensor(reference["columns"], device=X.device)
-        whole = len(places) == X.shape[1] and bool((places.diff() == 1).all())
-        if bool(acting.all()):
-            rows = slice(None)
-            cells = X if whole else X[:, places]
-        else:
-            rows = acting.nonzero()[:, 0]
-            cells = X[rows] if whole else X[rows[:, None], places]
-            P = P[rows]
-        if len(cells) and self.mixes_columns and bool(torch.isnan(cells).any()):
-            raise ValueError(self._missing_message())
-        seeds = None if seeds is None else seeds.to(X.device)[rows]
-        labels = None if labels is None else labels.to(X.device)[rows]
-        return rows, None if whole else places, cells, P, seeds, labels
-
     def _unclipped(self, raw, new, old, reference):
         """Return rows of which no cell was moved by the legal values."""
         same = (raw == new) | torch.isnan(old)
         if "atoms" in reference:
-            same |= _is_atom(old, reference["atoms"])
+            same |= is_atom(old, reference["atoms"])
         return same.all(1)
-
-
-def legal(X_new, X_old, columns, policy):
-    """Return transformed cells made legal; cells that did not change stay as they are.
-
-    In this order: values that hold a large share of their column are put back, the
-    others are clipped to their bounds and rounded where the column is of whole
-    numbers, and missing cells stay missing.
-
-    Parameters
-    ----------
-    X_new : Tensor of shape (n_rows, n_columns)
-        Transformed cells. May be written to.
-
-    X_old : Tensor of shape (n_rows, n_columns)
-        The cells before.
-
-    columns : dict of str to Tensor
-        Lower and upper bounds, ``"integer"``, and ``"atoms"`` where there are.
-
-    policy : Transformation
-        Whose `keeps_atoms` and `makes_missing` are asked.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, n_columns)
-        Legal cells.
-    """
-    lower, upper = columns["lower"], columns["upper"]
-    new = X_new
-    if bool(torch.isfinite(lower).any() | torch.isfinite(upper).any()):
-        # A cell that is outside already is not pulled in by a jump.
-        new = torch.maximum(new, torch.minimum(lower, X_old))
-        new = torch.minimum(new, torch.maximum(upper, X_old))
-    integer = columns["integer"]
-    if bool(integer.any()):
-        new = new.round() if bool(integer.all()) else new.where(~integer, new.round())
-        new = torch.where(X_new == X_old, X_old, new)
-    if policy.keeps_atoms and len(columns["atoms"]):
-        new = torch.where(_is_atom(X_old, columns["atoms"]), X_old, new)
-    keep = torch.isnan(X_old)
-    if not policy.makes_missing:
-        keep |= torch.isnan(new)
-    return torch.where(keep, X_old, new)
-
-
-def to_record(transformation):
-    """Return a bound transformation as a dict of plain values.
-
-    Parameters
-    ----------
-    transformation : Transformation
-        The transformation, its columns bound to places.
-
-    Returns
-    -------
-    dict
-        The class's name under ``"kind"``, its fields under ``"parameters"``.
-    """
-    parameters = {
-        field.name: _listed(getattr(transformation, field.name))
-        for field in dataclasses.fields(transformation)
-    }
-    return {"kind": type(transformation).__name__, "parameters": parameters}
-
-
-def from_record(record):
-    """Return the transformation that `to_record` described.
-
-    Parameters
-    ----------
-    record : dict
-        What `to_record` returned.
-
-    Returns
-    -------
-    Transformation
-        An equal transformation.
-
-    Raises
-    ------
-    ValueError
-        If no transformation of that name has been defined.
-    """
-    if record["kind"] not in _REGISTRY:
-        raise ValueError(
-            f"No transformation named {record['kind']} is known here; import the module "
-            "that defines it first."
-        )
-    return _REGISTRY[record["kind"]](**record["parameters"])
-
-
-def _address(cls):
-    return cls.__module__, cls.__qualname__
 
 
 def _is_default(field, value):
     return field.default is not dataclasses.MISSING and field.default == value
-
-
-def _listed(value):
-    return [_listed(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _tensors(reference, X):
-    """Return the reference as tensors beside X, numbers in its precision."""
-    tensors = {}
-    for name, values in reference.items():
-        tensor = torch.as_tensor(values, device=X.device)
-        tensors[name] = tensor.to(X.dtype) if tensor.is_floating_point() else tensor
-    return tensors
-
-
-def _is_atom(cells, atoms):
-    """Return which cells hold one of their column's atoms."""
-    found = torch.zeros_like(cells, dtype=torch.bool)
-    for values in atoms:
-        found |= cells == values
-    return found
-
-
-def _scatter(result, rows, places, cells):
-    """Write touched cells of some rows, in place."""
-    if places is None:
-        result[rows] = cells
-    elif isinstance(rows, slice):
-        result[:, places] = cells
-    else:
-        result[rows[:, None], places] = cells
