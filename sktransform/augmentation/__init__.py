@@ -3,14 +3,37 @@
 
 from sktransform.augmentation._cells import Mask, Permute
 from sktransform.augmentation._columns import ColumnTable
+from sktransform.augmentation._defaults import default_transformations
+from sktransform.augmentation._images import (
+    ImageFlip,
+    ImageQuarterTurn,
+    ImageRoll,
+    ImageRotate,
+    ImageShear,
+    ImageTranslate,
+    ImageZoom,
+)
 from sktransform.augmentation._mixing import ClassCutMix, ClassMixup, MarginalSwap
+from sktransform.augmentation._pixels import (
+    ImageBrightness,
+    ImageContrast,
+    ImageNoise,
+)
 from sktransform.augmentation._quantiles import QuantileJitter
+from sktransform.augmentation._random_fields import RandomField
 from sktransform.augmentation._rows import (
     GaussianNoise,
     Rotate,
     Scale,
     Shift,
     SignFlip,
+)
+from sktransform.augmentation._series import (
+    SeriesCrop,
+    SeriesJitter,
+    SeriesPadShift,
+    SeriesRoll,
+    SmoothWarp,
 )
 from sktransform.augmentation._training_rows import TrainingRows
 from sktransform.augmentation._transformation import Transformation
@@ -20,14 +43,31 @@ __all__ = [
     "ClassMixup",
     "ColumnTable",
     "GaussianNoise",
+    "ImageBrightness",
+    "ImageContrast",
+    "ImageFlip",
+    "ImageNoise",
+    "ImageQuarterTurn",
+    "ImageRoll",
+    "ImageRotate",
+    "ImageShear",
+    "ImageTranslate",
+    "ImageZoom",
     "MarginalSwap",
     "Mask",
     "Permute",
     "QuantileJitter",
+    "RandomField",
     "Rotate",
     "Scale",
+    "SeriesCrop",
+    "SeriesJitter",
+    "SeriesPadShift",
+    "SeriesRoll",
     "Shift",
     "SignFlip",
+    "SmoothWarp",
     "TrainingRows",
     "Transformation",
+    "default_transformations",
 ]

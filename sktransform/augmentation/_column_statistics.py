@@ -74,9 +74,14 @@ def statistics(rows, kinds, bounds, shape):
     if shape is not None:
         places = values.shape[1] // pooled.shape[1]
         mean, sd, lower, upper = (np.tile(a, places) for a in (mean, sd, lower, upper))
+    # Codes have bounds of their own, whatever was asked of numbers.
+    least, largest = _bounds(values, "train")
+    whole = np.array([kind == "integer" for kind in kinds], dtype=bool)
+    lower = np.where(whole, np.ceil(lower), lower)
+    upper = np.where(whole, np.floor(upper), upper)
     return {
-        "lower": np.where(numeric, lower, -np.inf),
-        "upper": np.where(numeric, upper, np.inf),
+        "lower": np.where(numeric, lower, least),
+        "upper": np.where(numeric, upper, largest),
         "mean": mean,
         "sd": sd,
         "atoms": _atoms(values, numeric) if shape is None else _no_atoms(values),

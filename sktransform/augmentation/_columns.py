@@ -75,7 +75,7 @@ class ColumnTable:
     >>> columns.kinds
     ('continuous', 'boolean', 'integer')
     >>> columns.upper
-    array([2.5, inf, 9. ])
+    array([2.5, 1. , 9. ])
     """
 
     kinds: tuple
