@@ -100,15 +100,20 @@ def tensors_of(reference, X):
     """
     tensors = {}
     for name, values in reference.items():
-        # torch warns of memory that it may not write to, such as a memory map's.
-        owned = values if values.flags.writeable else values.copy()
-        tensor = torch.as_tensor(owned, device=X.device)
+        tensor = _tensor(values, X)
         tensors[name] = tensor.to(X.dtype) if tensor.is_floating_point() else tensor
     return tensors
 
 
 def _places(reference, X):
     """Return the touched columns, or None if they are all, in order."""
-    places = torch.as_tensor(reference["columns"], device=X.device)
+    places = _tensor(reference["columns"], X)
     in_order = len(places) == X.shape[1] and bool((places.diff() == 1).all())
     return None if in_order else places
+
+
+def _tensor(values, X):
+    """Return an array as a tensor beside X."""
+    # torch warns of memory that it may not write to, such as a memory map's.
+    owned = values if values.flags.writeable else values.copy()
+    return torch.as_tensor(owned, device=X.device)
