@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Changes of rows that leave a task alone, learned, and more rows made by them."""
 
+from sktransform.augmentation._augmented_classifier import AugmentedClassifier
+from sktransform.augmentation._augmented_regressor import AugmentedRegressor
 from sktransform.augmentation._cells import Mask, Permute
+from sktransform.augmentation._class_replay import ClassReplay
 from sktransform.augmentation._columns import ColumnTable
 from sktransform.augmentation._defaults import default_transformations
 from sktransform.augmentation._images import (
@@ -13,6 +16,8 @@ from sktransform.augmentation._images import (
     ImageTranslate,
     ImageZoom,
 )
+from sktransform.augmentation._invariance_augmenter import InvarianceAugmenter
+from sktransform.augmentation._invariance_resampler import InvarianceResampler
 from sktransform.augmentation._mixing import ClassCutMix, ClassMixup, MarginalSwap
 from sktransform.augmentation._pixels import (
     ImageBrightness,
@@ -39,8 +44,11 @@ from sktransform.augmentation._training_rows import TrainingRows
 from sktransform.augmentation._transformation import Transformation
 
 __all__ = [
+    "AugmentedClassifier",
+    "AugmentedRegressor",
     "ClassCutMix",
     "ClassMixup",
+    "ClassReplay",
     "ColumnTable",
     "GaussianNoise",
     "ImageBrightness",
@@ -53,6 +61,8 @@ __all__ = [
     "ImageShear",
     "ImageTranslate",
     "ImageZoom",
+    "InvarianceAugmenter",
+    "InvarianceResampler",
     "MarginalSwap",
     "Mask",
     "Permute",

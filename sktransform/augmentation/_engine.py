@@ -15,7 +15,6 @@ from sktransform.augmentation._filter import (
     weighted_mean,
 )
 from sktransform.augmentation._gate import NONE, GateResult, GateSettings, run_gate
-from sktransform.augmentation._grown import of_rows
 from sktransform.augmentation._streams import VIEWS, numpy_stream
 from sktransform.augmentation._target import row_folds
 
@@ -77,6 +76,9 @@ class Selection:
 
     curve : tuple of ndarray
         Excess and standard error by magnitude, (K, n_magnitudes).
+
+    losses : tuple of float
+        Mean held-out loss of the rows in each round.
     """
 
     rounds: list
@@ -86,6 +88,7 @@ class Selection:
     gate: GateResult
     clean_none: float
     curve: tuple
+    losses: tuple = ()
 
 
 def kept_rows(data, max_rows, root):
@@ -129,7 +132,7 @@ def candidate_ranges(ranges, names):
     return found
 
 
-def select(data, transformations, estimator, settings, root, on_round, fit_params=None):
+def select(data, transformations, estimator, settings, root, on_round):
     """Return the law that leaves the labels alone and helps the estimator, if any.
 
     Parameters
@@ -152,21 +155,16 @@ def select(data, transformations, estimator, settings, root, on_round, fit_param
     on_round : callable
         Called after each round and after the gate; True stops the filter.
 
-    fit_params : dict of str to ndarray, default=None
-        Further arguments of the estimator's `fit`.
-
     Returns
     -------
     Selection
         The law and its reasons.
     """
-    kept = kept_rows(data, settings.max_fit_rows, root)
-    fit_params = of_rows(fit_params, kept, len(data))
-    data = data[kept]
+    data = data[kept_rows(data, settings.max_fit_rows, root)]
     n_all = len(transformations)
     problem = filter_problem(data, transformations, settings, root)
     if problem is None:
-        return _nothing(n_all)
+        return nothing(n_all)
     rounds, clean_none, curve = run_filter(problem, on_round)
     chosen = chosen_round(rounds, problem.weights, settings.filter.paired)
     ranges = np.zeros(n_all)
@@ -182,7 +180,6 @@ def select(data, transformations, estimator, settings, root, on_round, fit_param
             candidates,
             settings.gate,
             root,
-            fit_params,
         )
     on_round()
     return Selection(
@@ -193,6 +190,7 @@ def select(data, transformations, estimator, settings, root, on_round, fit_param
         gate=gate,
         clean_none=float(weighted_mean(clean_none, problem.weights)[0]),
         curve=curve,
+        losses=tuple(weighted_mean(r.clean, problem.weights)[0] for r in rounds),
     )
 
 
@@ -217,7 +215,7 @@ def filter_problem(data, transformations, settings, root):
     )
 
 
-def _nothing(n_all):
+def nothing(n_all):
     """Return what is said where nothing can be learned."""
     empty = np.full((n_all, len(CURVE_MAGNITUDES)), np.nan)
     return Selection(

@@ -15,7 +15,6 @@ from sktransform.augmentation._filter import weighted_mean
 from sktransform.augmentation._grown import (
     fit_grown,
     grown_rows,
-    of_rows,
     seeded_clone,
 )
 from sktransform.augmentation._streams import GATE
@@ -74,7 +73,7 @@ class GateResult:
     error: float
 
 
-def run_gate(estimator, data, transformations, candidates, settings, root, params=None):
+def run_gate(estimator, data, transformations, candidates, settings, root):
     """Return which candidate law the estimator gains by, if any.
 
     Parameters
@@ -96,9 +95,6 @@ def run_gate(estimator, data, transformations, candidates, settings, root, param
 
     root : int
         Root seed.
-
-    params : dict of str to ndarray, default=None
-        Further arguments of `fit`, such as weights.
 
     Returns
     -------
@@ -123,7 +119,6 @@ def run_gate(estimator, data, transformations, candidates, settings, root, param
             laws[name],
             folds[fold],
             (root, GATE, fold),
-            params,
         )
         for name in laws
         for fold in range(len(folds))
@@ -149,7 +144,7 @@ def _verdict(losses, candidates, weights, z):
     return GateResult(chosen, means, float(gain), float(error))
 
 
-def _held_out(estimator, data, transformations, law, fold, stream, params):
+def _held_out(estimator, data, transformations, law, fold, stream):
     """Return scores of classes, or predictions, of the rows that a fold holds out."""
     train, held_out = fold
     ranges, n_copies = law
@@ -158,9 +153,8 @@ def _held_out(estimator, data, transformations, law, fold, stream, params):
     rows, sources = grown_rows(
         own, own.law(transformations, ranges), n_copies, root, *key
     )
-    params = of_rows(params, train, len(data))
-    fitted = fit_grown(estimator, own, rows, sources, params)
-    X = data.decode(data.rows[held_out])
+    fitted = fit_grown(estimator, own, rows, sources)
+    X = data.decode(data.rows[held_out], data.numbers[held_out])
     if data.target.is_classes:
         return class_scores(fitted, X, data.classes)
     return np.asarray(fitted.predict(X), np.float64).reshape(len(held_out), -1)

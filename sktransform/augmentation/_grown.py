@@ -11,7 +11,7 @@ from sktransform.augmentation._columns import ColumnTable
 from sktransform.augmentation._law import Draw, Law, apply_draw, draw_versions
 from sktransform.augmentation._streams import COPIES, ESTIMATOR, stream_seed
 from sktransform.augmentation._target import Target
-from sktransform.augmentation._transformation import TrainingRows
+from sktransform.augmentation._training_rows import TrainingRows
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,11 @@ class LabelledRows:
         What is known of the columns.
 
     decode : callable
-        Takes rows, returns them in the caller's container.
+        Takes rows and the numbers of their sources in the caller's table, returns
+        them in the caller's container.
+
+    numbers : ndarray of int of shape (n,)
+        Numbers of the rows in the caller's table.
 
     y : ndarray of shape (n,) or (n, n_outputs), or None
         Labels as an estimator takes them.
@@ -43,16 +47,21 @@ class LabelledRows:
 
     groups : ndarray of shape (n,) or None
         Rows of one group stay in one fold.
+
+    passes_weights : bool
+        Whether an estimator's `fit` is given the weights.
     """
 
     rows: torch.Tensor
     columns: ColumnTable
     decode: object
+    numbers: np.ndarray
     y: np.ndarray | None = None
     target: Target | None = None
     classes: np.ndarray | None = None
     sample_weight: np.ndarray | None = None
     groups: np.ndarray | None = None
+    passes_weights: bool = True
 
     def __len__(self):
         return len(self.rows)
@@ -71,6 +80,7 @@ class LabelledRows:
         return replace(
             self,
             rows=self.rows[chosen],
+            numbers=self.numbers[chosen],
             y=of(self.y),
             target=target,
             sample_weight=of(self.sample_weight),
@@ -90,7 +100,7 @@ class LabelledRows:
     def training_rows(self):
         """Return what a transformation learns from these rows."""
         columns = self.columns.refitted(self.rows.numpy())
-        return TrainingRows(rows=self.rows, labels=self.labels, columns=columns)
+        return TrainingRows(self.rows, columns, self.labels)
 
     def law(self, transformations, ranges=None, probabilities=None):
         """Return a law fitted to these rows."""
@@ -175,34 +185,10 @@ def seeded_clone(estimator, root, *key):
     return estimator.set_params(**seeds)
 
 
-def of_rows(arguments, rows, n_samples):
-    """Return named arguments of `fit`, of which those with an entry for each row are cut.
-
-    Parameters
-    ----------
-    arguments : dict or None
-        Named arguments.
-
-    rows : ndarray of int
-        Row numbers; repeated ones repeat their entries.
-
-    n_samples : int
-        Number of rows that there were.
-
-    Returns
-    -------
-    dict
-        The arguments of these rows.
-    """
-    return {
-        name: value[rows]
-        if isinstance(value, np.ndarray) and len(value) == n_samples
-        else value
-        for name, value in (arguments or {}).items()
-    }
-
-
-def fit_grown(estimator, data, rows, sources, fit_params=None):
+def fit_grown(estimator, data, rows, sources):
     """Fit an estimator on rows and the labels and weights of their sources."""
-    params = of_rows(fit_params, sources, len(data))
-    return estimator.fit(data.decode(rows), data.y[sources], **params)
+    params = {}
+    if data.sample_weight is not None and data.passes_weights:
+        params["sample_weight"] = data.sample_weight[sources]
+    X = data.decode(rows, data.numbers[sources])
+    return estimator.fit(X, data.y[sources], **params)

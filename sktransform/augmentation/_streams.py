@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 # Purposes, the first part of every key.
 FOLDS, PROBE, VERSIONS, CURVE, GATE, COPIES, ESTIMATOR, CHAIN, TTA, VIEWS = range(10)
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_GOLDEN = 0x9E3779B97F4A7C15
 
 
 def root_seed(random_state):
@@ -52,7 +52,8 @@ def row_seeds(base, rows):
     ndarray of int64 of shape (n,)
         One seed for each row.
     """
-    mixed = np.asarray(rows, np.uint64) + np.uint64(base) * _GOLDEN + _GOLDEN
+    start = np.uint64((int(base) + 1) * _GOLDEN % 2**64)
+    mixed = np.asarray(rows).astype(np.uint64) + start
     # The finaliser of SplitMix64: neighbouring counters give unrelated seeds.
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
