@@ -173,7 +173,7 @@ class ClassMixup(_ClassTransformation):
     n_neighbors : int, default=None
         The partner is one of so many nearest training rows of the class, by the
         distance over numeric columns in standard units. None takes any row of the
-        class.
+        class, itself included.
 
     Notes
     -----

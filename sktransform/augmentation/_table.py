@@ -327,8 +327,7 @@ def _like(native, values, name):
     """Return a column of values of the native type of another."""
     namespace = nw.get_native_namespace(native)
     if namespace.__name__ == "pyarrow":
-        array = namespace.array(values, type=native.type, from_pandas=False)
-        return namespace.chunked_array([array])
+        return namespace.chunked_array([_arrow_like(namespace, native, values)])
     if namespace.__name__ == "polars":
         return namespace.Series(name, values, dtype=native.dtype)
     dtype = native.dtype
@@ -339,3 +338,20 @@ def _like(native, values, name):
             "missing cells; use Mask(fill='median'), or another type."
         )
     return namespace.Series(values, index=native.index, dtype=dtype, name=name)
+
+
+def _arrow_like(pyarrow, native, values):
+    """Return an array of an Arrow type; a dictionary keeps its order."""
+    if not pyarrow.types.is_dictionary(native.type):
+        return pyarrow.array(values, type=native.type, from_pandas=False)
+    known = native.unify_dictionaries().chunk(0).dictionary.to_pylist()
+    places = {value: place for place, value in enumerate(known)}
+    codes = [
+        None if value is None else places.setdefault(value, len(places))
+        for value in values
+    ]
+    return pyarrow.DictionaryArray.from_arrays(
+        pyarrow.array(codes, type=native.type.index_type),
+        pyarrow.array(list(places), type=native.type.value_type),
+        ordered=native.type.ordered,
+    )
