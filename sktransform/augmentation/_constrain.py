@@ -109,7 +109,6 @@ class _Chains:
             found.append(versions)
         return torch.cat(found)
 
-    @torch.no_grad()
     def _propose(self, probes, place, rows, values):
         """Return features, magnitudes and losses of one fresh draw for each row."""
         transformation = self.law.transformations[place]
@@ -200,16 +199,18 @@ def _train(data, features, chains, settings, epsilon, root, on_round):
         batch = trainer.draw()[0]
         values, weights = target.values[batch], target.weights[batch]
         versions = chains.draw(probes, rows_in_single[batch], values)
-        outputs = probes.one(0, torch.cat([clean[batch], versions]))
         repeats = len(dual) + 1
-        losses = target.training_loss(
-            outputs, values.repeat(repeats, *[1] * (values.ndim - 1))
-        )
-        losses = (losses * weights.repeat(repeats)).view(repeats, -1).mean(1)
-        scale = torch.cat([torch.ones(1), dual.float()])
-        trainer.step((scale * losses).sum() / scale.sum())
+        values = values.repeat(repeats, *[1] * (values.ndim - 1))
+        weights = weights.repeat(repeats)
+        outputs = trainer.outputs(torch.cat([clean[batch], versions])[None])
+        losses = target.training_loss(outputs[0], values) * weights
+        losses = losses.view(repeats, -1).mean(1).double()
+        shares = torch.cat([torch.ones(1), dual.float()])
+        shares = (shares / shares.sum() / len(batch)).repeat_interleave(len(batch))
+        slope = target.training_slope(outputs, values[None])
+        trainer.step(slope.mul_((shares * weights)[None, :, None]))
         if step >= _WARM_UP or settings.n_steps <= 2 * _WARM_UP:
-            dual = _dual_step(dual, losses.detach().double(), epsilon, settings)
+            dual = _dual_step(dual, losses, epsilon, settings)
         path.append(dual.numpy())
         if (step + 1) % reported == 0 and on_round():
             break

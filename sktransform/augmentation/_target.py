@@ -87,6 +87,29 @@ class Target:
         chosen = outputs.gather(-1, values.unsqueeze(-1)).squeeze(-1)
         return outputs.logsumexp(-1) - chosen
 
+    def training_slope(self, outputs, values):
+        """Return the derivative of `training_loss` by the outputs.
+
+        Parameters
+        ----------
+        outputs : Tensor of shape (..., n_outputs)
+            What a probe says: logits, or numbers.
+
+        values : Tensor of shape (...) or (..., n_outputs)
+            What is true.
+
+        Returns
+        -------
+        Tensor of shape (..., n_outputs)
+            The derivative of each row's loss.
+        """
+        if not self.is_classes:
+            return (outputs - values).mul_(2 / self.n_outputs)
+        slope = outputs.softmax(-1)
+        return slope.scatter_add_(
+            -1, values.unsqueeze(-1), slope.new_full((*values.shape, 1), -1.0)
+        )
+
     def measured_loss(self, outputs, values):
         """Return the loss that judges, bounded for classes: the Brier score.
 
