@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A task whose invariances are known, beside changes that look like them and are not."""
+"""A task with known invariances, beside changes that only look like them."""
 
 from numbers import Integral, Real
 
@@ -40,7 +40,7 @@ _FALSE = (
     prefer_skip_nested_validation=True,
 )
 def make_invariance_problem(n_samples=120, *, noise=0.2, random_state=None):
-    r"""Make rows of two classes, with changes that keep the class and others that do not.
+    r"""Make rows of two classes, with changes of which half keep the class.
 
     Parameters
     ----------
@@ -80,9 +80,8 @@ def make_invariance_problem(n_samples=120, *, noise=0.2, random_state=None):
     >>> X, y, transformations = make_invariance_problem(random_state=0)
     >>> X.shape, y.shape, [t["holds"] for t in transformations].count(True)
     ((120, 10), (120,), 5)
-    >>> transformations[0]
-    {'kind': 'Rotate', 'parameters': {'columns': [0, 1], 'max_degrees': 180.0}, \
-'holds': True}
+    >>> transformations[0]["kind"], transformations[0]["parameters"]
+    ('Rotate', {'columns': [0, 1], 'max_degrees': 180.0})
     """
     generator = check_random_state(random_state)
     X = generator.standard_normal(size=(n_samples, 10))
