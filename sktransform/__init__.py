@@ -9,7 +9,7 @@ import importlib
 
 from sktransform._version import __version__
 
-_FAMILIES = ("alignment", "reduction")
+_FAMILIES = ("alignment", "augmentation", "reduction")
 _MODULES = (
     *_FAMILIES,
     "base",

@@ -19,15 +19,15 @@ from sktransform.runtime._runtime import Runtime, SparseRows
 from sktransform.runtime._validation import check_tensor, is_valid_array
 from sktransform.utils._sklearn import check_sample_weight
 
-__all__ = ["AlignerMixin", "TorchTransformer"]
+__all__ = ["AlignerMixin", "TorchEstimator", "TorchTransformer"]
 
 
-class TorchTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
-    """Base of transformers that compute on torch and keep NumPy arrays.
+class TorchEstimator(CallbackSupportMixin, BaseEstimator):
+    """Base of estimators that compute on torch and keep NumPy arrays.
 
-    It holds what every estimator does the same way: rows are validated, a runtime is
-    chosen for them, and scikit-learn is told that precision is kept. A subclass writes
-    `fit` with its own signature, which metadata routing reads.
+    It holds what every estimator does the same way: rows are validated, and a runtime
+    is chosen for them. A subclass writes `fit` with its own signature, which metadata
+    routing reads.
     """
 
     _parameter_constraints: dict = {"device": [str]}
@@ -53,6 +53,23 @@ class TorchTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
             return SparseRows.of(rows)
         return _keep_single(X, rows)
 
+    def _runtime(self, X):
+        """Return the runtime for validated rows."""
+        return Runtime.of(X, self.device)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self._accepts_sparse
+        return tags
+
+
+class TorchTransformer(TransformerMixin, TorchEstimator):
+    """Base of transformers that compute on torch and keep NumPy arrays.
+
+    Beside what all estimators do the same way, it checks outputs on their way back, and
+    tells scikit-learn that precision is kept.
+    """
+
     def _validate_outputs(self, X):
         """Return what came out of `transform`, on its way back, as `_validate_rows`."""
         if isinstance(X, torch.Tensor):
@@ -67,14 +84,9 @@ class TorchTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
             )
         return _keep_single(X, outputs)
 
-    def _runtime(self, X):
-        """Return the runtime for validated rows."""
-        return Runtime.of(X, self.device)
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        tags.input_tags.sparse = self._accepts_sparse
         return tags
 
 

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How well an embedding keeps distances and neighbours, and how well two agree."""
+"""What an embedding keeps, how well two agree, and what a model is invariant to."""
 
 from sktransform.metrics._distances import (
     relative_error,
     spearman_distance_correlation,
     stress,
+)
+from sktransform.metrics._invariance import (
+    invariance_score,
+    label_invariance_excess,
 )
 from sktransform.metrics._neighbors import continuity, trustworthiness
 from sktransform.metrics._retrieval import (
@@ -20,6 +24,8 @@ __all__ = [
     "continuity",
     "foscttm",
     "hubness",
+    "invariance_score",
+    "label_invariance_excess",
     "linear_cka",
     "mean_reciprocal_rank",
     "neighbor_overlap",

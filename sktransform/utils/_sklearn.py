@@ -8,7 +8,13 @@ the one to mend.
 import functools
 
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils import _safe_indexing
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_params,
+)
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
@@ -16,18 +22,21 @@ from sklearn.utils.validation import (
 )
 
 __all__ = [
+    "HasMethods",
     "Interval",
     "StrOptions",
     "check_feature_names",
     "check_n_features",
     "check_sample_weight",
     "fit_context",
+    "safe_indexing",
     "validate_params",
 ]
 
 check_feature_names = _check_feature_names
 check_n_features = _check_n_features
 check_sample_weight = _check_sample_weight
+safe_indexing = _safe_indexing
 
 
 def fit_context(*, prefer_skip_nested_validation):

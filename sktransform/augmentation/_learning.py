@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How the augmenter learns its law from validated rows, and what it says about it."""
+
+from dataclasses import replace
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import torch
+from sklearn.base import is_classifier, is_regressor
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    column_or_1d,
+    has_fit_parameter,
+    validate_data,
+)
+
+from sktransform.augmentation._constrain import ConstrainSettings, constrain
+from sktransform.augmentation._defaults import default_transformations
+from sktransform.augmentation._engine import (
+    LAW,
+    SelectSettings,
+    nothing,
+    select,
+    status,
+)
+from sktransform.augmentation._filter import CURVE_MAGNITUDES, FilterSettings
+from sktransform.augmentation._gate import NONE, GateResult, GateSettings
+from sktransform.augmentation._grown import LabelledRows, n_copies_for
+from sktransform.augmentation._law import Law
+from sktransform.augmentation._probe_estimators import ProbeClassifier, ProbeRegressor
+from sktransform.augmentation._records import from_record, to_record
+from sktransform.augmentation._streams import root_seed
+from sktransform.augmentation._table import Table
+from sktransform.augmentation._target import Target
+from sktransform.augmentation._transformation import Transformation
+from sktransform.runtime._callbacks import FitProgress
+from sktransform.runtime._validation import check_tensor
+from sktransform.utils._sklearn import check_sample_weight
+
+# Steps of a probe's training and its width, for rows and for images or series.
+_ROWS, _SHAPED = (220, 48), (400, 64)
+# "constrain" trains a single network, which may take longer.
+_LONGER = 1.5
+
+
+def is_frame(X):
+    """Tell whether X is a data frame that is in memory."""
+    frame = nw.from_native(X, pass_through=True, eager_only=True)
+    return isinstance(frame, nw.DataFrame)
+
+
+def validated_labels(y, is_classes):
+    """Return labels as an estimator takes them, codes or numbers, and the classes."""
+    if is_classes:
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        classes, codes = np.unique(y, return_inverse=True)
+        return y, codes, classes
+    y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    return y, y, None
+
+
+class LearningMixin:
+    """Learn a law, keep it as plain arrays, and report what was found."""
+
+    def _fit_reporting(self, X, y, sample_weight, groups):
+        """Fit, report each round to callbacks, and print a summary if asked."""
+        with FitProgress(self, max_iter=self.max_rounds + 1, X=X, y=y) as progress:
+            data = self._fit(X, y, sample_weight, groups, progress.step)
+        if self.verbose:
+            print(f"{type(self).__name__}: {summary(self)}")
+        return data
+
+    def _fit(self, X, y, sample_weight, groups, on_round, passes_weights=True):
+        """Learn the law; return the rows with their labels, for what comes next."""
+        root = root_seed(self.random_state)
+        data, bound = self._training_table(X, y)
+        if y is None and self.learn:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is "
+                "None: give labels, or set learn=False to keep all transformations."
+            )
+        if y is not None:
+            data = self._labelled(data, X, y, sample_weight, groups)
+            data = replace(data, passes_weights=passes_weights)
+        selection, duals = self._learned(data, bound, root, on_round)
+        law = data.law(bound, selection.law_ranges, duals.get("probabilities"))
+        self._keep_law(law, data.columns)
+        self._keep_selection(selection, bound)
+        self._keep_duals(duals)
+        self.seed_, self.n_calls_ = root, 0
+        self.n_copies_ = n_copies_for(len(data), self.n_copies)
+        self.classes_ = data.classes
+        return data
+
+    def _training_table(self, X, y):
+        """Return validated rows without labels, and the transformations, bound."""
+        self._validate_names(X, reset=True)
+        table = Table.of(X, kinds=self.kinds, bounds=self.bounds, shape=self.shape)
+        rows = table.rows(X).cpu()
+
+        def decode(rows, sources):
+            return table.restored(rows, X, sources)
+
+        data = LabelledRows(rows, table.columns, decode, np.arange(len(rows)))
+        if isinstance(self.transformations, str):
+            labelled = y is not None and self._is_classification(y)
+            chosen = default_transformations(rows, table.columns, labelled=labelled)
+        else:
+            chosen = self.transformations
+        bound = []
+        for transformation in chosen:
+            if not isinstance(transformation, Transformation):
+                raise ValueError(
+                    "transformations must be 'default' or a list of Transformation, "
+                    f"got {transformation!r} in it."
+                )
+            bound.append(transformation.bind(table.columns, X))
+        return data, tuple(bound)
+
+    def _validate_names(self, X, *, reset):
+        """Set or compare the number and the names of the columns."""
+        if isinstance(X, torch.Tensor):
+            check_tensor(self, X, reset=reset)
+        elif is_frame(X):
+            validate_data(self, X, skip_check_array=True, reset=reset)
+        else:
+            check_array(X, dtype=None, ensure_all_finite="allow-nan", estimator=self)
+            validate_data(self, X, skip_check_array=True, reset=reset)
+
+    def _labelled(self, data, X, y, sample_weight, groups):
+        """Return the rows with validated labels, weights and groups."""
+        is_classes = self._is_classification(y)
+        y, values, classes = validated_labels(y, is_classes)
+        check_consistent_length(X, y, groups)
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(
+                sample_weight,
+                np.empty(len(data)),
+                dtype=np.float64,
+                ensure_non_negative=True,
+            )
+        labelled = replace(
+            data,
+            y=y,
+            target=Target.of(values, is_classes, sample_weight),
+            classes=classes,
+            sample_weight=sample_weight,
+            groups=None
+            if groups is None
+            else np.unique(groups, return_inverse=True)[1],
+        )
+        if sample_weight is None or sample_weight.all():
+            return labelled
+        # A row without weight is no row: it would give its cells to others.
+        return labelled[np.flatnonzero(sample_weight)]
+
+    def _is_classification(self, y):
+        """Tell whether y holds classes, as told, or as the estimator or y say."""
+        if self.task != "auto":
+            return self.task == "classification"
+        if self.estimator is not None:
+            if is_classifier(self.estimator):
+                return True
+            if is_regressor(self.estimator):
+                return False
+        kind = type_of_target(y, input_name="y")
+        if kind.startswith("continuous"):
+            return False
+        if kind in ("binary", "multiclass"):
+            return True
+        raise ValueError(
+            f"Unknown label type: y is of type {kind}; give classes in one column, or "
+            "numbers with task='regression'."
+        )
+
+    def _learned(self, data, transformations, root, on_round):
+        """Return what the strategy found, and what belongs to "constrain" alone."""
+        everything = np.ones(len(transformations))
+        if not self.learn or data.y is None:
+            declared = nothing(len(transformations))
+            kept = GateResult(LAW, {}, 0.0, 0.0)
+            return replace(
+                declared, ranges=everything, law_ranges=everything, gate=kept
+            ), {}
+        if self.strategy == "constrain":
+            settings = self._constrain_settings(data.columns.shape)
+            found = constrain(data, transformations, settings, root, on_round)
+            kept = GateResult(LAW, {}, 0.0, 0.0)
+            ranges = np.where(found["probabilities"] > 0, 1.0, 0.0)
+            declared = nothing(len(transformations))
+            return replace(
+                declared, ranges=everything, law_ranges=ranges, gate=kept
+            ), found
+        settings = self._select_settings(len(data), data.columns.shape)
+        estimator = self.estimator
+        if estimator is None:
+            estimator = self._probe(data)
+            data = replace(
+                data, decode=lambda rows, _: rows.numpy(), passes_weights=False
+            )
+        elif not has_fit_parameter(estimator, "sample_weight"):
+            data = replace(data, passes_weights=False)
+        return select(data, transformations, estimator, settings, root, on_round), {}
+
+    def _probe(self, data):
+        """Return the estimator that the gate asks where the user gave none."""
+        n_steps, n_hidden = self._probe_size(data.columns.shape)
+        kind = ProbeClassifier if data.target.is_classes else ProbeRegressor
+        return kind(columns=data.columns, n_steps=n_steps, n_hidden=n_hidden)
+
+    def _probe_size(self, shape):
+        """Return the number of steps and the width of probes."""
+        n_steps, n_hidden = _ROWS if shape is None else _SHAPED
+        return (n_steps if self.n_steps == "auto" else self.n_steps), n_hidden
+
+    def _select_settings(self, n_rows, shape):
+        n_steps, n_hidden = self._probe_size(shape)
+        return SelectSettings(
+            FilterSettings(
+                n_rounds=self.max_rounds,
+                tolerance=self.tol,
+                z=self.z,
+                smallest_range=self.min_range,
+                n_steps=n_steps,
+                n_hidden=n_hidden,
+                paired=self.se == "paired",
+            ),
+            GateSettings(
+                z=self.z_gate,
+                n_copies=n_copies_for(n_rows, self.n_copies),
+                n_jobs=self.n_jobs,
+            ),
+            candidates=tuple(self.candidates),
+            max_fit_rows=self.max_fit_rows,
+        )
+
+    def _constrain_settings(self, shape):
+        n_steps, n_hidden = self._probe_size(shape)
+        if self.n_steps == "auto":
+            n_steps = int(_LONGER * n_steps)
+        return ConstrainSettings(
+            epsilon=self.epsilon,
+            alpha=self.alpha,
+            chain_length=self.chain_length,
+            n_steps=n_steps,
+            n_reports=self.max_rounds + 1,
+            n_hidden=n_hidden,
+            max_fit_rows=self.max_fit_rows,
+        )
+
+    def _keep_law(self, law, columns):
+        """Keep the law as records and arrays."""
+        self.law_ = {
+            "records": [to_record(t) for t in law.transformations],
+            "references": law.references,
+            "ranges": law.ranges,
+            "probabilities": law.probabilities,
+            "columns": columns.to_state(),
+        }
+        self.names_ = [repr(t) for t in law.transformations]
+        self.active_ = (law.ranges > 0) & (law.probabilities > 0)
+
+    @property
+    def _law(self):
+        """The fitted law, made of what was kept."""
+        magnitudes = getattr(self, "parameter_histogram_", None)
+        return Law(
+            tuple(from_record(record) for record in self.law_["records"]),
+            self.law_["references"],
+            self.law_["ranges"],
+            self.law_["probabilities"],
+            magnitudes if self.law == "hard" else None,
+        )
+
+    def _keep_selection(self, selection, transformations):
+        n_all = len(transformations)
+        self.range_ = selection.ranges
+        self.excess_, self.excess_se_ = np.full((2, n_all), np.nan)
+        if selection.rounds:
+            self.excess_ = selection.rounds[0].excess
+            self.excess_se_ = selection.rounds[0].error
+        excess, error = selection.curve
+        magnitudes = np.array(CURVE_MAGNITUDES)
+        self.excess_curve_ = {"magnitude": magnitudes, "excess": excess, "se": error}
+        self.rounds_ = [
+            {
+                "clean_loss": float(loss),
+                "range": np.where(np.isin(np.arange(n_all), r.active), r.ranges, 0.0),
+                "active": np.isin(np.arange(n_all), r.active),
+            }
+            for r, loss in zip(selection.rounds, selection.losses, strict=True)
+        ]
+        self.clean_loss_none_ = selection.clean_none
+        self.clean_loss_ = np.nan
+        if selection.chosen is not None:
+            self.clean_loss_ = self.rounds_[selection.chosen]["clean_loss"]
+        gate = selection.gate
+        self.chosen_, self.gate_losses_ = gate.chosen, gate.losses
+        self.gate_gain_, self.gate_se_ = gate.gain, gate.error
+        self.status_ = status(selection, transformations, self.tol, self.z)
+        if not self.learn or self.strategy == "constrain":
+            self.status_ = ["declared"] * n_all
+
+    def _keep_duals(self, duals):
+        """Keep what the strategy "constrain" found; nothing for the others."""
+        names = (
+            "dual_",
+            "dual_path_",
+            "epsilon_",
+            "acceptance_",
+            "parameter_histogram_",
+        )
+        for name in names:
+            vars(self).pop(name, None)
+            if duals:
+                setattr(self, name, duals[name])
+
+
+def summary(augmenter):
+    """Return in words what an augmenter has learned."""
+    active = [
+        name for name, on in zip(augmenter.names_, augmenter.active_, strict=True) if on
+    ]
+    if augmenter.chosen_ == NONE:
+        return (
+            "augment nothing: no law made held-out rows easier to predict than the "
+            "training rows alone"
+        )
+    return f"augment by {', '.join(active)}" if active else "augment nothing"

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Changes of numbers: shifts, factors, rotations, mirrors and noise."""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+
+from sktransform.augmentation._draws import normal
+from sktransform.augmentation._transformation import (
+    Transformation,
+    check_number,
+    declaration,
+)
+
+
+@declaration
+class Shift(Transformation):
+    """Add a multiple of the standard deviation, the same for all of its columns.
+
+    The inverse is exact.
+
+    Parameters
+    ----------
+    columns : object, default=None
+        Numeric columns, see :class:`Transformation`. None takes all of them.
+
+    max_sd : float, default=1.0
+        The largest shift, up or down, in standard deviations of each column.
+
+    See Also
+    --------
+    GaussianNoise : Independent shifts of each cell.
+
+    Examples
+    --------
+    >>> from sktransform.augmentation import Shift
+    >>> Shift(["age"], max_sd=0.5)
+    Shift(columns=('age',), max_sd=0.5)
+    """
+
+    max_sd: float = 1.0
+
+    inverse_contract = "exact"
+
+    def _check(self):
+        check_number(self, "max_sd", self.max_sd)
+
+    def _fit(self, training, places):
+        return {"sd": training.columns.sd[places]}
+
+    def _forward(self, X, P, reference, seeds, labels):
+        return X + (self.max_sd * P).to(X.dtype) * reference["sd"]
+
+    def _inverse(self, X, P, reference, seeds):
+        return self._forward(X, -P, reference, seeds, None)
+
+    def _describe(self, P):
+        return {"shift_sd": self.max_sd * P[:, 0]}
+
+
+@declaration
+class Scale(Transformation):
+    """Multiply by a factor, the same for all of its columns.
+
+    Values that hold at least 15 % of a column are left alone: a zero that means
+    "none" stays one. The inverse is exact.
+
+    Parameters
+    ----------
+    columns : object, default=None
+        Numeric columns, see :class:`Transformation`. None takes all of them.
+
+    max_log : float, default=0.3
+        The largest logarithm of the factor: it lies between ``exp(-max_log)`` and
+        ``exp(max_log)``.
+
+    center : float or "mean", default=0.0
+        What is left in place: a value in input units, or each column's mean.
+
+    See Also
+    --------
+    ImageContrast : The same about an image's own mean.
+
+    Examples
+    --------
+    >>> from sktransform.augmentation import Scale
+    >>> Scale(slice(0, 3), max_log=0.1).inverse_contract
+    'exact'
+    """
+
+    max_log: float = 0.3
+    center: Any = 0.0
+
+    inverse_contract = "exact"
+    keeps_atoms = True
+
+    def _check(self):
+        check_number(self, "max_log", self.max_log)
+        check_number(self, "center", self.center, least=-math.inf, among=("mean",))
+
+    def _fit(self, training, places):
+        return {"center": _centers(self.center, training, places)}
+
+    def _forward(self, X, P, reference, seeds, labels):
+        center = reference["center"]
+        return center + (X - center) * (self.max_log * P).exp().to(X.dtype)
+
+    def _inverse(self, X, P, reference, seeds):
+        return self._forward(X, -P, reference, seeds, None)
+
+    def _describe(self, P):
+        return {"factor": (self.max_log * P[:, 0]).exp()}
+
+
+@declaration
+class Rotate(Transformation):
+    """Rotate rows in the plane of two columns, about their mean, in standard units.
+
+    The inverse is exact.
+
+    Parameters
+    ----------
+    columns : object
+        The two numeric columns. They must have no missing cells.
+
+    max_degrees : float, default=180.0
+        The largest angle, in degrees, to either side.
+
+    See Also
+    --------
+    ImageRotate : Rotation of pictures.
+
+    Examples
+    --------
+    >>> from sktransform.augmentation import Rotate
+    >>> Rotate(["east", "north"], max_degrees=30)
+    Rotate(columns=('east', 'north'), max_degrees=30)
+    """
+
+    max_degrees: float = 180.0
+
+    inverse_contract = "exact"
+    mixes_columns = True
+
+    def _check(self):
+        check_number(self, "max_degrees", self.max_degrees, most=180)
+
+    def _check_kinds(self, columns):
+        if len(self.columns) != 2:
+            raise ValueError(
+                f"Rotate turns the plane of two columns, got {len(self.columns)}; "
+                "name two."
+            )
+        super()._check_kinds(columns)
+
+    def _fit(self, training, places):
+        sd = training.columns.sd[places]
+        return {
+            "mean": training.columns.mean[places],
+            "sd": np.where(sd > 0, sd, 1.0),
+        }
+
+    def _forward(self, X, P, reference, seeds, labels):
+        angle = P[:, 0] * math.radians(self.max_degrees)
+        cos, sin = angle.cos().to(X.dtype), angle.sin().to(X.dtype)
+        first, second = ((X - reference["mean"]) / reference["sd"]).unbind(1)
+        turned = torch.stack(
+            [cos * first - sin * second, sin * first + cos * second], 1
+        )
+        return reference["mean"] + turned * reference["sd"]
+
+    def _inverse(self, X, P, reference, seeds):
+        return self._forward(X, -P, reference, seeds, None)
+
+    def _describe(self, P):
+        return {"degrees": self.max_degrees * P[:, 0]}
+
+    @classmethod
+    def _variants(cls):
+        return (cls((0, 1)),)
+
+
+@declaration
+class SignFlip(Transformation):
+    """Mirror its columns about a centre, all at once.
+
+    The inverse is exact. It has no range: it is kept or dropped whole.
+
+    Parameters
+    ----------
+    columns : object, default=None
+        Numeric columns, see :class:`Transformation`. None takes all of them.
+
+    center : float or "mean", default=0.0
+        The mirror: a value in input units, or each column's mean.
+
+    See Also
+    --------
+    ImageFlip : Mirror images of pictures.
+
+    Examples
+    --------
+    >>> from sktransform.augmentation import SignFlip
+    >>> SignFlip([0, 2]).discrete
+    True
+    """
+
+    center: Any = 0.0
+
+    n_states = 2
+    inverse_contract = "exact"
+
+    def _check(self):
+        check_number(self, "center", self.center, least=-math.inf, among=("mean",))
+
+    def _fit(self, training, places):
+        return {"center": _centers(self.center, training, places)}
+
+    def _forward(self, X, P, reference, seeds, labels):
+        center = reference["center"]
+        # About 0 the sum below would turn a zero's sign.
+        return torch.where(center == 0, -X, center - (X - center))
+
+    def _inverse(self, X, P, reference, seeds):
+        return self._forward(X, P, reference, seeds, None)
+
+    def _describe(self, P):
+        return {"flipped": P[:, 0] != 0}
+
+
+@declaration
+class GaussianNoise(Transformation):
+    """Add independent Gaussian noise to each cell.
+
+    Values that hold at least 15 % of a column are left alone. The inverse is exact
+    given the row's seed.
+
+    Parameters
+    ----------
+    columns : object, default=None
+        Numeric columns, see :class:`Transformation`. None takes all of them.
+
+    max_sd : float, default=0.5
+        The noise's largest standard deviation, in standard deviations of each column.
+
+    See Also
+    --------
+    ImageNoise : Noise of one size for all pixels.
+
+    Examples
+    --------
+    >>> from sktransform.augmentation import GaussianNoise
+    >>> GaussianNoise().inverse_contract
+    'seeded'
+    """
+
+    max_sd: float = 0.5
+
+    inverse_contract = "seeded"
+    uses_seeds = True
+    keeps_atoms = True
+
+    def _check(self):
+        check_number(self, "max_sd", self.max_sd)
+
+    def _fit(self, training, places):
+        return {"sd": training.columns.sd[places]}
+
+    def _forward(self, X, P, reference, seeds, labels):
+        return X + self._noise(X, P, reference, seeds)
+
+    def _inverse(self, X, P, reference, seeds):
+        return X - self._noise(X, P, reference, seeds)
+
+    def _noise(self, X, P, reference, seeds):
+        drawn = normal(seeds, X.shape[1]).to(X.dtype)
+        return drawn.mul_((self.max_sd * P.abs()).to(X.dtype)).mul_(reference["sd"])
+
+    def _describe(self, P):
+        return {"noise_sd": self.max_sd * P[:, 0].abs()}
+
+
+def _centers(center, training, places):
+    if center == "mean":
+        return training.columns.mean[places]
+    return np.full(len(places), float(center))

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The rows and cells that a transformation acts on, taken out and put back."""
+
+import torch
+
+
+def gathered(X, P, reference, seeds, labels):
+    """Return what a transformation acts on: rows with parameters, touched columns.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n_rows, n_features)
+        Rows.
+
+    P : Tensor of shape (n_rows, n_parameters)
+        Parameters; rows of which all are 0 stay out.
+
+    reference : dict of str to ndarray
+        Holds the touched ``"columns"``.
+
+    seeds : Tensor of int64, shape (n_rows,), or None
+        Seeds of the rows.
+
+    labels : Tensor of int64, shape (n_rows,), or None
+        Labels of the rows.
+
+    Returns
+    -------
+    acting : Tensor of int64 or slice
+        Places of the rows that are acted on.
+
+    cells : Tensor of shape (n_acting, n_touched)
+        Their touched cells. Never to be written to.
+
+    P : Tensor of float64, shape (n_acting, n_parameters)
+        Their parameters.
+
+    seeds : Tensor of int64, shape (n_acting,), or None
+        Their seeds.
+
+    labels : Tensor of int64, shape (n_acting,), or None
+        Their labels.
+    """
+    P = P.to(X.device, torch.float64)
+    changes = (P != 0).any(1)
+    acting = slice(None) if bool(changes.all()) else changes.nonzero()[:, 0]
+    places = _places(reference, X)
+    if places is None:
+        cells = X[acting]
+    elif isinstance(acting, slice):
+        cells = X[:, places]
+    else:
+        cells = X[acting[:, None], places]
+    seeds = None if seeds is None else seeds.to(X.device)[acting]
+    labels = None if labels is None else labels.to(X.device)[acting]
+    return acting, cells, P[acting], seeds, labels
+
+
+def scattered(X, acting, reference, cells):
+    """Write cells to where `gathered` took them from, in place.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n_rows, n_features)
+        Rows to write to.
+
+    acting : Tensor of int64 or slice
+        Places of the rows.
+
+    reference : dict of str to ndarray
+        Holds the touched ``"columns"``.
+
+    cells : Tensor of shape (n_acting, n_touched)
+        What to write.
+    """
+    places = _places(reference, X)
+    if places is None:
+        X[acting] = cells
+    elif isinstance(acting, slice):
+        X[:, places] = cells
+    else:
+        X[acting[:, None], places] = cells
+
+
+def tensors_of(reference, X):
+    """Return a reference's arrays as tensors beside X, numbers in its precision.
+
+    Parameters
+    ----------
+    reference : dict of str to ndarray
+        The arrays.
+
+    X : Tensor
+        Rows.
+
+    Returns
+    -------
+    dict of str to Tensor
+        The tensors. They may share the arrays' memory.
+    """
+    tensors = {}
+    for name, values in reference.items():
+        tensor = _tensor(values, X)
+        tensors[name] = tensor.to(X.dtype) if tensor.is_floating_point() else tensor
+    return tensors
+
+
+def _places(reference, X):
+    """Return the touched columns, or None if they are all, in order."""
+    places = _tensor(reference["columns"], X)
+    in_order = len(places) == X.shape[1] and bool((places.diff() == 1).all())
+    return None if in_order else places
+
+
+def _tensor(values, X):
+    """Return an array as a tensor beside X."""
+    # torch warns of memory that it may not write to, such as a memory map's.
+    owned = values if values.flags.writeable else values.copy()
+    return torch.as_tensor(owned, device=X.device)

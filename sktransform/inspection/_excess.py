@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What each transformation costs on held-out rows, the farther it goes."""
+
+import numpy as np
+
+from sktransform.inspection._palette import class_style
+from sktransform.inspection._panels import hide_unused, panel_grid
+from sktransform.inspection._tools import to_array
+
+_CURVE, _RANGE = class_style(0)[0], class_style(3)[0]
+
+
+class ExcessDisplay:
+    """Excess of the held-out loss against magnitude, a panel for each transformation.
+
+    A curve that stays at 0 belongs to a transformation that leaves the label alone; one
+    that rises shows how far it may go. Create it with :meth:`from_estimator` or
+    :meth:`from_curves`.
+
+    Parameters
+    ----------
+    magnitudes : ndarray of shape (n_magnitudes,)
+        Magnitudes from 0, no change, to 1, the full range.
+
+    excess : ndarray of shape (n_transformations, n_magnitudes)
+        Mean loss of transformed rows, less that of the rows themselves.
+
+    standard_errors : ndarray of shape (n_transformations, n_magnitudes), default=None
+        Standard errors of the excess.
+
+    names : list of str of length n_transformations, default=None
+        Names of the transformations; None leaves the panels without titles.
+
+    ranges : ndarray of shape (n_transformations,), default=None
+        Learned ranges, 0 for a transformation that was rejected.
+
+    tolerance : float, default=None
+        The excess that is put up with.
+
+    Attributes
+    ----------
+    curves_ : list of Line2D
+        The curves.
+
+    bands_ : list of PolyCollection
+        Their intervals; empty without standard errors.
+
+    ranges_ : list of (Line2D or None)
+        The learned ranges; None where a transformation was rejected.
+
+    axes_ : ndarray of matplotlib Axes
+        The axes in use, one for each transformation.
+
+    figure_ : matplotlib Figure
+        The figure.
+
+    See Also
+    --------
+    LearnedRangeDisplay : The ranges alone.
+    sktransform.metrics.label_invariance_excess : The numbers, for any model.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sktransform.inspection import ExcessDisplay
+    >>> from sktransform.metrics import label_invariance_excess
+    >>> X = np.random.default_rng(0).normal(size=(300, 2))
+    >>> y = X[:, 0] > 0
+    >>> def shift(X, magnitude, random_state):
+    ...     return X + [2 * magnitude, 0]
+    >>> magnitudes = np.linspace(0, 1, 5)
+    >>> excess, error = label_invariance_excess(
+    ...     LogisticRegression(), X, y, shift, magnitudes=magnitudes, cv=3
+    ... )
+    >>> display = ExcessDisplay.from_curves(magnitudes, excess, error, names=["shift"])
+    >>> len(display.curves_)
+    1
+    """
+
+    def __init__(
+        self,
+        magnitudes,
+        excess,
+        *,
+        standard_errors=None,
+        names=None,
+        ranges=None,
+        tolerance=None,
+    ):
+        self.magnitudes = magnitudes
+        self.excess = excess
+        self.standard_errors = standard_errors
+        self.names = names
+        self.ranges = ranges
+        self.tolerance = tolerance
+
+    def plot(self, *, n_columns=4, z=1.96):
+        """Draw the curves in a new figure, on one scale.
+
+        Parameters
+        ----------
+        n_columns : int, default=4
+            Panels beside each other.
+
+        z : float, default=1.96
+            Half width of the intervals, in standard errors.
+
+        Returns
+        -------
+        ExcessDisplay
+            The display itself, with what was drawn as attributes.
+        """
+        self.figure_, axes = panel_grid(
+            len(self.excess), n_columns, (2.6, 2.1), sharex=True, sharey=True
+        )
+        self.axes_ = axes.flat[: len(self.excess)]
+        self.curves_, self.bands_, self.ranges_ = [], [], []
+        for index, ax in enumerate(self.axes_):
+            self._draw(ax, index, z)
+        hide_unused(axes, len(self.excess))
+        self.figure_.supxlabel("magnitude, share of the declared range", fontsize=10)
+        self.figure_.supylabel("excess of the held-out loss", fontsize=10)
+        return self
+
+    def _draw(self, ax, index, z):
+        """Draw the curve of one transformation."""
+        values = self.excess[index]
+        known = np.isfinite(values)
+        x, values = self.magnitudes[known], values[known]
+        ax.axhline(0, color="0.3", lw=0.8)
+        if self.tolerance is not None:
+            ax.axhline(self.tolerance, color="0.3", lw=0.8, linestyle=":")
+        if self.standard_errors is not None:
+            half = z * self.standard_errors[index][known]
+            band = ax.fill_between(
+                x, values - half, values + half, color=_CURVE, alpha=0.25, lw=0
+            )
+            self.bands_.append(band)
+        self.curves_ += ax.plot(x, values, color=_CURVE, marker="o", ms=3)
+        reach = None if self.ranges is None else self.ranges[index]
+        name = "" if self.names is None else self.names[index]
+        self.ranges_.append(None)
+        if reach is not None and reach > 0:
+            self.ranges_[-1] = ax.axvline(reach, color=_RANGE, linestyle="--", lw=1.2)
+            note = f"{name}\nlearned range {reach:.2g}"
+        else:
+            note = name if reach is None else f"{name}\nrejected"
+        ax.set_title(note, fontsize=8)
+        ax.tick_params(labelsize=8)
+
+    @classmethod
+    def from_curves(
+        cls,
+        magnitudes,
+        excess,
+        standard_errors=None,
+        *,
+        names=None,
+        ranges=None,
+        tolerance=None,
+        **plot_kw,
+    ):
+        """Draw curves that are known already.
+
+        Parameters
+        ----------
+        magnitudes : array-like of shape (n_magnitudes,)
+            Magnitudes from 0 to 1.
+
+        excess : array-like of shape (n_transformations, n_magnitudes)
+            Their excess; of shape (n_magnitudes,) for a single transformation. What is
+            not finite is left out.
+
+        standard_errors : array-like of the shape of `excess`, default=None
+            Its standard errors.
+
+        names : sequence of str of length n_transformations, default=None
+            Names of the transformations.
+
+        ranges : array-like of shape (n_transformations,), default=None
+            Learned ranges.
+
+        tolerance : float, default=None
+            The excess that is put up with.
+
+        **plot_kw
+            Keywords of :meth:`plot`.
+
+        Returns
+        -------
+        ExcessDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not fit together.
+        """
+        magnitudes = to_array(magnitudes).astype(float)
+        excess = np.atleast_2d(to_array(excess).astype(float))
+        if excess.shape[1:] != magnitudes.shape:
+            raise ValueError(
+                f"excess has shape {excess.shape}, but there are {len(magnitudes)} "
+                "magnitudes; give one line for each transformation."
+            )
+        if standard_errors is not None:
+            standard_errors = np.atleast_2d(to_array(standard_errors).astype(float))
+            if standard_errors.shape != excess.shape:
+                raise ValueError(
+                    f"standard_errors has shape {standard_errors.shape}, but the "
+                    f"excess has {excess.shape}; give one for each number."
+                )
+        if ranges is not None:
+            ranges = np.atleast_1d(to_array(ranges).astype(float))
+        for what, values in (("names", names), ("ranges", ranges)):
+            if values is not None and len(values) != len(excess):
+                raise ValueError(
+                    f"{what} has {len(values)} entries, but there are {len(excess)} "
+                    "transformations; give one for each."
+                )
+        display = cls(
+            magnitudes,
+            excess,
+            standard_errors=standard_errors,
+            names=None if names is None else list(names),
+            ranges=ranges,
+            tolerance=tolerance,
+        )
+        return display.plot(**plot_kw)
+
+    @classmethod
+    def from_estimator(cls, augmenter, **plot_kw):
+        """Draw the curves that a fitted augmenter has measured.
+
+        Parameters
+        ----------
+        augmenter : estimator instance
+            A fitted augmenter with the attributes `excess_curve_`, `names_` and
+            `range_`.
+
+        **plot_kw
+            Keywords of :meth:`plot`.
+
+        Returns
+        -------
+        ExcessDisplay
+            The display, drawn.
+        """
+        curve = augmenter.excess_curve_
+        return cls.from_curves(
+            curve["magnitude"],
+            curve["excess"],
+            curve["se"],
+            names=augmenter.names_,
+            ranges=augmenter.range_,
+            tolerance=getattr(augmenter, "tol", None),
+            **plot_kw,
+        )

@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a model is invariant to, and what a task is."""
+
+from numbers import Integral
+
+import numpy as np
+from scipy.spatial.distance import jensenshannon
+from sklearn.base import is_regressor
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.validation import check_consistent_length
+
+from sktransform.metrics._row_changes import (
+    Views,
+    held_out_rows,
+    predictions,
+    row_loss,
+)
+from sktransform.utils._sklearn import (
+    Interval,
+    StrOptions,
+    safe_indexing,
+    validate_params,
+)
+
+_SHARED = {
+    "n_draws": [Interval(Integral, 1, None, closed="left")],
+    "magnitudes": ["array-like", None],
+    "random_state": ["random_state"],
+}
+_CHANGES = {
+    "tv": lambda p, q: np.abs(p - q).sum(axis=1) / 2,
+    # Rounding may leave a root a hair from a real number.
+    "js": lambda p, q: np.nan_to_num(jensenshannon(p, q, base=2, axis=1)) ** 2,
+    "agreement": lambda p, q: (p != q).astype(np.float64),
+    "squared": lambda p, q: np.square(p - q, dtype=np.float64),
+}
+
+
+@validate_params(
+    {**_SHARED, "labels": ["array-like", None], "metric": [StrOptions(set(_CHANGES))]},
+    prefer_skip_nested_validation=True,
+)
+def invariance_score(
+    estimator,
+    X,
+    transform,
+    *,
+    n_draws=8,
+    metric="tv",
+    magnitudes=None,
+    labels=None,
+    random_state=None,
+):
+    r"""Measure how far a model's predictions stay when the rows are transformed.
+
+    It is one less the mean change of the prediction, over rows and draws of the
+    transformation: a property of the model, for which no labels are needed. A model
+    that always says the same is perfectly invariant, so that the score tells
+    nothing of how good a model is; :func:`label_invariance_excess` asks the task.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        A fitted classifier, or for ``metric="squared"`` a fitted regressor.
+
+    X : array-like or data frame of shape (n_samples, n_features)
+        The rows, handed to `transform` and to the estimator as they are.
+
+    transform : callable or augmenter
+        Called as ``transform(X, magnitude, random_state)`` with a magnitude from 0 to 1
+        and a NumPy Generator, it returns as many rows; or a fitted object with a method
+        ``augment(X, random_state=...)``, whose own ranges then hold.
+
+    n_draws : int, default=8
+        How many draws of the transformation to average over.
+
+    metric : {"tv", "js", "agreement", "squared"}, default="tv"
+        The change of a prediction. "tv" is the total variation ``sum |p - q| / 2``
+        between class probabilities, "js" the Jensen-Shannon divergence in bits, and
+        "agreement" 1 where the predicted class changes, which needs no probabilities.
+        "squared", for regressors, is the squared change over twice the variance of
+        the predictions: 1 on average where a row gets the prediction of any other one.
+
+    magnitudes : array-like of shape (n_magnitudes,), default=None
+        Magnitudes to compare, each with the same random draws. None takes 1.
+
+    labels : array-like of shape (n_samples,), default=None
+        Classes, or any groups of rows, to be scored one by one.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of the draws.
+
+    Returns
+    -------
+    float or ndarray
+        The score, 1 where nothing changes. With `magnitudes`, `labels` or both an
+        array of shape (n_magnitudes,), (n_labels,) or (n_magnitudes, n_labels), the
+        labels in sorted order.
+
+    Raises
+    ------
+    ValueError
+        If the estimator does not give what the metric compares, or if the
+        transformation changes the number of rows.
+
+    See Also
+    --------
+    label_invariance_excess : How much the loss rises, with labels.
+    sktransform.inspection.ExcessDisplay : Curves over magnitudes.
+
+    Notes
+    -----
+    The divergence of "js" is bounded by 1 bit, the total variation by 1; for both the
+    score is 0 only if all mass moves to other classes. The score of "squared" may
+    fall below 0.
+
+    Examples
+    --------
+    A 9 that is turned upside down is a 6 to a model of digits; a 0 stays what it was:
+
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sktransform.metrics import invariance_score
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = LogisticRegression(max_iter=5000).fit(X[:1000] / 16, y[:1000])
+    >>> def half_turn(X, magnitude, random_state):
+    ...     return X[:, ::-1]  # the pixels of an image in reverse order
+    >>> by_class = invariance_score(
+    ...     model, X[1000:] / 16, half_turn, labels=y[1000:], metric="agreement"
+    ... )
+    >>> print(f"0: {by_class[0]:.1f}, 9: {by_class[9]:.1f}")
+    0: 1.0, 9: 0.0
+    """
+    change = _CHANGES[metric]
+    before = predictions(estimator, X, metric)
+    scale = 2 * before.var() if metric == "squared" else 1.0
+    views = Views(transform, X, n_draws, magnitudes, random_state)
+    changes = np.stack(
+        [
+            np.mean(
+                [change(before, predictions(estimator, V, metric)) for V in draws],
+                axis=0,
+            )
+            for draws in views
+        ]
+    )
+    # A constant prediction does not change, whatever its spread.
+    kept = 1 - changes / (scale or 1.0)
+    return _shaped(_by_label(kept, labels)[0], magnitudes, labels)
+
+
+@validate_params(
+    {**_SHARED, "per_class": ["boolean"], "cv": ["cv_object", None]},
+    prefer_skip_nested_validation=True,
+)
+def label_invariance_excess(
+    estimator,
+    X,
+    y,
+    transform,
+    *,
+    n_draws=4,
+    magnitudes=None,
+    per_class=False,
+    cv=None,
+    groups=None,
+    random_state=None,
+):
+    r"""Measure how much a transformation raises the loss on held-out rows.
+
+    For each row the loss of its transformed versions, less that of the row itself, both
+    by the same model that has not seen the row. The differences are paired, so that
+    most of the noise cancels. An excess near 0 with a small standard error is evidence
+    that the transformation leaves the label alone; a large one, that it does not, or
+    that the model has not learned so.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        A classifier or a regressor: fitted on other rows, or with `cv` one to be
+        cloned and fitted.
+
+    X : array-like or data frame of shape (n_samples, n_features)
+        Rows that a fitted estimator has not seen.
+
+    y : array-like of shape (n_samples,)
+        Their labels, or targets.
+
+    transform : callable or augmenter
+        As for :func:`invariance_score`.
+
+    n_draws : int, default=4
+        How many transformed versions of each row to average over.
+
+    magnitudes : array-like of shape (n_magnitudes,), default=None
+        Magnitudes to compare, each with the same random draws. None takes 1.
+
+    per_class : bool, default=False
+        Whether to measure each class of y by itself; not for regressors.
+
+    cv : int, cross-validation generator or iterable, default=None
+        Folds of the rows: a clone of the estimator is fitted outside each and
+        measured inside. None measures the estimator as it is.
+
+    groups : array-like of shape (n_samples,), default=None
+        Groups of rows for a splitter of groups.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of the draws.
+
+    Returns
+    -------
+    excess : float or ndarray
+        Mean difference of the losses; an array as for :func:`invariance_score`.
+
+    standard_error : float or ndarray
+        Its standard error over rows, the standard deviation of the differences over
+        the square root of their number. NaN for a single row.
+
+    Raises
+    ------
+    ValueError
+        If the estimator is neither a classifier nor a regressor, or if the
+        transformation changes the number of rows.
+
+    See Also
+    --------
+    invariance_score : How much the model's predictions change, without labels.
+    sktransform.inspection.ExcessDisplay : Curves of the excess over magnitudes.
+
+    Notes
+    -----
+    The loss of a classifier is the Brier score ``sum_c (p_c - [y = c])^2``, from 0 to
+    2; a classifier without ``predict_proba`` counts as certain. The loss of a regressor
+    is the squared error over the variance of y.
+
+    Examples
+    --------
+    The sign of the first column is the label; the second column has no say:
+
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sktransform.metrics import label_invariance_excess
+    >>> X = np.random.default_rng(0).normal(size=(400, 2))
+    >>> y = X[:, 0] > 0
+    >>> for column in (0, 1):
+    ...     def flip(X, magnitude, random_state):
+    ...         X = X.copy()
+    ...         X[:, column] *= -1
+    ...         return X
+    ...     excess, error = label_invariance_excess(
+    ...         LogisticRegression(), X, y, flip, cv=3
+    ...     )
+    ...     print(f"column {column}: {excess:.2f} +- {error:.2f}")
+    column 0: 1.62 +- 0.03
+    column 1: -0.00 +- 0.00
+    """
+    y = column_or_1d(y)
+    check_consistent_length(X, y)
+    loss = row_loss(estimator, y)
+    if per_class and is_regressor(estimator):
+        raise ValueError(
+            "per_class=True needs classes, but the estimator is a regressor; leave it "
+            "False, or measure parts of the rows."
+        )
+    rng = check_random_state(random_state)
+    n_magnitudes = 1 if magnitudes is None else len(magnitudes)
+    excess = np.empty((n_magnitudes, len(y)))
+    for fitted, rows in held_out_rows(estimator, X, y, cv, groups):
+        held_out = X if rows is None else safe_indexing(X, rows)
+        places = slice(None) if rows is None else rows
+        before = loss(fitted, held_out, y[places])
+        views = Views(transform, held_out, n_draws, magnitudes, rng)
+        for values, draws in zip(excess, views, strict=True):
+            losses = [loss(fitted, view, y[places]) for view in draws]
+            values[places] = np.mean(losses, axis=0) - before
+    labels = y if per_class else None
+    means, errors = _by_label(excess, labels)
+    return _shaped(means, magnitudes, labels), _shaped(errors, magnitudes, labels)
+
+
+def _by_label(values, labels):
+    """Return means and standard errors over rows.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_magnitudes, n_samples)
+        A number for each row.
+
+    labels : array-like of shape (n_samples,) or None
+        Groups of rows, or None for one of all.
+
+    Returns
+    -------
+    means : ndarray of shape (n_magnitudes, n_labels)
+        Means over the rows of each label, in sorted order.
+
+    errors : ndarray of shape (n_magnitudes, n_labels)
+        Their standard errors, NaN for a single row.
+    """
+    if labels is None:
+        parts = [values]
+    else:
+        labels = column_or_1d(labels)
+        check_consistent_length(values.T, labels)
+        parts = [values[:, labels == label] for label in np.unique(labels)]
+    means = np.stack([part.mean(axis=1) for part in parts], axis=1)
+    errors = np.stack([_standard_error(part) for part in parts], axis=1)
+    return means, errors
+
+
+def _standard_error(values):
+    """Return the standard error of the means along the last axis."""
+    n_rows = values.shape[1]
+    if n_rows < 2:
+        return np.full(len(values), np.nan)
+    return values.std(axis=1, ddof=1) / np.sqrt(n_rows)
+
+
+def _shaped(table, magnitudes, labels):
+    """Return a table of magnitudes and labels without the axes nobody asked for."""
+    if labels is None:
+        table = table[:, 0]
+    if magnitudes is None:
+        table = table[0]
+    return float(table) if np.ndim(table) == 0 else table
