@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 
 from sktransform.alignment._orthogonal_ball import moved_to_bound, weighted_values
-from sktransform.runtime._linalg import conjugate_gradients
+from sktransform.runtime._linalg import conjugate_gradients, inner
 
 _MOST_NEWTON_STEPS = 60
 _MOST_CONJUGATE_STEPS = 60
@@ -143,9 +143,9 @@ def _point(problem, dual_matrix):
     matrix = cross / values[:, None]
     dual = -(basis.T * problem.variances) @ basis
     dual.diagonal().add_(values)
-    value = (matrix * cross).sum() + values.sum()
+    value = inner(matrix, cross) + values.sum().item()
     size = dual.norm().item()
-    return _Point(values, basis, matrix, matrix @ matrix.T, dual, size, value.item())
+    return _Point(values, basis, matrix, matrix @ matrix.T, dual, size, value)
 
 
 def _point_of_inverse(problem, inverse, basis=None):
@@ -274,8 +274,10 @@ def _newton(problem, point, penalty, tolerance):
         if length <= tolerance or best <= 1e-6 and length > best / 2:
             return point, step
         best = min(best, length)
-        change = _newton_direction(point, penalty, downhill, min(0.1, length))
-        point = _step(problem, point, penalty, change, (downhill * change).sum().item())
+        # As accurate as a quadratic convergence can use, and as the end asks for.
+        accuracy = max(min(0.1, length), 0.1 * tolerance / length)
+        change = _newton_direction(point, penalty, downhill, accuracy)
+        point = _step(problem, point, penalty, change, inner(downhill, change))
     return point, _MOST_NEWTON_STEPS
 
 
@@ -314,7 +316,7 @@ def _newton_direction(point, penalty, right, tolerance):
         image = half + half.T
         image.add_(change, alpha=rate)
         if radial is not None:
-            image.add_(radial, alpha=-rate * (radial * change).sum().item())
+            image.add_(radial, alpha=-rate * inner(radial, change))
         return image
 
     return conjugate_gradients(
