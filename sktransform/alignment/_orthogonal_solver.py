@@ -174,9 +174,7 @@ class DialProblem:
         multiplier = solution.multiplier
         if not self.is_wide and 0 < multiplier < torch.inf:
             starts = map(self.turned, [self.rotation, *self._arbitrary(lam)])
-            found = [
-                self._tall_from(begin, lam, _FINE, multiplier) for begin in starts
-            ]
+            found = [self._tall_from(begin, lam, _FINE, multiplier) for begin in starts]
             solution = min([solution, *found], key=lambda end: self.loss(end.matrix))
         bound = _CERTIFIED * self.mean_variance
         return solution, self.certificate(solution) >= bound

@@ -278,13 +278,16 @@ def _newton(problem, point, penalty, tolerance):
         downhill.diagonal().sub_(1)
         length = downhill.norm().item() / (rate * point.size)
         # Rounding ends the progress where C is nearly of lower rank.
-        if length <= tolerance or best <= 1e-6 and length > best / 2:
+        if length <= tolerance or (best <= 1e-6 and length > best / 2):
             return point, step
         best = min(best, length)
         # As accurate as a quadratic convergence can use, and as the end asks for.
         accuracy = max(min(0.1, length), 0.1 * tolerance / length)
         change = _newton_direction(point, penalty, downhill, accuracy)
-        point = _step(problem, point, penalty, change, inner(downhill, change))
+        moved = _step(problem, point, penalty, change, inner(downhill, change))
+        if moved is point:
+            return point, step + 1
+        point = moved
     return point, _MOST_NEWTON_STEPS
 
 
