@@ -130,16 +130,17 @@ def tall_map(problem, lam, matrix, multiplier=None, tolerance=1e-9):
         guess = (residual * pull).sum() / pull.square().sum()
         multiplier = max(guess.item(), 1e-3 * problem.variances.mean().item())
     low, high, n_steps = 0.0, torch.inf, 0
-    now = coarse = max(_COARSE, tolerance)
+    now = max(_COARSE, tolerance)
     for _ in range(_MOST_OUTER_STEPS):
         matrix, n_more = minimised(problem, matrix, multiplier, now)
         n_steps += n_more
         residual = orthogonality_residual(matrix).item()
-        is_near = abs(residual - lam) <= max(_NEAR, tolerance) * lam
-        if is_near and now == tolerance:
+        distance = abs(residual - lam) / lam
+        if now == tolerance and distance <= max(_NEAR, tolerance):
             break
-        now = tolerance if abs(residual - lam) <= 1e-2 * lam else coarse
-        if is_near:
+        if now > tolerance and distance <= 1e-2:
+            # On which side of the bound this is, a rough solution cannot tell.
+            now = tolerance
             continue
         low, high = (multiplier, high) if residual > lam else (low, multiplier)
         tangent, rate = _tangent(problem, matrix, multiplier, residual)

@@ -21,7 +21,7 @@ from sktransform.alignment._orthogonal_tall import TallProblem, minimised
 from sktransform.runtime._linalg import polar_factor
 from sktransform.runtime._moments import PairMoments
 
-WIDE, TALL = [(20, 31), (24, 24)], [(24, 24 - 7), (30, 10)]
+WIDE, TALL = [(14, 21), (20, 20)], [(20, 15), (24, 8)]
 SHARES = [1e-4, 0.02, 0.3, 0.7, 0.999]
 
 
@@ -79,7 +79,7 @@ def test_map_onto_fewer_dimensions_is_stationary(shape, share):
 
 
 def test_large_bounds_onto_fewer_dimensions_are_certified():
-    problem = problem_of((30, 10))
+    problem = problem_of((24, 8))
     assert problem.solve_certified(0.9 * problem.largest_residual)[1]
     assert not problem.solve_certified(0)[1]
 
@@ -100,7 +100,7 @@ def test_start_of_the_wrong_orientation_does_not_matter(shape):
 @pytest.mark.parametrize("shape", [*WIDE, *TALL])
 def test_path_has_the_losses_of_single_solutions(shape):
     problem = problem_of(shape)
-    lams = np.linspace(1, 0, 15) * problem.largest_residual
+    lams = np.linspace(1, 0, 9) * problem.largest_residual
     path = [*problem.path(lams)]
     losses = np.array([problem.loss(solution.matrix) for solution in path])
     assert np.all(np.diff(losses) >= 0)
@@ -135,7 +135,7 @@ def test_rotation_onto_fewer_dimensions_is_that_of_a_power_iteration(shape):
 
 
 def test_newton_on_orthonormal_maps_ends_where_it_is_stationary():
-    problem = problem_of((30, 10))
+    problem = problem_of((24, 8))
     tall = TallProblem(problem.variances, problem.cross)
     start = polar_factor(problem.least_squares)
     found, n_steps = minimised(tall, start, math.inf, 1e-9)
@@ -210,13 +210,12 @@ def test_directions_of_tiny_variance_leave_settings_between():
 
 
 @pytest.mark.parametrize("shape", [(6, 9), (9, 6)])
-def test_bound_of_a_solution_is_not_kept_by_chance(shape):
+def test_maps_nearby_within_the_bound_are_worse(shape):
     problem = problem_of(shape)
     lam = 0.4 * problem.largest_residual
-    best = problem.loss(problem.solve(lam).matrix)
+    best = problem.solve(lam).matrix
     generator = torch.Generator().manual_seed(0)
     for _ in range(50):
-        nearby = problem.solve(lam).matrix + 0.05 * torch.randn(
-            shape, generator=generator, dtype=torch.float64
-        )
-        assert problem.loss(project_to_ball(nearby, lam)) >= best
+        change = torch.randn(shape, generator=generator, dtype=torch.float64)
+        nearby = project_to_ball(best + 0.05 * change, lam)
+        assert problem.loss(nearby) >= problem.loss(best)
