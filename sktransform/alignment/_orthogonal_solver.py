@@ -25,7 +25,7 @@ _ROUNDING = 1e-12
 # Relative gradient of a single solution, and of those of a path: of maps that are not
 # tall, and of tall ones. The error of the loss is of second order, and the bound is met
 # in any case.
-_FINE, _ON_PATH = 1e-9, (1e-4, 1e-7)
+_FINE, _ON_PATH = 1e-9, (1e-3, 1e-7)
 
 # Lowest eigenvalue of the certificate, relative to the mean variance of an input.
 _CERTIFIED = -1e-10
@@ -158,8 +158,8 @@ class DialProblem:
         Yields
         ------
         DialSolution
-            Of the same loss as that of :meth:`solve` to about 1e-8 of the target's
-            variance.
+            On its bound, and of the loss of :meth:`solve` to about 1e-8 of the target's
+            variance; the map itself to about 1e-3.
         """
         near, tolerance = [], _ON_PATH[0 if self.is_wide else 1]
         for lam in lams:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 
 from sktransform.alignment._orthogonal_ball import moved_to_bound, weighted_values
-from sktransform.runtime._linalg import conjugate_gradients, inner
+from sktransform.runtime._linalg import conjugate_gradients, gram_matrix, inner
 
 _MOST_NEWTON_STEPS = 60
 _MOST_CONJUGATE_STEPS = 60
@@ -160,10 +160,9 @@ def _point_of_inverse(problem, inverse, basis=None):
     factor, failed = torch.linalg.cholesky_ex(inverse)
     if failed:
         return None
-    dual_matrix = torch.cholesky_inverse(factor)
-    if basis is not None:
-        dual_matrix = basis @ dual_matrix @ basis.T
-    return _point(problem, (dual_matrix + dual_matrix.T) / 2)
+    back = torch.eye(len(inverse)).to(inverse) if basis is None else basis.T
+    root = torch.linalg.solve_triangular(factor, back, upper=False)
+    return _point(problem, gram_matrix(root))
 
 
 @dataclass(frozen=True)
