@@ -100,9 +100,10 @@ def _solve(moments, with_path):
         found = problem.bounded(RELATIVE_LAM * problem.largest_residual)
     if with_path:
         with cpu_seconds(record, "path_s"):
-            again, fitted = _problem(moments), None
-            for share in np.linspace(0.95, 0.01, N_PATH):
-                fitted = again.bounded(share * again.largest_residual, fitted)
+            again = _problem(moments)
+            lams = np.linspace(0.95, 0.01, N_PATH) * again.largest_residual
+            for _ in again.path(lams):
+                pass
     loss = _loss(moments, found.matrix)
     return record | {"residual": found.residual, "loss": loss}, problem
 
@@ -129,13 +130,12 @@ def _trained(views, moments, problem, n_epochs, learning_rate, cosine):
     """Return the record of one training, each check beside the best map of its r."""
     asked = RELATIVE_LAM * problem.largest_residual
     views = [torch.from_numpy(view) for view in views]
-    checks, fitted = [], None
+    checks = []
     for seconds, matrix, _ in gated_training(
         *views, asked, n_epochs=n_epochs, learning_rate=learning_rate, cosine=cosine
     ):
         r, loss = residual(matrix).item(), _loss(moments, matrix)
-        fitted = problem.bounded(r, fitted)
-        best = _loss(moments, fitted.matrix)
+        best = _loss(moments, problem.bounded(r).matrix)
         checks.append({"seconds": seconds, "r": r, "loss": loss, "best": best})
     gaps = [check["loss"] / check["best"] - 1 for check in checks]
     record = {

@@ -22,9 +22,10 @@ from sktransform.alignment._orthogonal_wide import WideProblem, wide_map
 # Below this the bound is that of a rotation.
 _ROUNDING = 1e-12
 
-# Relative gradient of a single solution, and of those of a path. The error of the loss
-# is of second order, and the bound is met in any case.
-_FINE, _ON_PATH = 1e-9, 1e-4
+# Relative gradient of a single solution, and of those of a path: of maps that are not
+# tall, and of tall ones. The error of the loss is of second order, and the bound is met
+# in any case.
+_FINE, _ON_PATH = 1e-9, (1e-3, 1e-7)
 
 # Lowest eigenvalue of the certificate, relative to the mean variance of an input.
 _CERTIFIED = -1e-10
@@ -157,12 +158,12 @@ class DialProblem:
         Yields
         ------
         DialSolution
-            Of the same loss as that of :meth:`solve` to about 1e-8 of the target's
-            variance.
+            On its bound, and of the loss of :meth:`solve` to about 1e-8 of the target's
+            variance; the map itself to about 1e-3.
         """
-        near = []
+        near, tolerance = [], _ON_PATH[0 if self.is_wide else 1]
         for lam in lams:
-            near = [*near[-1:], self.solve(lam, near, _ON_PATH)]
+            near = [*near[-1:], self.solve(lam, near, tolerance)]
             yield near[-1]
 
     def solve_certified(self, lam, near=()):
@@ -173,9 +174,7 @@ class DialProblem:
         multiplier = solution.multiplier
         if not self.is_wide and 0 < multiplier < torch.inf:
             starts = map(self.turned, [self.rotation, *self._arbitrary(lam)])
-            found = [
-                self._tall_from(begin, lam, _FINE, multiplier) for begin in starts
-            ]
+            found = [self._tall_from(begin, lam, _FINE, multiplier) for begin in starts]
             solution = min([solution, *found], key=lambda end: self.loss(end.matrix))
         bound = _CERTIFIED * self.mean_variance
         return solution, self.certificate(solution) >= bound

@@ -26,6 +26,10 @@ _MOST_OUTER_STEPS = 40
 _COARSE, _FINE = 1e-5, 1e-9
 
 
+# Relative distance from the bound that is near enough for the last short move.
+_NEAR = 1e-6
+
+
 @dataclass(frozen=True)
 class TallProblem:
     """What a tall map is fitted to.
@@ -106,8 +110,8 @@ def tall_map(problem, lam, matrix, multiplier=None, tolerance=1e-9):
         A guess of the multiplier nu. None takes what suits the start best.
 
     tolerance : float, default=1e-9
-        Norm of the gradient, relative to that of the cross-covariance. The bound is met
-        to 100 times as much.
+        Norm of the gradient, relative to that of the cross-covariance, and distance
+        from the bound, relative to that.
 
     Returns
     -------
@@ -126,16 +130,17 @@ def tall_map(problem, lam, matrix, multiplier=None, tolerance=1e-9):
         guess = (residual * pull).sum() / pull.square().sum()
         multiplier = max(guess.item(), 1e-3 * problem.variances.mean().item())
     low, high, n_steps = 0.0, torch.inf, 0
-    now = coarse = max(_COARSE, tolerance)
+    now = max(_COARSE, tolerance)
     for _ in range(_MOST_OUTER_STEPS):
         matrix, n_more = minimised(problem, matrix, multiplier, now)
         n_steps += n_more
         residual = orthogonality_residual(matrix).item()
-        is_near = abs(residual - lam) <= 100 * tolerance * lam
-        if is_near and now == tolerance:
+        distance = abs(residual - lam) / lam
+        if now == tolerance and distance <= max(_NEAR, tolerance):
             break
-        now = tolerance if abs(residual - lam) <= 1e-2 * lam else coarse
-        if is_near:
+        if now > tolerance and distance <= 1e-2:
+            # On which side of the bound this is, a rough solution cannot tell.
+            now = tolerance
             continue
         low, high = (multiplier, high) if residual > lam else (low, multiplier)
         tangent, rate = _tangent(problem, matrix, multiplier, residual)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 
 from sktransform.alignment._orthogonal_ball import moved_to_bound, weighted_values
-from sktransform.runtime._linalg import conjugate_gradients
+from sktransform.runtime._linalg import conjugate_gradients, gram_matrix, inner
 
 _MOST_NEWTON_STEPS = 60
 _MOST_CONJUGATE_STEPS = 60
@@ -59,6 +59,10 @@ class WideProblem:
 
     free_residual : float
         Distance of least squares from orthogonality.
+
+    unit : float
+        What variances and covariances are measured in: their range then fits into
+        single precision.
     """
 
     variances: torch.Tensor
@@ -67,11 +71,14 @@ class WideProblem:
     stretches: torch.Tensor
     axes: torch.Tensor
     free_residual: float
+    unit: float
 
     @classmethod
     def of(cls, variances, cross, factors):
         """Return the problem, from a singular value decomposition of C."""
+        unit = variances.mean().item()
         left, values, right = factors
+        variances, cross, values = variances / unit, cross / unit, values / unit
         kept = values.clamp_min(_FLOOR * values[0])
         if (kept > values).any():
             cross = cross + (left * (kept - values)) @ right
@@ -80,7 +87,7 @@ class WideProblem:
         squares = squares.clamp_min(_FLOOR**2 * squares[-1])
         residual = (squares - 1).norm().item()
         root = (left * kept) @ left.T
-        return cls(variances, cross, root, squares.sqrt(), axes, residual)
+        return cls(variances, cross, root, squares.sqrt(), axes, residual, unit)
 
     def guess(self, lam):
         """Return a multiplier for a bound, and A, as if K and G had the same axes.
@@ -93,7 +100,7 @@ class WideProblem:
         harmonic = 1 / (weights @ (1 / self.variances))
         stiffness = harmonic**share * (weights @ self.variances) ** (1 - share)
         multiplier = 2 * weighted_values(self.stretches, lam, stiffness)[1]
-        weight = multiplier / (multiplier + self.variances.mean().item())
+        weight = multiplier / (multiplier + 1)
         return multiplier, self.variances.diag().lerp(self.root, weight)
 
 
@@ -143,9 +150,9 @@ def _point(problem, dual_matrix):
     matrix = cross / values[:, None]
     dual = -(basis.T * problem.variances) @ basis
     dual.diagonal().add_(values)
-    value = (matrix * cross).sum() + values.sum()
+    value = inner(matrix, cross) + values.sum().item()
     size = dual.norm().item()
-    return _Point(values, basis, matrix, matrix @ matrix.T, dual, size, value.item())
+    return _Point(values, basis, matrix, matrix @ matrix.T, dual, size, value)
 
 
 def _point_of_inverse(problem, inverse, basis=None):
@@ -153,10 +160,9 @@ def _point_of_inverse(problem, inverse, basis=None):
     factor, failed = torch.linalg.cholesky_ex(inverse)
     if failed:
         return None
-    dual_matrix = torch.cholesky_inverse(factor)
-    if basis is not None:
-        dual_matrix = basis @ dual_matrix @ basis.T
-    return _point(problem, (dual_matrix + dual_matrix.T) / 2)
+    back = torch.eye(len(inverse)).to(inverse) if basis is None else basis.T
+    root = torch.linalg.solve_triangular(factor, back, upper=False)
+    return _point(problem, gram_matrix(root))
 
 
 @dataclass(frozen=True)
@@ -223,7 +229,7 @@ def wide_map(problem, lam, starts=(), tolerance=1e-9):
     point, n_more = _newton(problem, point, _Penalty(lam), tolerance)
     matrix = moved_to_bound(point.basis @ point.matrix, lam)
     inverse = (point.basis / point.values) @ point.basis.T
-    return matrix, point.size / lam, inverse, n_steps + n_more
+    return matrix, problem.unit * point.size / lam, inverse, n_steps + n_more
 
 
 def _beyond_the_kink(problem, lam, starts):
@@ -271,11 +277,16 @@ def _newton(problem, point, penalty, tolerance):
         downhill.diagonal().sub_(1)
         length = downhill.norm().item() / (rate * point.size)
         # Rounding ends the progress where C is nearly of lower rank.
-        if length <= tolerance or best <= 1e-6 and length > best / 2:
+        if length <= tolerance or (best <= 1e-6 and length > best / 2):
             return point, step
         best = min(best, length)
-        change = _newton_direction(point, penalty, downhill, min(0.1, length))
-        point = _step(problem, point, penalty, change, (downhill * change).sum().item())
+        # As accurate as a quadratic convergence can use, and as the end asks for.
+        accuracy = max(min(0.1, length), 0.1 * tolerance / length)
+        change = _newton_direction(point, penalty, downhill, accuracy)
+        moved = _step(problem, point, penalty, change, inner(downhill, change))
+        if moved is point:
+            return point, step + 1
+        point = moved
     return point, _MOST_NEWTON_STEPS
 
 
@@ -302,21 +313,29 @@ def _step(problem, point, penalty, change, slope):
 
 
 def _newton_direction(point, penalty, right, tolerance):
-    """Solve with the Hessian by preconditioned conjugate gradients."""
-    inverse = (1 / point.values)[:, None]
+    """Solve with the Hessian by preconditioned conjugate gradients.
+
+    Single precision is enough for the few digits of a direction, and twice as fast.
+    """
+    inverse, gram, right = (
+        tensor.to(torch.float32) for tensor in (1 / point.values, point.gram, right)
+    )
+    inverse = inverse[:, None]
     rate = penalty.rate(point.size)
-    radial = point.dual / point.size if penalty.multiplier is None else None
-    diagonal = inverse * point.gram.diagonal()
+    radial = None
+    if penalty.multiplier is None:
+        radial = (point.dual / point.size).to(torch.float32)
+    diagonal = inverse * gram.diagonal()
     scaling = 1 / (diagonal + diagonal.T + rate)
 
     def hessian(change):
-        half = (change * inverse) @ point.gram
+        half = (change * inverse) @ gram
         image = half + half.T
         image.add_(change, alpha=rate)
         if radial is not None:
-            image.add_(radial, alpha=-rate * (radial * change).sum().item())
+            image.add_(radial, alpha=-rate * inner(radial, change))
         return image
 
     return conjugate_gradients(
         hessian, scaling.mul, right, tolerance, _MOST_CONJUGATE_STEPS
-    )
+    ).to(torch.float64)

@@ -145,6 +145,26 @@ def _leading_left_vectors(table, left, right, n_vectors):
     return torch.from_numpy(values[order]), vectors
 
 
+def gram_matrix(matrix):
+    """Return the inner products of the columns.
+
+    Parameters
+    ----------
+    matrix : Tensor of shape (n_rows, n_columns)
+        The matrix.
+
+    Returns
+    -------
+    Tensor of shape (n_columns, n_columns)
+        ``matrix.T @ matrix``.
+    """
+    if matrix.device.type != "cpu":
+        return matrix.T @ matrix
+    # NumPy sees that both factors are one, and computes one triangle alone.
+    array = matrix.numpy()
+    return torch.from_numpy(array.T @ array)
+
+
 def polar_factor(matrix):
     """Return the nearest matrix with orthonormal rows or columns.
 
@@ -187,6 +207,25 @@ def ridge_solve(gram, target, penalty):
     return torch.cholesky_solve(target, torch.linalg.cholesky(regularised))
 
 
+def inner(left, right):
+    """Return the inner product of two tensors of equal shape, each taken as a vector.
+
+    Parameters
+    ----------
+    left : Tensor
+        A tensor of any shape.
+
+    right : Tensor
+        Another one of that shape.
+
+    Returns
+    -------
+    float
+        The sum of the products of their entries.
+    """
+    return torch.dot(left.reshape(-1), right.reshape(-1)).item()
+
+
 def conjugate_gradients(operator, precondition, right, tolerance, most_steps):
     """Solve a symmetric linear system, or follow it to where it is not convex.
 
@@ -216,18 +255,18 @@ def conjugate_gradients(operator, precondition, right, tolerance, most_steps):
     solution = torch.zeros_like(right)
     left_over = right.clone()
     direction = precondition(left_over)
-    product = (left_over * direction).sum().item()
+    product = inner(left_over, direction)
     enough = tolerance**2 * product
     for step in range(most_steps):
         image = operator(direction)
-        curvature = (direction * image).sum().item()
+        curvature = inner(direction, image)
         if curvature <= 0:
             return solution if step else direction
         length = product / curvature
         solution.add_(direction, alpha=length)
         left_over.sub_(image, alpha=length)
         scaled = precondition(left_over)
-        previous, product = product, (left_over * scaled).sum().item()
+        previous, product = product, inner(left_over, scaled)
         if product <= enough:
             break
         direction = scaled.add_(direction, alpha=product / previous)

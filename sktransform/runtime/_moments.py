@@ -5,8 +5,10 @@ from dataclasses import dataclass, fields
 
 import torch
 
+from sktransform.runtime._linalg import gram_matrix
+
 # Rows that are widened to float64 at once.
-_BLOCK_ROWS = 8192
+_BLOCK_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -78,26 +80,40 @@ class PairMoments:
         PairMoments
             Their moments.
         """
-        if row_weights is None:
-            row_weights = torch.ones(len(X), dtype=torch.float64, device=X.device)
         moments = cls.empty(X.shape[1], Y.shape[1], X.device)
-        blocks = (part.split(_BLOCK_ROWS) for part in (X, Y, row_weights))
-        for block in zip(*blocks, strict=True):
-            moments = moments.merge(
-                cls._of_block(*(b.to(torch.float64) for b in block))
-            )
+        for start in range(0, len(X), _BLOCK_ROWS):
+            rows = slice(start, start + _BLOCK_ROWS)
+            weights = None if row_weights is None else row_weights[rows]
+            moments = moments.merge(cls._of_block(X[rows], Y[rows], weights))
         return moments
 
     @classmethod
     def _of_block(cls, X, Y, row_weights):
-        """Return the moments of pairs in float64 that fit into memory once more."""
-        weight = row_weights.sum()
-        if weight == 0:
-            return cls.empty(X.shape[1], Y.shape[1], X.device)
-        mean_x, mean_y = row_weights @ X / weight, row_weights @ Y / weight
-        roots = row_weights.sqrt()[:, None]
-        X, Y = (X - mean_x) * roots, (Y - mean_y) * roots
-        return cls(weight, mean_x, mean_y, X.T @ X, X.T @ Y, Y.T @ Y)
+        """Return the moments of pairs that fit into memory once more, in float64."""
+        n_inputs = X.shape[1]
+        both = X.new_empty((len(X), n_inputs + Y.shape[1]), dtype=torch.float64)
+        both[:, :n_inputs], both[:, n_inputs:] = X, Y
+        if row_weights is None:
+            weight = both.new_tensor(float(len(both)))
+            mean = both.mean(0)
+            both -= mean
+        else:
+            row_weights = row_weights.to(torch.float64)
+            weight = row_weights.sum()
+            if weight == 0:
+                return cls.empty(X.shape[1], Y.shape[1], X.device)
+            mean = row_weights @ both / weight
+            both -= mean
+            both *= row_weights.sqrt()[:, None]
+        scatter = gram_matrix(both)
+        return cls(
+            weight,
+            mean[:n_inputs],
+            mean[n_inputs:],
+            scatter[:n_inputs, :n_inputs],
+            scatter[:n_inputs, n_inputs:],
+            scatter[n_inputs:, n_inputs:],
+        )
 
     def merge(self, other):
         """Return the moments of both sets of pairs together.

@@ -4,11 +4,13 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose
 from scipy.linalg import orthogonal_procrustes
 from scipy.optimize import minimize
 
 from sktransform.alignment import OrthogonalAligner
+from sktransform.alignment._fold_moments import row_folds
 from sktransform.exceptions import DegenerateDataWarning
 
 SHAPES = [(5, 8), (6, 6), (8, 5)]
@@ -296,6 +298,46 @@ def test_ambiguous_rotation_is_told():
     with pytest.warns(DegenerateDataWarning, match="other rotations are as good"):
         second = OrthogonalAligner(lam=0).fit(X, y)
     assert_allclose(first.coef_, second.coef_, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_held_out_error_is_that_of_maps_fitted_without_the_fold(shape):
+    X, y = views(*shape)
+    # Groups of unequal mean: a fold's own mean is not that of the others.
+    groups = np.sort(X[:, 0]).searchsorted(X[:, 0]) // 20
+    aligner = OrthogonalAligner().fit(X, y, groups=groups)
+    folds = row_folds(torch.from_numpy(X), 5, groups).numpy()
+    errors = 0
+    for fold in np.unique(folds):
+        kept = folds != fold
+        without = OrthogonalAligner(lam=0).fit(X[kept], y[kept])
+        path = without.path(aligner.lam_path_)
+        maps = zip(path.coefs, path.intercepts, strict=True)
+        errors = errors + np.array(
+            [((X[~kept] @ coef.T + b - y[~kept]) ** 2).sum() for coef, b in maps]
+        )
+    assert_allclose(aligner.cv_loss_, errors / ((y - y.mean(axis=0)) ** 2).sum())
+
+
+def test_rotation_onto_fewer_dimensions_is_neither_a_cut_nor_padded():
+    X, y = unit_views(*views(24, 15, n_rows=1000))
+    found = loss(OrthogonalAligner(lam=0).fit(X, y).coef_.T, X, y)
+    padded = np.pad(y, ((0, 0), (0, 9)))
+    main = np.linalg.svd(X, full_matrices=False)[2][:15].T
+    others = [
+        orthogonal_procrustes(X, padded)[0][:, :15],
+        np.eye(24)[:, :15] @ orthogonal_procrustes(X[:, :15], y)[0],
+        main @ orthogonal_procrustes(X @ main, y)[0],
+    ]
+    least_squares = loss(np.linalg.lstsq(X, y)[0], X, y)
+    assert least_squares < found < min(loss(W, X, y) for W in others) - 0.01
+
+
+def test_one_row_gives_the_constant_map():
+    X, y = views(5, 8, n_rows=1)
+    with pytest.warns(DegenerateDataWarning, match="does not vary"):
+        aligner = OrthogonalAligner().fit(X, y)
+    assert_allclose(aligner.transform(X), y)
 
 
 def test_groups_share_a_fold():

@@ -5,9 +5,11 @@ import torch
 from scipy.optimize import minimize
 
 from sktransform.alignment._orthogonal_ball import (
+    moved_to_bound,
     orthogonality_residual,
     project_to_ball,
     project_values,
+    weighted_values,
 )
 
 
@@ -69,3 +71,31 @@ def test_residual_is_that_of_the_smaller_side():
     expected = (matrix @ matrix.T - torch.eye(3)).norm()
     torch.testing.assert_close(orthogonality_residual(matrix), expected)
     torch.testing.assert_close(orthogonality_residual(matrix.T), expected)
+
+
+@pytest.mark.parametrize("shape", [(4, 7), (5, 5), (7, 4)])
+@pytest.mark.parametrize("factor", [1 - 1e-4, 1 + 1e-4, 1 / 3])
+def test_matrix_moved_to_a_bound_is_on_it(shape, factor):
+    generator = torch.Generator().manual_seed(0)
+    matrix = torch.randn(shape, generator=generator, dtype=torch.float64)
+    radius = factor * orthogonality_residual(matrix).item()
+    moved = moved_to_bound(matrix, radius)
+    assert abs(orthogonality_residual(moved).item() - radius) <= 1e-11 * radius
+
+
+def test_short_move_to_a_bound_is_nearly_the_projection():
+    generator = torch.Generator().manual_seed(0)
+    matrix = torch.randn(5, 6, generator=generator, dtype=torch.float64)
+    radius = (1 - 1e-4) * orthogonality_residual(matrix).item()
+    nearest = (project_to_ball(matrix, radius) - matrix).norm()
+    assert (moved_to_bound(matrix, radius) - matrix).norm() <= 1.001 * nearest
+
+
+def test_weighted_values_are_stationary_and_keep_the_bound():
+    values, weights = _values(0.0, 0.3, 1.0, 2.0, 9.0), _values(1, 1e-3, 5, 1e2, 1e-6)
+    moved, multiplier = weighted_values(values, 0.6, weights)
+    assert abs((moved**2 - 1).norm().item() - 0.6) <= 1e-10
+    slopes = weights * (moved - values) + 2 * multiplier * moved * (moved**2 - 1)
+    # Each is a difference of terms as large as the multiplier.
+    assert (slopes.abs() <= 1e-12 * multiplier).all()
+    assert multiplier > 0

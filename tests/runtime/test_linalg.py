@@ -6,6 +6,9 @@ import torch
 from sklearn.decomposition import PCA
 
 from sktransform.runtime._linalg import (
+    conjugate_gradients,
+    gram_matrix,
+    inner,
     polar_factor,
     principal_axes,
     ridge_solve,
@@ -84,3 +87,40 @@ def test_ridge_solve_agrees_with_scipy_and_leaves_its_input():
     expected = scipy.linalg.solve(gram + 0.3 * np.eye(4), target, assume_a="pos")
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-12)
     np.testing.assert_array_equal(tensor.numpy(), root.T @ root)
+
+
+def test_conjugate_gradients_solve_a_definite_system():
+    factor = torch.randn(
+        12, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
+    matrix = factor @ factor.T + torch.eye(12)
+    right = factor[:, :3]
+    diagonal = matrix.diagonal()[:, None]
+
+    def solve(tolerance, most_steps):
+        return conjugate_gradients(
+            matrix.matmul, lambda left: left / diagonal, right, tolerance, most_steps
+        )
+
+    exact = torch.linalg.solve(matrix, right)
+    torch.testing.assert_close(solve(1e-12, 100), exact)
+    # Rough solutions are nearer in the norm that the method lowers.
+    errors = [solve(0, most_steps) - exact for most_steps in (1, 5, 10)]
+    sizes = [inner(error, matrix @ error) for error in errors]
+    assert sizes[0] > sizes[1] > sizes[2]
+
+
+def test_conjugate_gradients_stop_where_curvature_is_not_positive():
+    matrix = torch.diag(torch.tensor([1.0, -1.0, 2.0]).double())
+    right = torch.tensor([0.0, 1.0, 0.0]).double()
+    found = conjugate_gradients(matrix.matmul, lambda left: left, right, 1e-6, 10)
+    assert torch.equal(found, right)
+    assert torch.isfinite(
+        conjugate_gradients(matrix.matmul, torch.clone, torch.ones(3).double(), 0, 10)
+    ).all()
+
+
+def test_gram_matrix_is_the_product_with_the_transposed():
+    matrix = torch.randn(50, 7, generator=torch.Generator().manual_seed(0)).double()
+    torch.testing.assert_close(gram_matrix(matrix), matrix.T @ matrix)
+    assert torch.equal(gram_matrix(matrix), gram_matrix(matrix).T)

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: BSD-3-Clause
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+
+from sktransform.alignment._orthogonal_ball import (
+    gram_excess,
+    orthogonality_residual,
+    project_to_ball,
+)
+from sktransform.alignment._orthogonal_fit import (
+    AlignmentProblem,
+    DialOptions,
+    bounds_to_compare,
+)
+from sktransform.alignment._orthogonal_solver import DialProblem
+from sktransform.alignment._orthogonal_tall import TallProblem, minimised
+from sktransform.runtime._linalg import polar_factor
+from sktransform.runtime._moments import PairMoments
+
+WIDE, TALL = [(14, 21), (20, 20)], [(20, 15), (24, 8)]
+SHARES = [1e-4, 0.02, 0.3, 0.7, 0.999]
+
+
+def problem_of(shape, seed=0, spread=1.0, noise=0.5):
+    """Return the dial's problem of a stretched, turned and noisy image of rows."""
+    generator = np.random.default_rng(seed)
+    n_inputs, n_outputs = shape
+    largest = max(shape)
+    rows = generator.normal(size=(500, largest))
+    rows *= np.arange(1, largest + 1.0) ** -spread
+    turns = [
+        np.linalg.qr(generator.normal(size=(largest, largest)))[0] for _ in range(2)
+    ]
+    stretch = np.exp(generator.normal(size=largest))
+    X, Y = (rows @ turns[0])[:, :n_inputs], (rows * stretch @ turns[1])[:, :n_outputs]
+    Y = Y + noise * Y.std() * generator.normal(size=Y.shape)
+    X, Y = (view / np.sqrt((view**2).sum(axis=1).mean()) for view in (X, Y))
+    gram, cross = (torch.from_numpy(X.T @ view / len(X)) for view in (X, Y))
+    variances, basis = torch.linalg.eigh(gram)
+    return DialProblem(variances, basis.T @ cross)
+
+
+def stationarity(problem, solution):
+    """Return the relative size of ``GW - C + nu (WW' - I) W``."""
+    W = solution.matrix
+    excess = W @ (W.T @ W) - W
+    gradient = problem.variances * W - problem.cross + solution.multiplier * excess
+    return (gradient.norm() / problem.cross.norm()).item()
+
+
+@pytest.mark.parametrize("shape", WIDE)
+@pytest.mark.parametrize("share", SHARES)
+def test_map_onto_as_many_dimensions_is_stationary_and_certified(shape, share):
+    problem = problem_of(shape)
+    lam = share * problem.largest_residual
+    solution, is_certified = problem.solve_certified(lam)
+    assert abs(orthogonality_residual(solution.matrix).item() - lam) <= 1e-11 * lam
+    assert stationarity(problem, solution) <= 1e-7
+    assert is_certified
+    assert solution.multiplier > 0
+    assert abs(problem.duality_gap(solution, lam)) <= 1e-9
+
+
+@pytest.mark.parametrize("shape", TALL)
+@pytest.mark.parametrize("share", SHARES)
+def test_map_onto_fewer_dimensions_is_stationary(shape, share):
+    problem = problem_of(shape)
+    lam = share * problem.largest_residual
+    solution, _ = problem.solve_certified(lam)
+    assert abs(orthogonality_residual(solution.matrix).item() - lam) <= 1e-11 * lam
+    assert stationarity(problem, solution) <= 1e-5
+    # The best turn of the outputs is none: what a bound allows is used up.
+    product = solution.matrix.T @ problem.cross
+    assert torch.linalg.eigvalsh((product + product.T) / 2)[0] >= -1e-8
+
+
+def test_large_bounds_onto_fewer_dimensions_are_certified():
+    problem = problem_of((24, 8))
+    assert problem.solve_certified(0.9 * problem.largest_residual)[1]
+    assert not problem.solve_certified(0)[1]
+
+
+@pytest.mark.parametrize("shape", [WIDE[1], TALL[0]])
+def test_start_of_the_wrong_orientation_does_not_matter(shape):
+    problem = problem_of(shape)
+    signs = torch.ones(shape[1], dtype=torch.float64)
+    signs[0] = -1
+    mirrored = DialProblem(problem.variances[:, 0], problem.cross * signs)
+    for share in (0, 0.05, 0.5):
+        lam = share * problem.largest_residual
+        plain, its = problem.solve_certified(lam), mirrored.solve_certified(lam)
+        assert abs(problem.loss(plain[0].matrix) - mirrored.loss(its[0].matrix)) < 1e-9
+        assert plain[1] == its[1]
+
+
+@pytest.mark.parametrize("shape", [*WIDE, *TALL])
+def test_path_has_the_losses_of_single_solutions(shape):
+    problem = problem_of(shape)
+    lams = np.linspace(1, 0, 9) * problem.largest_residual
+    path = [*problem.path(lams)]
+    losses = np.array([problem.loss(solution.matrix) for solution in path])
+    assert np.all(np.diff(losses) >= 0)
+    for lam, solution, loss in zip(lams, path, losses, strict=True):
+        residual = orthogonality_residual(solution.matrix).item()
+        assert abs(residual - lam) <= 1e-6 * lam + 1e-13
+        assert abs(loss - problem.loss(problem.solve(lam).matrix)) <= 1e-7
+
+
+def test_path_needs_fewer_steps_than_single_solutions():
+    problem = problem_of((40, 40))
+    lams = np.linspace(0.95, 0.01, 20) * problem.largest_residual
+    on_path = sum(solution.n_iter for solution in problem.path(lams))
+    assert on_path < 0.6 * sum(problem.solve(lam).n_iter for lam in lams)
+
+
+@pytest.mark.parametrize("shape", TALL)
+def test_rotation_onto_fewer_dimensions_is_that_of_a_power_iteration(shape):
+    problem = problem_of(shape)
+    shift = problem.variances.max()
+    generator = torch.Generator().manual_seed(3)
+    ends = []
+    for _ in range(3):
+        W = torch.randn(shape, generator=generator, dtype=torch.float64)
+        for _ in range(3000):
+            W = polar_factor((shift - problem.variances) * W + problem.cross)
+        ends.append(problem.loss(W))
+    found = problem.rotation
+    assert orthogonality_residual(found) <= 1e-12
+    assert problem.loss(found) <= min(ends) + 1e-10
+    assert problem.loss(polar_factor(problem.cross)) > problem.loss(found) + 1e-4
+
+
+def test_newton_on_orthonormal_maps_ends_where_it_is_stationary():
+    problem = problem_of((24, 8))
+    tall = TallProblem(problem.variances, problem.cross)
+    start = polar_factor(problem.least_squares)
+    found, n_steps = minimised(tall, start, math.inf, 1e-9)
+    gradient = problem.cross - problem.variances * found
+    inside = found.T @ gradient
+    tangent = gradient - found @ ((inside + inside.T) / 2)
+    assert tangent.norm() <= 1e-9 * problem.cross.norm()
+    assert n_steps < 40
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_cross_covariance_of_low_rank_leaves_a_defined_solution(rank):
+    problem = problem_of((3, 3), noise=0)
+    left, values, right = torch.linalg.svd(problem.cross)
+    values[rank:] = 0
+    cross = (left * values) @ right
+    problem = DialProblem(problem.variances[:, 0], cross)
+    lam = 0.5 * problem.largest_residual
+    solution, is_certified = problem.solve_certified(lam)
+    again = problem.solve(lam)
+    assert torch.equal(solution.matrix, again.matrix)
+    assert is_certified
+    assert abs(orthogonality_residual(solution.matrix).item() - lam) <= 1e-9
+
+    def loss(flat):
+        return problem.loss(torch.from_numpy(flat).reshape(3, 3))
+
+    def room(flat):
+        matrix = torch.from_numpy(flat).reshape(3, 3)
+        return lam**2 - gram_excess(matrix).square().sum().item()
+
+    generator = np.random.default_rng(0)
+    ends = [
+        minimize(
+            loss,
+            generator.normal(size=9),
+            method="SLSQP",
+            constraints={"type": "ineq", "fun": room},
+            options={"ftol": 1e-14, "maxiter": 500},
+        )
+        for _ in range(8)
+    ]
+    best = min(end.fun for end in ends if end.success)
+    assert abs(problem.loss(solution.matrix) - best) <= 1e-7
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e12])
+def test_units_of_the_covariances_do_not_matter(unit):
+    problem = problem_of((12, 12))
+    lam = 0.3 * problem.largest_residual
+    scaled = DialProblem(unit * problem.variances[:, 0], unit * problem.cross)
+    expected, found = problem.solve(lam), scaled.solve(lam)
+    torch.testing.assert_close(found.matrix, expected.matrix, rtol=0, atol=1e-7)
+    assert math.isclose(found.multiplier, unit * expected.multiplier, rel_tol=1e-6)
+
+
+def test_directions_of_tiny_variance_leave_settings_between():
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(300, 8)) * [1, 1, 1, 1, 1, 1, 1, 1e-4]
+    Y = generator.normal(size=(300, 8)) + X
+    moments = PairMoments.of(torch.from_numpy(X), torch.from_numpy(Y))
+    problem = AlignmentProblem(moments, DialOptions())
+    assert problem.largest_residual > 1000
+    lams = bounds_to_compare(problem)
+    assert lams[0] == 0
+    assert lams[1] < 0.03
+    assert lams[-1] == problem.largest_residual
+    factors = np.divide(lams[2:], lams[1:-1])
+    assert np.all((factors > 1) & (factors < 1.6 + 1e-9))
+    residuals = [fitted.residual for fitted in problem.path(lams[::-1])][::-1]
+    np.testing.assert_allclose(residuals, lams, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(6, 9), (9, 6)])
+def test_maps_nearby_within_the_bound_are_worse(shape):
+    problem = problem_of(shape)
+    lam = 0.4 * problem.largest_residual
+    best = problem.solve(lam).matrix
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(50):
+        change = torch.randn(shape, generator=generator, dtype=torch.float64)
+        nearby = project_to_ball(best + 0.05 * change, lam)
+        assert problem.loss(nearby) >= problem.loss(best)
