@@ -6,8 +6,8 @@ import torch
 # Rows among which the first centres of a run are drawn.
 _START_ROWS = 500
 
-# A swap of two clusters must gain more than this to be made.
-_LEAST_GAIN = 1e-9
+# A swap must gain more than this, of matrices of norm 1 in single precision.
+_LEAST_GAIN = 1e-6
 
 
 def batched_kmeans(X, n_runs, n_clusters, generator, n_iter=50):
@@ -110,15 +110,16 @@ def swap_gains(A, Bp):
         Entry (r, s) is the gain of exchanging rows and columns r and s of Bp.
     """
     product = A @ Bp
+    gains = product + product.mT
     own = product.diagonal(dim1=-2, dim2=-1)
-    own_a = A.diagonal(dim1=-2, dim2=-1)
-    own_b = Bp.diagonal(dim1=-2, dim2=-1)
-    first = (own_a.unsqueeze(-1) - A) * (Bp - own_b.unsqueeze(-1))
-    second = (A - own_a.unsqueeze(-2)) * (own_b.unsqueeze(-2) - Bp)
-    gains = product + product.mT - own.unsqueeze(-1) - own.unsqueeze(-2)
-    differences_a = own_a.unsqueeze(-1) - own_a.unsqueeze(-2)
-    differences_b = own_b.unsqueeze(-2) - own_b.unsqueeze(-1)
-    return 2 * (gains - first - second) + differences_a * differences_b
+    gains = gains.sub_(own.unsqueeze(-1)).sub_(own.unsqueeze(-2)).mul_(2)
+    return gains.addcmul_(_spreads(A), _spreads(Bp))
+
+
+def _spreads(matrix):
+    """Return ``m_rr + m_ss - 2 m_rs``: squared distances, if these are products."""
+    own = matrix.diagonal(dim1=-2, dim2=-1)
+    return own.unsqueeze(-1) + own.unsqueeze(-2) - 2 * matrix
 
 
 def best_assignments(A, B, linear, n_restarts, generator, max_iter=300):

@@ -164,7 +164,7 @@ class UnpairedAligner(AffineAligner):
         **TorchTransformer._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "n_candidates": [Interval(Integral, 2, None, closed="left")],
-        "n_clusters": [Interval(Integral, 2, None, closed="left")],
+        "n_clusters": [Interval(Integral, 1, None, closed="left")],
         "temperature": [Interval(Real, 0.03, None, closed="left")],
         "shrinkage": [Interval(Real, 0, 1, closed="both")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],

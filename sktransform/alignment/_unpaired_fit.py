@@ -206,12 +206,10 @@ def cluster_start(sides, known, settings, generator):
     centers = []
     for side in sides:
         rows = side[_sample(side, settings.batch_size, generator)]
-        found = batched_kmeans(rows, _RUNS, n_clusters, generator)
-        centers.append(found.to(torch.float64))
+        centers.append(batched_kmeans(rows, _RUNS, n_clusters, generator))
     grams = [centred_gram(side) for side in centers]
     linear = torch.zeros_like(grams[0])
     if len(known[0]):
-        known = tuple(rows.to(torch.float64) for rows in known)
         linear = _CLUSTER_PAIRS * pair_affinity(*centers, known)
     orders, agreements = best_assignments(*grams, linear, _RESTARTS, generator)
     return _map_of_clusters(*centers, orders, agreements)
@@ -220,7 +218,7 @@ def cluster_start(sides, known, settings, generator):
 def _map_of_clusters(centers_x, centers_y, orders, agreements):
     """Return the rotation of matched centres, by the runs that match best."""
     kept = agreements.argsort(descending=True)[: max(1, int(_KEPT_RUNS * len(orders)))]
-    centers_x, centers_y = centers_x[kept], centers_y[kept]
+    centers_x, centers_y = centers_x[kept].double(), centers_y[kept].double()
     orders = orders[kept, :, None].expand_as(centers_y)
     partners = centers_y.gather(1, orders)
     centred_x = centers_x - centers_x.mean(1, keepdim=True)
