@@ -19,8 +19,9 @@ def unit_rows(X):
 def soft_cross(keys_x, keys_y, X, Y, temperature):
     """Return the second moment of rows that are paired by their cosines.
 
-    Each row gives and takes the same share in all pairs, as in entropic optimal
-    transport: without that, rows that are near to everything would take all.
+    All rows of a side take the same share in the pairs, as in entropic optimal
+    transport: without that, rows that are near to everything would take all. A few
+    scalings reach that for X, and nearly so for Y.
 
     Parameters
     ----------

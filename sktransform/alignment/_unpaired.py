@@ -281,7 +281,7 @@ class UnpairedAligner(AffineAligner):
             f"min_agreement={self.min_agreement}; give (more) known pairs, more rows "
             "or more candidates.",
             UnreliableAlignmentWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
     def score(self, X, y=None, sample_weight=None):

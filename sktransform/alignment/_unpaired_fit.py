@@ -212,10 +212,10 @@ def cluster_start(sides, known, settings, generator):
     if len(known[0]):
         linear = _CLUSTER_PAIRS * pair_affinity(*centers, known)
     orders, agreements = best_assignments(*grams, linear, _RESTARTS, generator)
-    return _map_of_clusters(*centers, orders, agreements)
+    return _map_of_clusters(*centers, orders, agreements, generator)
 
 
-def _map_of_clusters(centers_x, centers_y, orders, agreements):
+def _map_of_clusters(centers_x, centers_y, orders, agreements, generator):
     """Return the rotation of matched centres, by the runs that match best."""
     kept = agreements.argsort(descending=True)[: max(1, int(_KEPT_RUNS * len(orders)))]
     centers_x, centers_y = centers_x[kept].double(), centers_y[kept].double()
@@ -224,7 +224,12 @@ def _map_of_clusters(centers_x, centers_y, orders, agreements):
     centred_x = centers_x - centers_x.mean(1, keepdim=True)
     centred_y = partners - partners.mean(1, keepdim=True)
     products = centred_x.mT @ centred_y
-    return polar_factor((agreements[kept, None, None] * products).sum(0))
+    total = (agreements[kept, None, None] * products).sum(0)
+    if not total.any():
+        # The same map for all candidates would feign agreement.
+        noise = torch.randn(total.shape, generator=generator, device=total.device)
+        total = noise.to(total)
+    return polar_factor(total)
 
 
 class Search:
