@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Warnings of the package."""
 
-__all__ = ["CollapsedRowsWarning", "DegenerateDataWarning", "DisconnectedGraphWarning"]
+__all__ = [
+    "CollapsedRowsWarning",
+    "DegenerateDataWarning",
+    "DisconnectedGraphWarning",
+    "UnreliableAlignmentWarning",
+]
 
 
 class CollapsedRowsWarning(UserWarning):
@@ -24,4 +29,12 @@ class DisconnectedGraphWarning(UserWarning):
 
     Paths from one part to another lead over added edges, the shortest there are. The
     message says how many parts there were.
+    """
+
+
+class UnreliableAlignmentWarning(UserWarning):
+    """A map between spaces was found without enough evidence that it is right.
+
+    Maps that were found apart disagree, or known pairs that were held out do not find
+    each other. The message says how many do.
     """

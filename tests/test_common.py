@@ -17,7 +17,9 @@ from sktransform.utils.estimator_checks import (
 EXPECTED_FAILURES: dict[str, dict[str, str]] = {}
 
 # Estimator -> parameters that make it quick on the small tables of the checks.
-PARAMETERS: dict[str, dict] = {}
+PARAMETERS: dict[str, dict] = {
+    "UnpairedAligner": {"n_candidates": 2, "n_clusters": 4, "max_iter": 5},
+}
 
 # Estimator -> further settings that the contract must hold for.
 VARIANTS: dict[str, list[dict]] = {
@@ -68,6 +70,9 @@ VARIED_ESTIMATORS = [
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore::sktransform.exceptions.DegenerateDataWarning"),
+    pytest.mark.filterwarnings(
+        "ignore::sktransform.exceptions.UnreliableAlignmentWarning"
+    ),
 ]
 
 

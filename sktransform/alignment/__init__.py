@@ -11,6 +11,7 @@ from sktransform.alignment._orthogonal import OrthogonalAligner
 from sktransform.alignment._permutation import PermutationAligner
 from sktransform.alignment._relative import RelativeEncoder
 from sktransform.alignment._transfer import transfer_bilinear, transfer_operator
+from sktransform.alignment._unpaired import UnpairedAligner
 
 __all__ = [
     "BackfillPlanner",
@@ -21,6 +22,7 @@ __all__ = [
     "OrthogonalAligner",
     "PermutationAligner",
     "RelativeEncoder",
+    "UnpairedAligner",
     "givens_angles",
     "givens_rotation",
     "transfer_bilinear",

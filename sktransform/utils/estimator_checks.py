@@ -14,7 +14,7 @@ from unittest import SkipTest
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, SkipTestWarning
 
-from sktransform.exceptions import DegenerateDataWarning
+from sktransform.exceptions import DegenerateDataWarning, UnreliableAlignmentWarning
 from sktransform.utils import _contract_results, _contract_state
 
 __all__ = ["CONTRACT_CHECKS", "check_transformer", "parametrize_with_contract"]
@@ -109,6 +109,7 @@ def _run(check, estimator):
         # Small tables and short fits are what the checks are made of.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", DegenerateDataWarning)
+        warnings.simplefilter("ignore", UnreliableAlignmentWarning)
         try:
             check(name, seeded)
         except SkipTest:

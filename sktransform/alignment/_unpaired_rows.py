@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Rows of one space as the search for a map sees them, and pairs that judge it."""
+
+from dataclasses import dataclass
+
+import torch
+
+from sktransform.alignment._soft_pairs import unit_rows
+from sktransform.runtime._linalg import principal_axes
+
+# Known pairs are held out from this number on: a fifth, and at least 5.
+_PAIRS_TO_HOLD_OUT = 20
+_HELD_OUT_SHARE = 5
+
+
+@dataclass(frozen=True)
+class View:
+    """Rows of one space, prepared.
+
+    Parameters
+    ----------
+    rows : Tensor of float32, shape (n_rows, n_features)
+        Rows around their mean, of length 1.
+
+    axes : Tensor of float64, shape (n_features, n_axes)
+        Their principal axes.
+
+    codes : Tensor of float32, shape (n_rows, n_axes)
+        The rows along the axes, of length 1.
+    """
+
+    rows: torch.Tensor
+    axes: torch.Tensor
+    codes: torch.Tensor
+
+    @classmethod
+    def of(cls, deviations, n_axes):
+        """Return the view of rows around their mean, in float64."""
+        rows = unit_rows(deviations)
+        weights = rows.new_full((len(rows),), 1 / len(rows))
+        axes = principal_axes(rows, n_axes, weights)
+        return cls(rows.float(), axes, unit_rows(rows @ axes).float())
+
+    def take(self, places):
+        """Return the view of the rows in these places."""
+        return View(self.rows[places], self.axes, self.codes[places])
+
+    def without(self, places):
+        """Return the view without the rows in these places."""
+        kept = torch.ones(len(self.rows), dtype=torch.bool, device=self.rows.device)
+        kept[places] = False
+        return self.take(kept)
+
+
+def held_out_pairs(n_pairs, generator, device):
+    """Return places of the pairs that judge, and of the others.
+
+    Parameters
+    ----------
+    n_pairs : int
+        Number of known pairs.
+
+    generator : torch.Generator
+        Source of the choice.
+
+    device : torch.device
+        Where the places are needed.
+
+    Returns
+    -------
+    tuple of Tensor of int64
+        Places of the judges, none of fewer than 20 pairs, and of the others.
+    """
+    order = torch.randperm(n_pairs, generator=generator, device=device)
+    n_judges = 0
+    if n_pairs >= _PAIRS_TO_HOLD_OUT:
+        n_judges = max(_HELD_OUT_SHARE, n_pairs // _HELD_OUT_SHARE)
+    return order[:n_judges], order[n_judges:]
+
+
+def recall_of_pairs(matrix, X, partners, others):
+    """Return the share of rows whose partner is nearer than all other rows.
+
+    Parameters
+    ----------
+    matrix : Tensor of shape (n_inputs, n_outputs)
+        The map.
+
+    X : Tensor of shape (n_pairs, n_inputs)
+        Rows of the first space.
+
+    partners : Tensor of shape (n_pairs, n_outputs)
+        Their partners, of length 1.
+
+    others : Tensor of shape (n_rows, n_outputs)
+        Other rows of the second space, of length 1.
+
+    Returns
+    -------
+    float
+        The share.
+    """
+    images = X @ matrix.to(X.dtype)
+    own = (images * partners).sum(1, keepdim=True)
+    rivals = images @ torch.cat([others, partners]).T
+    rivals[:, len(others) :].fill_diagonal_(-torch.inf)
+    return (own > rivals.amax(1, keepdim=True)).double().mean().item()

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a user may give as rows of another space, and as known pairs, checked."""
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_array
+
+
+def known_rows(estimator, y, n_rows):
+    """Return which rows have a known other side, and those sides.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        An aligner, named in messages.
+
+    y : array-like, data frame, Tensor or None
+        The other side of all rows, NaN where it is not known.
+
+    n_rows : int
+        How many rows there must be.
+
+    Returns
+    -------
+    places : ndarray of shape (n_known,)
+        Places of the rows that are known.
+
+    rows : ndarray or Tensor of shape (n_known, n_outputs), or None
+        Their other sides; None if none is known.
+    """
+    if y is None:
+        return np.arange(0), None
+    if not isinstance(y, torch.Tensor):
+        y = check_array(
+            y,
+            dtype=[np.float64, np.float32],
+            ensure_2d=False,
+            ensure_all_finite="allow-nan",
+            input_name="y",
+            estimator=estimator,
+        )
+    y = y[:, None] if y.ndim == 1 else y
+    if len(y) != n_rows:
+        raise ValueError(
+            f"X has {n_rows} rows and y has {len(y)}, inconsistent numbers of "
+            "samples; give y a row for each row of X, and other rows as reference."
+        )
+    missing = np.isnan(y) if isinstance(y, np.ndarray) else y.isnan()
+    unknown = missing.all(1)
+    if (missing.any(1) != unknown).any():
+        raise ValueError(
+            "Input y contains NaN in some columns of a row; give all columns of a "
+            "row that is known, and NaN in all of them if it is not."
+        )
+    known = ~unknown
+    if not known.any():
+        return np.arange(0), None
+    places = known.cpu().numpy() if isinstance(known, torch.Tensor) else known
+    return places.nonzero()[0], estimator._validate_targets(y[known])
+
+
+def reference_tables(estimator, reference, Y_known):
+    """Return the tables of the other space.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        An aligner, named in messages.
+
+    reference : array-like, data frame, Tensor, list of them or None
+        Rows of the other space.
+
+    Y_known : ndarray or Tensor of shape (n_known, n_outputs), or None
+        Known rows.
+
+    Returns
+    -------
+    list of ndarray or Tensor
+        The tables of the reference, and then the known rows, which may be none.
+    """
+    if reference is None and Y_known is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is "
+            "None or has no known row: give rows of the other space as reference, "
+            "or known ones as y."
+        )
+    if reference is None:
+        return [Y_known[:0], Y_known]
+    is_list = isinstance(reference, (list, tuple)) and len(reference) > 0
+    blocks = reference if is_list and np.ndim(reference[0]) == 2 else [reference]
+    tables = [_table(estimator, block) for block in blocks]
+    tables.append(tables[0][:0] if Y_known is None else Y_known)
+    if len({table.shape[1] for table in tables}) > 1:
+        widths = ", ".join(str(table.shape[1]) for table in tables)
+        raise ValueError(
+            f"Tables of the other space have {widths} columns; reference and the "
+            "known rows of y must have the same."
+        )
+    return tables
+
+
+def _table(estimator, block):
+    """Return a table of the other space as float32 or float64, or the tensor."""
+    if isinstance(block, torch.Tensor):
+        return estimator._validate_targets(block)
+    return check_array(
+        block,
+        dtype=[np.float64, np.float32],
+        input_name="reference",
+        estimator=estimator,
+    )
+
+
+def pair_places(pairs, n_rows, n_reference):
+    """Return places of known pairs, checked.
+
+    Parameters
+    ----------
+    pairs : array-like of shape (n_pairs, 2), Tensor or None
+        What the user gave.
+
+    n_rows : int
+        Rows of the first space.
+
+    n_reference : int
+        Rows of the reference.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_pairs, 2)
+        The places.
+    """
+    if pairs is None:
+        return np.empty((0, 2), dtype=np.int64)
+    if isinstance(pairs, torch.Tensor):
+        pairs = pairs.cpu().numpy()
+    places = np.asarray(pairs)
+    if places.size == 0:
+        return np.empty((0, 2), dtype=np.int64)
+    if places.ndim != 2 or places.shape[1] != 2 or places.dtype.kind not in "iu":
+        raise ValueError(
+            f"pairs must be integers of shape (n_pairs, 2), got {places.dtype} of "
+            f"shape {places.shape}; give the place of a row of X and of its row of "
+            "reference."
+        )
+    limits = np.array([n_rows, n_reference])
+    if (places < 0).any() or (places >= limits).any():
+        raise ValueError(
+            f"pairs has places outside of the {n_rows} rows of X and {n_reference} of "
+            "reference; count from 0, and give known pairs as y in cross-validation."
+        )
+    return places.astype(np.int64)
