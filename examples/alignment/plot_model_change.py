@@ -72,8 +72,10 @@ def compare(spaces, new):
 
 
 # %%
-# The index stays as it is. A query goes through the adapter and then to the index; what
-# the adapter adds is small beside the search.
+# The index stays as it is. A query goes through the adapter and then to the index: a
+# tenth of a millisecond on one thread, checks included, whatever the size of the index.
+# A server that checks its queries itself takes `torch_module` or, as here, the bare
+# matrix.
 
 
 def search_an_index(spaces):
@@ -88,18 +90,23 @@ def search_an_index(spaces):
     index = faiss.IndexHNSWFlat(gallery.shape[1], 32, faiss.METRIC_INNER_PRODUCT)
     index.add(unit_rows(gallery))
     queries = queries.astype(np.float32)
-    adapted, adapting, searching, hits = None, [], [], 0
+    matrix = np.ascontiguousarray(adapter.coef_.T, dtype=np.float32)
+    intercept = adapter.intercept_.astype(np.float32)
+    seconds, hits = [], 0
     for place, query in enumerate(queries):
-        start = time.perf_counter()
+        times = [time.perf_counter()]
         adapted = adapter.transform(query[None])
-        middle = time.perf_counter()
+        times.append(time.perf_counter())
         found = index.search(unit_rows(adapted), 1)[1]
-        searching.append(time.perf_counter() - middle)
-        adapting.append(middle - start)
+        times.append(time.perf_counter())
+        query @ matrix + intercept
+        times.append(time.perf_counter())
+        seconds.append(np.diff(times))
         hits += found[0, 0] == place
+    adding, searching, bare = 1e6 * np.median(seconds, axis=0)
     print(
-        f"index of old vectors: recall@1 {hits / len(queries):.3f}, the adapter adds "
-        f"{1e6 * np.median(adapting):.0f} us to {1e6 * np.median(searching):.0f} us"
+        f"index of old vectors: recall@1 {hits / len(queries):.3f}; a search takes "
+        f"{searching:.0f} us, the adapter adds {adding:.0f}, its bare matrix {bare:.0f}"
     )
 
 
@@ -117,10 +124,7 @@ def show(spaces):
     """Draw covariances before and after matching, and where queries miss."""
     X, Y, queries, gallery = split(spaces, "layer3")
     adapter = EmbeddingAdapter().fit(X, Y)
-    ridge = EmbeddingAdapter(calibrate=None).fit(X, Y)
-    CovarianceMatchDisplay.from_views(
-        gallery, ridge.transform(queries), adapter.transform(queries), n_axes=150
-    )
+    CovarianceMatchDisplay.from_estimator(adapter, queries, gallery, n_axes=150)
     ResidualMapDisplay.from_estimator(adapter, queries, gallery)
     print(adapter.report())
 

@@ -30,7 +30,7 @@ X_fit, X_new, y_fit, y_new = train_test_split(
     X / 16, y, train_size=1000, stratify=y, random_state=0
 )
 networks = [
-    MLPClassifier((width,), max_iter=200, random_state=seed).fit(X_fit, y_fit)
+    MLPClassifier((width,), max_iter=300, tol=1e-3, random_state=seed).fit(X_fit, y_fit)
     for seed, width in enumerate((48, 64))
 ]
 first, second = (hidden_features(network, X_fit) for network in networks)

@@ -23,6 +23,7 @@ class Method:
     fit: Callable
     package: str = "scikit-learn"  # the name it is installed by
     equal_widths: bool = False  # whether it can do nothing else
+    is_trained: bool = False  # by gradients, where the others are closed forms
 
     @property
     def reason_absent(self):
@@ -73,6 +74,26 @@ def scipy_procrustes(X, Y, seed=0):
     )
     rotation, total = orthogonal_procrustes(A, B)
     matrix = (rotation * total / (A**2).sum())[: X.shape[1], : Y.shape[1]]
+    return lambda rows: (rows - mean_x) @ matrix + mean_y
+
+
+def whitened_procrustes(X, Y, seed=0):
+    """Return the best of the maps that give the pairs the covariance of the target."""
+
+    def power(covariance, exponent):
+        values, vectors = np.linalg.eigh(covariance)
+        return (vectors * np.maximum(values, 0) ** exponent) @ vectors.T
+
+    mean_x, mean_y = X.mean(axis=0), Y.mean(axis=0)
+    A, B = X - mean_x, Y - mean_y
+    covariance = A.T @ A / len(A)
+    covariance += (
+        1e-3 * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    )
+    whiten, color = power(covariance, -0.5), power(B.T @ B / len(B), 0.5)
+    cross = whiten @ (A.T @ B) @ color
+    left, _, right = np.linalg.svd(cross, full_matrices=False)
+    matrix = whiten @ left @ right @ color
     return lambda rows: (rows - mean_x) @ matrix + mean_y
 
 
@@ -158,10 +179,11 @@ OURS = {
 }
 PEERS = {
     "scipy Procrustes": Method(scipy_procrustes, "scipy"),
+    "whitened Procrustes": Method(whitened_procrustes, "numpy"),
     "numpy lstsq": Method(numpy_lstsq, "numpy"),
     "RidgeCV": Method(ridge),
     "low-rank ridge": Method(low_rank_ridge),
-    "ridge + MLP": Method(residual_mlp, "torch"),
+    "ridge + MLP": Method(residual_mlp, "torch", is_trained=True),
     "netrep": Method(netrep, "netrep"),
     "POT Gaussian": Method(pot, "POT", equal_widths=True),
 }

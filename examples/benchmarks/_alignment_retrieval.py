@@ -196,6 +196,10 @@ def tables(found):
             made[f"{title}, {n_pairs} pairs"] = _pivot(cells, n_pairs, names, ".3f")
     made["CPU seconds of a fit, median over the views"] = _seconds(cells)
     made["Distance to the best method, over all cells"] = _gaps(cells)
+    closed = {
+        key: cell for key, cell in cells.items() if not METHODS[key[2]].is_trained
+    }
+    made["Distance to the best closed form, over all cells"] = _gaps(closed)
     quotients = grouped(ratios(cells), ("ours", "peer"))
     made["Ours divided by the peer's, median over all cells"] = table(
         quotients, ("ours", "peer"), RATIOS

@@ -15,7 +15,11 @@ from sklearn.utils.validation import (
 
 from sktransform.alignment._affine import AffineAligner
 from sktransform.alignment._fold_moments import row_folds
-from sktransform.alignment._forward_backward import forward_backward_maps
+from sktransform.alignment._forward_backward import (
+    forward_backward_maps,
+    rotation_length,
+    with_variance_of_target,
+)
 from sktransform.alignment._orthogonal import OrthogonalAligner
 from sktransform.alignment._orthogonal_ball import (
     orthogonality_residual,
@@ -54,7 +58,10 @@ class BackwardCompatibleAligner(AffineAligner):
     ----------
     aligner : estimator, default=None
         Aligner with `coef_` and `intercept_` for the first columns; it is cloned. None
-        takes ``OrthogonalAligner(lam=0)``, which keeps the new vectors' geometry.
+        takes the rotation of ``OrthogonalAligner(lam=0, scale=True)``, which keeps the
+        new vectors' geometry, and a common factor by which the images vary as much as
+        the old vectors. Old vectors that are a part of the new ones, turned and scaled,
+        are met exactly.
 
     n_extra : int or "auto", default="auto"
         Most further columns. "auto" takes those directions that the first columns lose,
@@ -143,11 +150,10 @@ class BackwardCompatibleAligner(AffineAligner):
     Examples
     --------
     >>> import numpy as np
-    >>> from sktransform.alignment import BackwardCompatibleAligner, OrthogonalAligner
+    >>> from sktransform.alignment import BackwardCompatibleAligner
     >>> new = np.random.default_rng(0).normal(size=(200, 6))
     >>> old = new[:, :4] + 1.0
-    >>> rotation = OrthogonalAligner(lam=0, unit_scale=False)
-    >>> aligner = BackwardCompatibleAligner(rotation).fit(new, old)
+    >>> aligner = BackwardCompatibleAligner().fit(new, old)
     >>> aligner.transform(new).shape, aligner.n_extra_
     ((200, 6), 2)
     >>> bool(np.allclose(aligner.transform(new)[:, :4], old))
@@ -226,12 +232,14 @@ class BackwardCompatibleAligner(AffineAligner):
         runtime = self._runtime(X)
         X, Y, weights = runtime.tensors(X, Y, row_weights)
         with FitProgress(self, max_iter=1 + self.polish) as progress:
-            aligner = self.aligner or OrthogonalAligner(lam=0, device=self.device)
-            aligner = clone(aligner).fit(X, Y, sample_weight=row_weights)
+            aligner = self._fitted_aligner(X, Y, row_weights)
             moments = PairMoments.of(X, Y, weights)
+            first = runtime.tensors(aligner.coef_.T, aligner.intercept_)
+            if self.aligner is None:
+                first = with_variance_of_target(moments, first[0])
             maps = forward_backward_maps(
                 moments,
-                *runtime.tensors(aligner.coef_.T, aligner.intercept_),
+                *first,
                 _AUTO_EXTRA if self.n_extra == "auto" else self.n_extra,
                 self.ridge,
             )
@@ -241,7 +249,8 @@ class BackwardCompatibleAligner(AffineAligner):
                 kept = weights > 0
                 codes = runtime.tensor(classes)[kept]
                 rows = X[kept], Y[kept], codes
-                maps = self._polish(maps, moments, rows)
+                unit = rotation_length(aligner, maps["matrix"])
+                maps = self._polish(maps, moments, rows, unit)
                 progress.step()
         self.n_extra_ = maps["extra"].shape[1]
         coef = torch.cat([maps["matrix"], maps["extra"]], 1).T
@@ -253,11 +262,20 @@ class BackwardCompatibleAligner(AffineAligner):
         )
         return self
 
-    def _polish(self, maps, moments, rows):
-        """Return the maps after a contrastive polish, or as they are."""
+    def _fitted_aligner(self, X, Y, row_weights):
+        """Return the aligner of the first columns, fitted."""
+        aligner = self.aligner
+        if aligner is None:
+            aligner = OrthogonalAligner(lam=0, scale=True, device=self.device)
+        return clone(aligner).fit(X, Y, sample_weight=row_weights)
+
+    def _polish(self, maps, moments, rows, unit):
+        """Return the maps after a contrastive polish, or as they are.
+
+        The first columns' map stays as near to a rotation as it is, in this unit.
+        """
         from sktransform.alignment._contrastive_polish import MapPair, polish
 
-        unit = (moments.yy.trace() / moments.xx.trace()).sqrt()
         radius = orthogonality_residual(maps["matrix"] / unit)
 
         def project(matrix):

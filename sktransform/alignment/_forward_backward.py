@@ -49,6 +49,60 @@ def forward_backward_maps(moments, matrix, intercept, n_extra, ridge):
     }
 
 
+def with_variance_of_target(moments, matrix):
+    """Return a map times a factor such that images vary as much as old rows.
+
+    Parameters
+    ----------
+    moments : PairMoments
+        Moments of new rows (first view) and old ones.
+
+    matrix : Tensor of shape (n_inputs, n_outputs)
+        The map, multiplied from the right.
+
+    Returns
+    -------
+    matrix : Tensor of shape (n_inputs, n_outputs)
+        The map and the factor. A factor of least squares would be smaller the less of
+        the old rows is explained, and their mean would prevail in a query.
+
+    intercept : Tensor of shape (n_outputs,)
+        Takes mean to mean.
+    """
+    mapped = (matrix * (moments.xx @ matrix)).sum()
+    wanted = moments.yy.trace()
+    if mapped > 0 and wanted > 0:
+        matrix = matrix * (wanted / mapped).sqrt()
+    return matrix, moments.mean_y - moments.mean_x @ matrix
+
+
+def rotation_length(aligner, matrix):
+    """Return the singular value that an aligner takes for that of a rotation.
+
+    Parameters
+    ----------
+    aligner : AffineAligner
+        The fitted aligner. Its `singular_values_`, if it has them, are in such units.
+
+    matrix : Tensor of shape (n_inputs, n_outputs)
+        Its map, multiplied from the right, or a multiple of it.
+
+    Returns
+    -------
+    Tensor of shape ()
+        The length; without units of the aligner's own that which brings the map
+        nearest to a rotation.
+    """
+    values = getattr(aligner, "singular_values_", None)
+    if values is None:
+        squares = torch.linalg.svdvals(matrix).square()
+        return (squares.square().sum() / squares.sum()).sqrt()
+    n_completed = 0
+    if aligner.complete_null:  # with singular values of 1 that are not listed
+        n_completed = min(matrix.shape) - len(values)
+    return (matrix.square().sum() / (float((values**2).sum()) + n_completed)).sqrt()
+
+
 def _remaining_axes(moments, matrix, n_axes):
     """Return the directions in which rows vary most, beside what a map keeps of them.
 

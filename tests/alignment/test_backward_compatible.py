@@ -20,10 +20,32 @@ def views():
 
 def test_first_columns_are_those_of_the_aligner(views):
     new, old = views
-    aligner = OrthogonalAligner(lam=0).fit(new, old)
-    both = BackwardCompatibleAligner().fit(new, old)
+    aligner = OrthogonalAligner(lam=1.0).fit(new, old)
+    both = BackwardCompatibleAligner(OrthogonalAligner(lam=1.0)).fit(new, old)
     assert_allclose(both.transform(new)[:, :6], aligner.transform(new))
     assert_allclose(both.score(new, old), aligner.score(new, old))
+
+
+@pytest.mark.parametrize("n_old", [4, 6])
+def test_old_vectors_that_are_a_part_of_the_new_are_met_exactly(views, n_old):
+    new = views[0]
+    turn = np.linalg.qr(np.random.default_rng(1).normal(size=(10, n_old)))[0]
+    old = 0.3 * new @ turn + 5
+    aligner = BackwardCompatibleAligner().fit(new, old)
+    assert aligner.n_extra_ == 10 - n_old
+    assert_allclose(aligner.transform(new)[:, :n_old], old, atol=1e-6)
+
+
+def test_images_vary_as_much_as_old_vectors_even_if_little_is_explained(views):
+    new = views[0]
+    old = new[:, :6] + 5 * np.random.default_rng(1).normal(size=(400, 6))
+    aligner = BackwardCompatibleAligner().fit(new, old)
+    mapped = aligner.transform(new)[:, :6]
+    assert_allclose(np.var(mapped, axis=0).sum(), np.var(old, axis=0).sum())
+    assert_allclose(mapped.mean(axis=0), old.mean(axis=0))
+    # Still a rotation, times a factor.
+    gram = aligner.coef_[:6] @ aligner.coef_[:6].T
+    assert_allclose(gram, gram[0, 0] * np.eye(6), atol=1e-9 * gram[0, 0])
 
 
 def test_further_columns_are_principal_directions_of_what_is_left(views):

@@ -79,3 +79,14 @@ def test_one_seed_gives_one_polish(classes_in_two_spaces):
 def test_too_few_rows_for_a_polish_are_said():
     with pytest.raises(ValueError, match="too few"):
         BackwardCompatibleAligner(polish=True).fit(2 * np.eye(2, 3), np.eye(2))
+
+
+def test_polish_of_the_default_stays_a_rotation_in_the_units_of_the_old_space(
+    classes_in_two_spaces,
+):
+    new, old, labels = classes_in_two_spaces
+    aligner = BackwardCompatibleAligner(polish=True, random_state=0)
+    aligner.fit(new, 0.01 * old, labels=labels)
+    assert aligner.polished_
+    values = np.linalg.svd(aligner.coef_[:8], compute_uv=False)
+    assert_allclose(values, values[0])
