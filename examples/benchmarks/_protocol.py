@@ -30,6 +30,12 @@ class Rows:
     y_new: np.ndarray | None = None
     sheet: np.ndarray | None = None
 
+    def first(self, n_rows):
+        """Return the first rows of each kind, to try things out."""
+        return Rows(
+            *(None if part is None else part[:n_rows] for part in vars(self).values())
+        )
+
 
 def _digits(seed, mnist):
     from sklearn.datasets import load_digits
@@ -87,7 +93,7 @@ class Method:
     build: Callable  # (X, seed) -> unfitted estimator; imports its package
     package: str = "scikit-learn"  # the name it is installed by
     embed: Callable = lambda model, X: model.fit_transform(X)
-    max_rows: int = 60_000  # where fitting more is not feasible on a small machine
+    max_rows: int = 60_000  # more take too long, or too much memory, unless asked for
     rows_argument: str | None = None  # transform wants the training rows, so called
     max_rows_inverse: int | None = None
 
@@ -245,8 +251,8 @@ def _judge_new_rows(rows, Y, Y_new):
     return found
 
 
-def load_and_measure(method, data, seed, mnist, judged):
-    """Return the record of one method on one of the data sets.
+def load_and_measure(method, data, seed, mnist, judged, n_rows=None):
+    """Return the record of one method on one of the data sets, or its first rows.
 
     Imports are timed first, before the data can bring in a part of them.
     """
@@ -254,4 +260,6 @@ def load_and_measure(method, data, seed, mnist, judged):
     with _cpu_seconds(record, "import_s"):
         method.build(np.eye(2), seed)
     _, load = DATA[data]
-    return record | measure(method, load(seed, mnist), seed, judged)
+    rows = load(seed, mnist)
+    rows = rows if n_rows is None else rows.first(n_rows)
+    return record | measure(method, rows, seed, judged)

@@ -27,11 +27,16 @@ from _report import combine, machine, show, write_table
 MAX_SECONDS_REPEATED = 20
 VERSIONS = ["sktransform", "torch", "numpy", "scipy", "scikit-learn", "numba"]
 
-NEIGHBOR_SETTINGS = ["ours, neighbours", "ours, anchored", "ours, one map"]
+NEIGHBOR_SETTINGS = [
+    "ours, neighbours",
+    "ours, map alone",
+    "ours, anchored",
+    "ours, one map",
+]
 
 # The data of a quick run, each with the peers that it has no time for.
 QUICK = {
-    "digits-split": ["ours, anchored", "ours, one map"],
+    "digits-split": ["ours, map alone", "ours, anchored", "ours, one map"],
     "swiss-roll": [*NEIGHBOR_SETTINGS, "TSNE", "umap-learn", "TorchDR UMAP"],
     "s-curve": [
         *NEIGHBOR_SETTINGS,
@@ -52,6 +57,8 @@ def ours(**settings):
         return GaussianWeightedLinearReducer(random_state=seed, **settings)
 
     def embed(model, X):
+        if not model.store_embedding:
+            return model.fit_transform(X)
         return model.fit(X).embedding_
 
     return Method(build, "sktransform", embed)
@@ -121,6 +128,7 @@ OURS = {
     "ours, distance": ours(),
     "ours, geodesic": ours(metric="geodesic"),
     "ours, neighbours": ours(objective="neighbors"),
+    "ours, map alone": ours(objective="neighbors", store_embedding=False),
     "ours, anchored": ours(objective="neighbors", anchored=True),
     "ours, one map": ours(objective="neighbors", stress_weight=0.6),
 }
@@ -129,19 +137,22 @@ PEERS = {
     "MDS": Method(mds, max_rows=2000),
     "Isomap": Method(isomap, max_rows=10_000),
     "KernelPCA rbf": Method(kernel_pca, max_rows=10_000),
-    "TSNE": Method(sklearn_tsne),
+    "TSNE": Method(sklearn_tsne, max_rows=10_000),
     "openTSNE": Method(open_tsne, "openTSNE"),
     "umap-learn": Method(umap_learn, "umap-learn", max_rows_inverse=200),
     "PaCMAP": Method(pacmap, "pacmap", rows_argument="basis"),
-    "TorchDR UMAP": Method(torchdr_umap, "torchdr", rows_argument="X_train"),
+    "TorchDR UMAP": Method(
+        torchdr_umap, "torchdr", max_rows=10_000, rows_argument="X_train"
+    ),
 }
 METHODS = OURS | PEERS
 
 
-def measure_apart(method, data, seed, mnist, judged):
+def measure_apart(method, data, seed, arguments, judged):
     """Return the record of one method in a process of its own."""
     command = [sys.executable, __file__, "--one", method, data, str(seed)]
-    command += ["--mnist", mnist] if mnist else []
+    command += ["--mnist", arguments.mnist] if arguments.mnist else []
+    command += ["--rows", str(arguments.rows)] if arguments.rows else []
     command += [] if judged else ["--timings-only"]
     done = subprocess.run(
         command, env=child_environment(), capture_output=True, text=True, check=False
@@ -152,12 +163,12 @@ def measure_apart(method, data, seed, mnist, judged):
     return {"errors": {"fit": f"exit {done.returncode}: {last}"[:200]}}
 
 
-def measure_repeatedly(method, data, seed, repeats, mnist):
+def measure_repeatedly(method, data, seed, arguments):
     """Return one record, with medians over repeated runs where they are short."""
-    records = [measure_apart(method, data, seed, mnist, judged=True)]
+    records = [measure_apart(method, data, seed, arguments, judged=True)]
     if records[0].get("fit_s", MAX_SECONDS_REPEATED) < MAX_SECONDS_REPEATED:
-        for _ in range(repeats - 1):
-            records.append(measure_apart(method, data, seed, mnist, judged=False))
+        for _ in range(arguments.repeats - 1):
+            records.append(measure_apart(method, data, seed, arguments, judged=False))
     record = combine(records)
     errors = {task: without_folders(text) for task, text in record["errors"].items()}
     return {
@@ -185,11 +196,12 @@ def plan(arguments):
         if data.startswith("mnist") and not arguments.mnist:
             left_out.append(f"{data}: give the file with --mnist")
             continue
+        n_rows = min(DATA[data][0], arguments.rows or DATA[data][0])
         for name in arguments.methods:
             method = METHODS[name]
             if arguments.quick and name in QUICK.get(data, []):
                 left_out.append(f"{name} on {data}: not in a quick run")
-            elif DATA[data][0] > method.max_rows:
+            elif not arguments.no_limits and n_rows > method.max_rows:
                 left_out.append(f"{name} on {data}: more than {method.max_rows} rows")
             elif method.package not in absent:
                 chosen.append((data, name))
@@ -204,9 +216,7 @@ def run(arguments):
     records = []
     for data, method in chosen:
         for seed in arguments.seeds:
-            record = measure_repeatedly(
-                method, data, seed, arguments.repeats, arguments.mnist
-            )
+            record = measure_repeatedly(method, data, seed, arguments)
             fit = record.get("fit_s")
             taken = "failed" if fit is None else f"fit {fit:.2f} CPU s"
             print(f"{data}, {method}, seed {seed}: {taken}", flush=True)
@@ -228,6 +238,14 @@ def parse_arguments():
     parser.add_argument("--repeats", type=int, help="runs of what takes under 20 s")
     parser.add_argument(
         "--mnist", metavar="PATH", help="npz with X (63000, 28, 28) in uint8, and y"
+    )
+    parser.add_argument(
+        "--rows", type=int, help="fit so many rows of each at most, to try things out"
+    )
+    parser.add_argument(
+        "--no-limits",
+        action="store_true",
+        help="fit methods to more rows than they have the time or memory for as a rule",
     )
     parser.add_argument("--output", metavar="PATH", help="write everything as JSON")
     parser.add_argument(
@@ -251,7 +269,12 @@ def main():
         warnings.simplefilter("ignore")
         name, data, seed = arguments.one
         record = load_and_measure(
-            METHODS[name], data, int(seed), arguments.mnist, not arguments.timings_only
+            METHODS[name],
+            data,
+            int(seed),
+            arguments.mnist,
+            not arguments.timings_only,
+            arguments.rows,
         )
         print(json.dumps(record))
         return

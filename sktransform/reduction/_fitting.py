@@ -11,6 +11,7 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
+from sktransform.metrics import stress
 from sktransform.reduction._continuation import (
     PresentMap,
     split_charts,
@@ -23,10 +24,8 @@ from sktransform.reduction._distance_problem import (
     distance_problem,
 )
 from sktransform.reduction._fitted_map import FittedMap
-from sktransform.reduction._internal_rows import AUTO_LANDMARKS
 from sktransform.reduction._neighbor_fit import NeighborOptions
 from sktransform.reduction._neighbor_map import (
-    SAMPLED_ROWS,
     all_inputs,
     fit_neighbor_map,
     neighbor_defaults,
@@ -34,11 +33,10 @@ from sktransform.reduction._neighbor_map import (
     sampled_rows,
 )
 from sktransform.reduction._published import fit_published
-from sktransform.reduction._reservoir import add_to_reservoir, empty_reservoir
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.utils._charts import chart_widths, place_centers
 from sktransform.utils._sklearn import check_sample_weight
-from sktransform.utils._validation import check_distances
+from sktransform.utils._validation import check_distances, or_auto
 
 # Learning rate of the neighbour objective, from PCA on and from a fitted map on.
 _LEARNING_RATE = 0.02
@@ -50,10 +48,6 @@ _REPORTS = 100
 # Charts of a map of distances: most for straight ones, and for those along the data.
 _MOST_CHARTS = {"euclidean": 50, "geodesic": 100, "precomputed": 100}
 
-
-# Share of a sample of a stream that must have changed before the map is fitted anew.
-_REFIT_SHARE = 0.1
-
 # Parameter: the value that asks for something (None for any above 0), and the other
 # parameter with the value that it needs.
 _ONLY_WITH = (
@@ -64,11 +58,6 @@ _ONLY_WITH = (
     ("target_weight", None, "solver", "majorize"),
     ("warm_start", True, "solver", "majorize"),
 )
-
-
-def _or_auto(value, automatic):
-    """Return a parameter, or what "auto" stands for."""
-    return automatic if isinstance(value, str) and value == "auto" else value
 
 
 class LinearMixtureFittingMixin:
@@ -132,7 +121,7 @@ class LinearMixtureFittingMixin:
 
     def _continues(self):
         """Tell whether there is a map, not of equal rows alone, that is to go on."""
-        return bool(self.warm_start and np.any(getattr(self, "embedding_", 0)))
+        return bool(self.warm_start and np.any(getattr(self, "feature_scale_", 0)))
 
     def _present_map(self, runtime):
         """Return the map to go on from, or say what contradicts it."""
@@ -162,6 +151,39 @@ class LinearMixtureFittingMixin:
         solver_state = {k: v for k, v in self.continuation_.items() if k != "objective"}
         return PresentMap.of(self.map_, solver_state, runtime)
 
+    def _fit(self, X, problem, continued):
+        """Fit to validated input, from the present map on or anew."""
+        runtime = self._runtime(X)
+        random_state = check_random_state(self.random_state)
+        present = self._present_map(runtime) if continued else None
+        fitted = self._solve(problem, runtime, random_state, present)
+        self.continuation_ = fitted.continuation and {
+            "objective": self.objective,
+            **fitted.continuation,
+        }
+        self.map_ = runtime.state(fitted.map)
+        self.decoder_ = fitted.decoder and runtime.state(fitted.decoder)
+        self.anchors_ = fitted.anchors and runtime.state(fitted.anchors)
+        self.loss_curve_ = np.array(fitted.loss_curve)
+        self.n_iter_ = fitted.n_iter
+        (self.feature_scale_,) = runtime.arrays(fitted.feature_scale)
+        self.stress_ = fitted.stress
+        vars(self).pop("embedding_", None)
+        if self.store_embedding or self.stress_ is None:
+            embedding = self._embed(X, problem.row_weights, runtime)
+            if self.stress_ is None:
+                self.stress_ = stress(*runtime.arrays(X), embedding)
+            if self.store_embedding:
+                self.embedding_ = embedding
+        return self
+
+    def _embed(self, X, row_weights, runtime):
+        """Return the images of the training rows; stored ones need no search."""
+        if self.anchors_ is None or not np.all(row_weights):
+            return runtime.arrays(runtime.map(self._mapping(runtime), X))[0]
+        (rows,) = runtime.arrays(X[:1])
+        return self.anchors_["embedding"].astype(rows.dtype)
+
     def _solve(self, problem, runtime, random_state, present):
         """Return the fitted map of the objective and solver that were asked for."""
         if self.solver == "published":
@@ -177,7 +199,7 @@ class LinearMixtureFittingMixin:
             runtime,
             self.n_components,
             metric=self.metric,
-            n_neighbors=_or_auto(self.n_neighbors, 10),
+            n_neighbors=or_auto(self.n_neighbors, 10),
             n_landmarks=self.n_landmarks,
             target_weight=self.target_weight,
             random_state=random_state,
@@ -190,7 +212,7 @@ class LinearMixtureFittingMixin:
         centers, widths = self._distance_charts(
             rows, targets, charts, runtime, random_state
         )
-        max_iter = _or_auto(self.max_iter, 60)
+        max_iter = or_auto(self.max_iter, 60)
         few_features = self.n_features_in_ <= 3
         with FitProgress(self, max_iter=max_iter) as progress:
             return fit_distances(
@@ -201,7 +223,7 @@ class LinearMixtureFittingMixin:
                 targets=targets,
                 start_embedding=start,
                 present=charts,
-                ridge=_or_auto(self.ridge, 1e-4 if few_features else 3e-3),
+                ridge=or_auto(self.ridge, 1e-4 if few_features else 3e-3),
                 max_iter=max_iter,
                 tol=self.tol,
                 stop_requested=progress.step,
@@ -209,7 +231,7 @@ class LinearMixtureFittingMixin:
 
     def _distance_charts(self, rows, targets, present, runtime, random_state):
         """Return centres and widths, those of present charts first."""
-        width = _or_auto(self.width, 1.0 if self.metric == "euclidean" else 0.5)
+        width = or_auto(self.width, 1.0 if self.metric == "euclidean" else 0.5)
         if present is None:
             most = _MOST_CHARTS[self.metric]
             n_charts = int(np.clip(len(rows.Z) // (5 * self.n_components), 5, most))
@@ -232,7 +254,7 @@ class LinearMixtureFittingMixin:
     def _n_charts_asked(self, n_present):
         """Return how many charts a continued map is to have; given centres stay."""
         given = not isinstance(self.centers, str)
-        return n_present if given else _or_auto(self.n_gaussians, n_present)
+        return n_present if given else or_auto(self.n_gaussians, n_present)
 
     def _n_charts_continued(self, rows, present):
         """Return how many charts a continued map gets, no new ones beyond the rows."""
@@ -258,7 +280,7 @@ class LinearMixtureFittingMixin:
             return self._fit_distances(problem, runtime, random_state)
         if present is None:
             centers = self._place_centers(rows, automatic["n_gaussians"], random_state)
-            widths = chart_widths(centers, _or_auto(self.width, 0.1))
+            widths = chart_widths(centers, or_auto(self.width, 0.1))
             centers, widths = runtime.tensors(centers, widths)
             charts = principal_map(
                 rows, centers, widths, self.n_components, automatic["magnification"]
@@ -269,13 +291,13 @@ class LinearMixtureFittingMixin:
             generator = runtime.generator(random_state)
             charts = split_charts(present.charts, masses, n_charts, generator)
         options = NeighborOptions(
-            n_neighbors=_or_auto(self.n_neighbors, 15),
+            n_neighbors=or_auto(self.n_neighbors, 15),
             n_positive=automatic["n_positive"],
             stress_weight=self.stress_weight,
             target_weight=self.target_weight,
             learning_rate=_LEARNING_RATE if present is None else _CONTINUED_RATE,
-            n_steps=_or_auto(self.max_iter, automatic["max_iter"]),
-            batch_size=_or_auto(self.batch_size, automatic["batch_size"]),
+            n_steps=or_auto(self.max_iter, automatic["max_iter"]),
+            batch_size=or_auto(self.batch_size, automatic["batch_size"]),
             jitter=automatic["jitter"],
             attraction=automatic["attraction"],
             continued=present is not None,
@@ -301,12 +323,12 @@ class LinearMixtureFittingMixin:
         (X,) = runtime.tensors(problem.X)
         centers = place_centers(
             X.cpu().numpy(),
-            _or_auto(self.n_gaussians, min(100, len(X))),
+            or_auto(self.n_gaussians, min(100, len(X))),
             "random",
             problem.row_weights,
             random_state,
         )
-        max_iter = _or_auto(self.max_iter, 2000)
+        max_iter = or_auto(self.max_iter, 2000)
         with FitProgress(self, max_iter=max_iter) as progress:
             fitted = fit_published(
                 X,
@@ -325,19 +347,6 @@ class LinearMixtureFittingMixin:
             feature_scale=X.std(0, correction=0),
         )
 
-    def _extended_reservoir(self, rows, row_weights):
-        """Return the sample after a block, and whether to fit to it anew."""
-        reservoir = getattr(self, "reservoir_", None)
-        if reservoir is None:
-            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-            reservoir = empty_reservoir(rows[:0], int(seed))
-        automatic = SAMPLED_ROWS if self.objective == "neighbors" else AUTO_LANDMARKS
-        limit = _or_auto(self.n_landmarks, automatic)
-        reservoir = add_to_reservoir(reservoir, rows, row_weights, limit)
-        least = 1 if reservoir["n_seen"] <= limit else _REFIT_SHARE * limit
-        refit = reservoir["n_changed"] >= least
-        return {**reservoir, **({"n_changed": 0} if refit else {})}, refit
-
     def _place_centers(self, rows, automatic, random_state):
         """Return the charts' centres in internal units."""
         if not isinstance(self.centers, str):
@@ -349,7 +358,7 @@ class LinearMixtureFittingMixin:
                 )
             inputs = rows.inputs(torch.from_numpy(centers).to(rows.mean))
             return np.unique(inputs.cpu().numpy(), axis=0)
-        n_charts = _or_auto(self.n_gaussians, min(automatic, len(rows.Z)))
+        n_charts = or_auto(self.n_gaussians, min(automatic, len(rows.Z)))
         return place_centers(
             rows.Z.cpu().numpy(),
             n_charts,

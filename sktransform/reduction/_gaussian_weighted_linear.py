@@ -3,39 +3,27 @@
 
 from numbers import Integral, Real
 
-import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sktransform.base import TorchTransformer
-from sktransform.metrics import stress
-from sktransform.reduction._distance_problem import Problem
 from sktransform.reduction._explanation import LinearMixtureExplanationMixin
 from sktransform.reduction._fitting import LinearMixtureFittingMixin
-from sktransform.reduction._internal_rows import sparse_distances
 from sktransform.reduction._inverse import LinearMixtureInverseMixin
-from sktransform.runtime._runtime import SparseRows
+from sktransform.reduction._score import LinearMixtureScoreMixin
+from sktransform.reduction._stream import LinearMixtureStreamMixin
 from sktransform.utils._sklearn import (
     Interval,
     StrOptions,
     fit_context,
 )
 
-# Rows of a sparse table that are scored: all distances between them are held.
-_SCORED_ROWS = 2000
-
-
-def _can_stream(reducer):
-    """Tell whether a reducer keeps something that a sample of the rows stands for."""
-    asked = reducer.metric, reducer.solver, reducer.target_weight
-    return asked == ("euclidean", "majorize", 0)
-
 
 class GaussianWeightedLinearReducer(
+    LinearMixtureStreamMixin,
     LinearMixtureFittingMixin,
     LinearMixtureInverseMixin,
+    LinearMixtureScoreMixin,
     LinearMixtureExplanationMixin,
     ClassNamePrefixFeaturesOutMixin,
     TorchTransformer,
@@ -129,6 +117,10 @@ class GaussianWeightedLinearReducer(
         gives many rows one position; `jacobian` and what builds on it describe the map
         without the vote.
 
+    store_embedding : bool, default=True
+        Whether to keep the mapped training rows as `embedding_`. For many rows they
+        take more memory, and space in a saved model, than the map itself.
+
     warm_start : bool, default=False
         Start `fit` at the present map, if there is one, instead of PCA: with the same
         rows or others of the same features. It keeps its charts and gets new ones if
@@ -146,11 +138,11 @@ class GaussianWeightedLinearReducer(
     Attributes
     ----------
     embedding_ : ndarray of shape (n_samples, n_components)
-        The mapped training rows, equal to `transform` of them: centred, on principal
-        axes or as close to those of the map that was continued as a rotation takes
-        them, in the units of the rows. Above 30,000 rows an anchored fit moves its
-        stored positions once more, without the map, and a training row may then be
-        sent to a neighbour's.
+        With `store_embedding`: the mapped training rows, equal to `transform` of them:
+        centred, on principal axes or as close to those of the map that was continued
+        as a rotation takes them, in the units of the rows. Above 30,000 rows an
+        anchored fit moves its stored positions once more, without the map, and a
+        training row may then be sent to a neighbour's.
 
     stress_ : float
         ``sqrt(sum (d - d')^2 / sum d^2)`` over pairs of the rows that the solver saw,
@@ -279,6 +271,7 @@ class GaussianWeightedLinearReducer(
         "metric": [StrOptions({"euclidean", "geodesic", "precomputed"})],
         "solver": [StrOptions({"majorize", "published"})],
         "target_weight": [Interval(Real, 0, 1, closed="both")],
+        "store_embedding": ["boolean"],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
     }
@@ -302,6 +295,7 @@ class GaussianWeightedLinearReducer(
         tol=1e-5,
         batch_size="auto",
         anchored=False,
+        store_embedding=True,
         warm_start=False,
         random_state=None,
         device="auto",
@@ -322,6 +316,7 @@ class GaussianWeightedLinearReducer(
         self.tol = tol
         self.batch_size = batch_size
         self.anchored = anchored
+        self.store_embedding = store_embedding
         self.warm_start = warm_start
         self.random_state = random_state
         self.device = device
@@ -365,77 +360,6 @@ class GaussianWeightedLinearReducer(
         vars(self).pop("reservoir_", None)
         return self._fit(X, self._problem(X, y, sample_weight, distances), continued)
 
-    def _fit(self, X, problem, continued):
-        """Fit to validated input, from the present map on or anew."""
-        runtime = self._runtime(X)
-        random_state = check_random_state(self.random_state)
-        present = self._present_map(runtime) if continued else None
-        fitted = self._solve(problem, runtime, random_state, present)
-        self.continuation_ = fitted.continuation and {
-            "objective": self.objective,
-            **fitted.continuation,
-        }
-        self.map_ = runtime.state(fitted.map)
-        self.decoder_ = fitted.decoder and runtime.state(fitted.decoder)
-        self.anchors_ = fitted.anchors and runtime.state(fitted.anchors)
-        self.loss_curve_ = np.array(fitted.loss_curve)
-        self.n_iter_ = fitted.n_iter
-        (self.feature_scale_,) = runtime.arrays(fitted.feature_scale)
-        self.embedding_ = self._embed(X, problem.row_weights, runtime)
-        self.stress_ = fitted.stress
-        if self.stress_ is None:
-            self.stress_ = stress(*runtime.arrays(X), self.embedding_)
-        return self
-
-    def _embed(self, X, row_weights, runtime):
-        """Return the images of the training rows; stored ones need no search."""
-        if self.anchors_ is None or not np.all(row_weights):
-            return runtime.arrays(runtime.map(self._mapping(runtime), X))[0]
-        (rows,) = runtime.arrays(X[:1])
-        return self.anchors_["embedding"].astype(rows.dtype)
-
-    @available_if(_can_stream)
-    @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, sample_weight=None):
-        """Learn from one more block of rows; for straight distances and neighbours.
-
-        A uniform sample of all rows so far is kept, and the map fitted to it anew
-        whenever enough of it has changed: with every block while it grows, and then
-        for each tenth of it. As long as the sample holds all rows, the result is that
-        of `fit` on all of them; once it does not, a fit with `warm_start` goes on from
-        the map before. After `fit`, a new stream begins.
-
-        Parameters
-        ----------
-        X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            The block; the first needs two rows.
-
-        y : None
-            Ignored; here for pipelines.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1.
-
-        Returns
-        -------
-        GaussianWeightedLinearReducer
-            The estimator. `reservoir_` holds the sample, at most `n_landmarks` rows,
-            and `embedding_` their images.
-        """
-        first = not hasattr(self, "reservoir_")
-        X = self._validate_rows(X, reset=first, min_samples=2 if first else 1)
-        problem = self._problem(X, None, sample_weight, None)
-        (rows,) = self._runtime(X).arrays(X)
-        reservoir, refit = self._extended_reservoir(rows, problem.row_weights)
-        if refit:
-            sample = Problem(reservoir["rows"], reservoir["row_weights"])
-            # What is kept of a short stream is all of it, and fitted as `fit` would.
-            outgrown = reservoir["n_seen"] > len(reservoir["rows"])
-            continued = not first and outgrown and self._continues()
-            self._fit(sample.X, sample, continued)
-        self.reservoir_ = reservoir
-        return self
-
     def transform(self, X):
         """Map rows into the embedding.
 
@@ -455,41 +379,6 @@ class GaussianWeightedLinearReducer(
         X = self._validate_rows(X, reset=False)
         runtime = self._runtime(X)
         return runtime.map(self._mapping(runtime), X)
-
-    def score(self, X, y=None):
-        """Return minus the stress of rows, new ones as a rule.
-
-        Parameters
-        ----------
-        X : array-like, sparse table, data frame or Tensor of shape \
-                (n_samples, n_features)
-            At least two distinct rows.
-
-        y : None
-            Ignored; here for grid searches.
-
-        Returns
-        -------
-        float
-            Minus the stress as in `stress_`; over a fixed sample of pairs if there are
-            more than half a million. Of a sparse table at most 2000 rows are scored.
-        """
-        check_is_fitted(self)
-        X = self._validate_rows(X, reset=False)
-        runtime = self._runtime(X)
-        if isinstance(X, SparseRows):
-            return self._sparse_score(X, runtime)
-        Y = runtime.map(self._mapping(runtime), X)
-        return -stress(*runtime.arrays(X, Y))
-
-    def _sparse_score(self, X, runtime):
-        """Return minus the stress of sparse rows, from distances between some."""
-        if len(X) > _SCORED_ROWS:
-            drawn = np.random.RandomState(0).permutation(len(X))[:_SCORED_ROWS]
-            X = X[np.sort(drawn)]
-        Y = runtime.map(self._mapping(runtime), X)
-        distances = sparse_distances(X.table.astype(np.float64))
-        return -stress(distances, Y, metric="precomputed")
 
     @property
     def _n_features_out(self):

@@ -220,6 +220,10 @@ def fit_neighbors(batches, charts, options, pair_state, *, report):
         min(_SMOOTHED_OVER + 1, len(charts)), largest=False
     )
     near = near.indices[:, 1:]
+    # All linear parts in rows: whole rows at a time are gathered fastest.
+    flat_components = trained.components.view(-1, trained.n_inputs)
+    shifts = len(charts) * torch.arange(trained.n_outputs, device=near.device)
+    flat_near = (shifts[:, None, None] + near).flatten()
     interval = -(-options.n_steps // 100)
     curve, losses = [], []
     for step in range(options.n_steps):
@@ -232,9 +236,10 @@ def fit_neighbors(batches, charts, options, pair_state, *, report):
         factor = _schedule((step + 1) / options.n_steps)
         adam.step(trained.gradient, factor)
         if near.shape[1]:
-            nearby = trained.components.index_select(1, near.flatten())
-            smoothed = nearby.unflatten(1, near.shape).mean(2)
-            trained.components.lerp_(smoothed, options.learning_rate * factor)
+            nearby = flat_components.index_select(0, flat_near)
+            smoothed = nearby.view(*trained.components.shape[:2], near.shape[1], -1)
+            share = options.learning_rate * factor
+            trained.components.lerp_(smoothed.mean(2), share)
         losses.append(loss)
         if len(losses) == interval or step + 1 == options.n_steps:
             curve.append(torch.stack(losses).mean().item())

@@ -112,6 +112,33 @@ def test_embedding_is_the_transform_of_the_training_rows(blobs):
     assert covariance[0, 0] > covariance[1, 1]
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"objective": "neighbors", "max_iter": 5},
+        {"objective": "neighbors", "max_iter": 5, "anchored": True},
+        {"solver": "published", "max_iter": 5},
+    ],
+)
+def test_without_its_embedding_the_map_is_the_same(blobs, parameters):
+    kept = _reducer(**parameters).fit(blobs)
+    light = clone(kept).fit(blobs)
+    light.set_params(store_embedding=False).fit(blobs)
+    assert not hasattr(light, "embedding_")
+    assert light.stress_ == kept.stress_
+    np.testing.assert_array_equal(light.transform(blobs), kept.transform(blobs))
+
+
+def test_a_map_without_its_embedding_is_continued(blobs):
+    reducers = [
+        _reducer(warm_start=True, store_embedding=stored) for stored in (True, False)
+    ]
+    found = [reducer.fit(blobs).fit(blobs[:90]) for reducer in reducers]
+    for name, array in found[0].map_.items():
+        np.testing.assert_array_equal(found[1].map_[name], array)
+
+
 def test_stress_is_that_of_the_embedding(blobs):
     reducer = _reducer().fit(blobs)
     assert reducer.stress_ == pytest.approx(stress(blobs, reducer.embedding_), rel=1e-7)

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fitting block by block, and the sample behind it."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -216,3 +220,56 @@ def test_memory_mapped_rows_are_read_in_place(rows, tmp_path):
     found = GaussianWeightedLinearReducer(n_landmarks=100, random_state=0).fit(mapped)
     expected = GaussianWeightedLinearReducer(n_landmarks=100, random_state=0).fit(rows)
     np.testing.assert_array_equal(found.embedding_, expected.embedding_)
+
+
+MEASURED = """
+import sys
+import numpy as np
+from pathlib import Path
+from sktransform.reduction import GaussianWeightedLinearReducer
+
+def anonymous():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+
+class Watched(GaussianWeightedLinearReducer):
+    seen = 0
+
+    def _embed(self, *arguments):
+        embedding = super()._embed(*arguments)
+        Watched.seen = max(Watched.seen, anonymous())
+        return embedding
+
+    def _solve(self, *arguments):
+        fitted = super()._solve(*arguments)
+        Watched.seen = max(Watched.seen, anonymous())
+        return fitted
+
+X = np.load(sys.argv[1], mmap_mode="r")
+reducer = Watched(n_landmarks=500, max_iter=5, random_state=0)
+reducer.fit(X[:600])
+before = anonymous()
+reducer.fit(X)
+print((Watched.seen - before) / 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux tells of memory")
+def test_a_memory_map_larger_than_what_is_read_stays_on_disk(tmp_path):
+    path = tmp_path / "rows.npy"
+    rows = np.lib.format.open_memmap(
+        path, mode="w+", dtype=np.float32, shape=(150_000, 100)
+    )
+    generator = np.random.default_rng(0)
+    for start in range(0, len(rows), 50_000):
+        rows[start : start + 50_000] = generator.random((50_000, 100), dtype=np.float32)
+    rows.flush()
+    finished = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(path)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # The table has 57 MB, its embedding 1, the landmarks' distances 2.
+    assert float(finished.stdout) < 20
