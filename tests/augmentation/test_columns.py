@@ -137,7 +137,7 @@ def test_half_a_one_hot_code_is_refused(table):
     columns = ColumnTable.of(table)
     with pytest.raises(ValueError, match=r"columns \(2, 3, 4\) only together"):
         MarginalSwap([0, 2]).bind(columns)
-    with pytest.raises(ValueError, match="column 2 is one-hot|boolean"):
+    with pytest.raises(ValueError, match="column 2 is boolean"):
         GaussianNoise([2, 3, 4]).bind(columns)
 
 
