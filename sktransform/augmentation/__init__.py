@@ -18,6 +18,7 @@ from sktransform.augmentation._images import (
 )
 from sktransform.augmentation._invariance_augmenter import InvarianceAugmenter
 from sktransform.augmentation._invariance_resampler import InvarianceResampler
+from sktransform.augmentation._latent_augmenter import LatentAugmenter
 from sktransform.augmentation._mixing import ClassCutMix, ClassMixup, MarginalSwap
 from sktransform.augmentation._pixels import (
     ImageBrightness,
@@ -63,6 +64,7 @@ __all__ = [
     "ImageZoom",
     "InvarianceAugmenter",
     "InvarianceResampler",
+    "LatentAugmenter",
     "MarginalSwap",
     "Mask",
     "Permute",
