@@ -122,8 +122,9 @@ class Rotate(Transformation):
 
     Parameters
     ----------
-    columns : object
-        The two numeric columns. They must have no missing cells.
+    columns : object, default=None
+        The two numeric columns. They must have no missing cells. None takes all numeric
+        columns, if there are two.
 
     max_degrees : float, default=180.0
         The largest angle, in degrees, to either side.

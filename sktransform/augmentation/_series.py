@@ -130,13 +130,13 @@ class SeriesCrop(_SeriesTransformation):
     max_share : float, default=0.5
         The largest share of a series that is cut away.
 
-    Notes
-    -----
-    The second parameter is the window's place: -1 at the beginning, 1 at the end.
-
     See Also
     --------
     SmoothWarp : Stretches some parts and compresses others.
+
+    Notes
+    -----
+    The second parameter is the window's place: -1 at the beginning, 1 at the end.
 
     Examples
     --------
@@ -247,14 +247,14 @@ class SmoothWarp(_SeriesTransformation):
         Samples over which the function stays much the same: the correlation has fallen
         to 0.61 there.
 
+    See Also
+    --------
+    RandomField : The same for pictures.
+
     Notes
     -----
     A displacement in time that would fall by more than 0.9 samples a sample is made
     smaller as a whole, so that time never runs backwards.
-
-    See Also
-    --------
-    RandomField : The same for pictures.
 
     Examples
     --------
