@@ -179,6 +179,14 @@ def test_the_default_set_of_many_columns_is_small():
         )
 
 
+def test_columns_of_frequent_values_alone_have_no_noise():
+    rng = np.random.RandomState(0)
+    table = np.column_stack([rng.randint(1, 4, 90), rng.randn(90)])
+    chosen = default_transformations(table, ColumnTable.of(table))
+    assert [t.columns for t in chosen if isinstance(t, GaussianNoise)] == [(1,)]
+    assert [t.columns for t in chosen if isinstance(t, MarginalSwap)] == [(0,), (1,)]
+
+
 @pytest.mark.parametrize("table", [np.ones((9, 3)), np.ones((9, 1))], ids=["3", "1"])
 def test_constant_tables_have_nothing_to_change(table):
     assert default_transformations(table, ColumnTable.of(table)) == ()
