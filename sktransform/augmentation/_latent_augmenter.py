@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sktransform.augmentation._defaults import default_transformations
 from sktransform.augmentation._latent_pairs import as_rows, given_pairs
@@ -22,8 +22,8 @@ from sktransform.augmentation._latent_training import (
     train_map,
 )
 from sktransform.augmentation._latent_views import LatentViewsMixin, token_sizes
-from sktransform.augmentation._streams import root_seed
-from sktransform.augmentation._table import Table
+from sktransform.augmentation._streams import VIEWS, numpy_stream, root_seed
+from sktransform.augmentation._table import Table, is_frame
 from sktransform.augmentation._training_rows import TrainingRows
 from sktransform.base import TorchTransformer
 from sktransform.runtime._callbacks import FitProgress
@@ -273,6 +273,49 @@ class LatentAugmenter(
         self._fit(X, y, Z_aug, params, sources, groups)
         return self
 
+    def fit_transform(self, X, y=None, **fit_params):
+        """Learn the map, and return one version of each embedding.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Rows, or without an encoder embeddings.
+
+        y : array-like of shape (n_samples,), default=None
+            Classes.
+
+        **fit_params
+            Further arguments of :meth:`fit`.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_embedding)
+            Embeddings, each left as it is with probability `p_clean`.
+        """
+        Z = self.fit(X, y, **fit_params)._embedded(X)
+        if not self.augment_in_fit_transform:
+            return Z
+        stream = numpy_stream(self.seed_, VIEWS)
+        groups = fit_params.get("groups")
+        P = self._drawn(self._units(len(Z), groups), stream, self.p_clean)
+        return self._moved(Z, P)
+
+    def transform(self, X):
+        """Return embeddings as they are: at prediction nothing changes.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Rows, or without an encoder embeddings.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_embedding)
+            Embeddings: of the encoder, or a copy of X.
+        """
+        check_is_fitted(self)
+        return self._embedded(X)
+
     def _fit(self, X, y, Z_aug, params, sources, groups):
         """Make pairs, train the map, and measure it."""
         rows = self._validate_rows(X, reset=True, min_samples=2)
@@ -281,7 +324,8 @@ class LatentAugmenter(
         embeddings = as_rows(rows if self.encoder is None else self._encoded(X), "Z")
         check_consistent_length(rows, embeddings)
         if Z_aug is None:
-            pairs = self._own_pairs(X, y, embeddings, root)
+            given = X if is_frame(X) else rows
+            pairs = self._own_pairs(given, y, embeddings, root)
         else:
             pairs = given_pairs(embeddings, Z_aug, params, sources, self.discrete)
         units = self._numbers(len(rows), groups)[pairs.sources]

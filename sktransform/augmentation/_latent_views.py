@@ -27,52 +27,6 @@ def token_sizes(width):
 class LatentViewsMixin:
     """Versions of embeddings: drawn, made again, and reported on."""
 
-    def fit_transform(self, X, y=None, **fit_params):
-        """Learn the map, and return one version of each embedding.
-
-        Parameters
-        ----------
-        X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            Rows, or without an encoder embeddings.
-
-        y : array-like of shape (n_samples,), default=None
-            Classes.
-
-        **fit_params
-            Further arguments of :meth:`fit`.
-
-        Returns
-        -------
-        ndarray or Tensor of shape (n_samples, n_embedding)
-            Embeddings, each left as it is with probability `p_clean`.
-        """
-        Z = self.fit(X, y, **fit_params).transform(X)
-        if not self.augment_in_fit_transform:
-            return Z
-        stream = numpy_stream(self.seed_, VIEWS)
-        groups = fit_params.get("groups")
-        P = self._drawn(self._units(len(X), groups), stream, self.p_clean)
-        return self._moved(Z, P)
-
-    def transform(self, X):
-        """Return embeddings as they are: at prediction nothing changes.
-
-        Parameters
-        ----------
-        X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            Rows, or without an encoder embeddings.
-
-        Returns
-        -------
-        ndarray or Tensor of shape (n_samples, n_embedding)
-            Embeddings: of the encoder, or a copy of X.
-        """
-        check_is_fitted(self)
-        rows = self._validate_rows(X, reset=False)
-        if self.encoder is not None:
-            return self._encoded(X)
-        return rows.clone() if isinstance(rows, torch.Tensor) else rows.copy()
-
     def augment(
         self, Z, n_copies=1, random_state=None, return_params=False, *, groups=None
     ):
@@ -171,6 +125,13 @@ class LatentViewsMixin:
             },
             index=list(lines),
         )
+
+    def _embedded(self, X):
+        """Return embeddings of rows, a copy of those that are embeddings."""
+        rows = self._validate_rows(X, reset=False)
+        if self.encoder is not None:
+            return self._encoded(X)
+        return rows.clone() if isinstance(rows, torch.Tensor) else rows.copy()
 
     def _encoded(self, X):
         """Return embeddings of rows, in the precision of the encoder."""
