@@ -43,6 +43,7 @@ from sktransform.augmentation._series import (
 )
 from sktransform.augmentation._training_rows import TrainingRows
 from sktransform.augmentation._transformation import Transformation
+from sktransform.augmentation._view_function import view_function
 
 __all__ = [
     "AugmentedClassifier",
@@ -82,4 +83,5 @@ __all__ = [
     "TrainingRows",
     "Transformation",
     "default_transformations",
+    "view_function",
 ]

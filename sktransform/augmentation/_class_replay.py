@@ -226,9 +226,9 @@ class ClassReplay(TorchEstimator):
         again = np.isin(labels, list(known)) if known else np.zeros(len(labels), bool)
         if again.any():
             warnings.warn(
-                f"Class {labels[again][0]!r} has a generator already, which partial_fit "
-                "leaves as it is: rows of known classes are not used. Call fit to learn "
-                "them anew.",
+                f"Class {labels[again][0]!r} has a generator already, which "
+                "partial_fit leaves as it is: rows of known classes are not used. Call "
+                "fit to learn them anew.",
                 DegenerateDataWarning,
                 stacklevel=2,
             )
