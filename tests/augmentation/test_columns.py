@@ -67,6 +67,15 @@ def test_a_column_without_any_value():
     assert result[:, 0].isnan().all()
 
 
+def test_numbers_near_overflow_stay_finite():
+    table = np.array([[1e300, 1.0], [1e-300, 2.0], [5.0, 3.5]])
+    columns, rows = ColumnTable.of(table), torch.from_numpy(table)
+    reference = GaussianNoise().fit(TrainingRows(rows, columns))
+    result = GaussianNoise().bind(columns)
+    result = result.forward(rows, torch.ones(3, 1), reference, torch.arange(3))
+    assert torch.isfinite(result).all()
+
+
 def test_bounds(table):
     columns = ColumnTable.of(table)
     np.testing.assert_array_equal(columns.lower, table.min(0))
