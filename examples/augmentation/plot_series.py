@@ -5,7 +5,7 @@ Series whose beat comes at any time
 
 Each series holds one beat that swings up and then down, or down and then up: that is
 its class. When the beat comes, how long it takes, and how noisy the record is, have no
-meaning, but a model of 60 series cannot know that yet. Is the sign without meaning too?
+meaning, but a model of 40 series cannot know that yet. Is the sign without meaning too?
 """
 
 import matplotlib.pyplot as plt
@@ -32,12 +32,12 @@ def beats(n_series, seed):
     rng = np.random.default_rng(seed)
     y = rng.integers(0, 2, n_series)
     t = np.arange(80) - rng.uniform(25, 55, (n_series, 1))
-    t /= rng.uniform(4, 8, (n_series, 1))
+    t /= rng.uniform(3, 6, (n_series, 1))
     beat = np.where(y[:, None] == 0, -1, 1) * t * np.exp(-t * t)
-    return 2 * beat + 0.25 * rng.normal(size=beat.shape), y
+    return 2 * beat + 0.4 * rng.normal(size=beat.shape), y
 
 
-X, y = beats(60, seed=0)
+X, y = beats(40, seed=0)
 X_test, y_test = beats(3000, seed=1)
 
 # %%
@@ -66,7 +66,7 @@ AugmentedExamplesDisplay.from_estimator(
     X[rows],
     n_views=4,
     random_state=0,
-    titles=["round"] * 2 + ["pointed"] * 2,
+    titles=["down, up"] * 2 + ["up, down"] * 2,
 )
 
 # %%

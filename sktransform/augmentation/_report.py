@@ -68,7 +68,7 @@ def short_name(transformation, columns):
     if tuple(places) == tuple(columns.of_kinds(transformation.cell_kinds)):
         return repr(dataclasses.replace(transformation, columns=None))
     if columns.names:
-        places = tuple(columns.names[place] for place in places)
+        places = _named(places, columns.names)
     if len(places) > _MOST_NAMES:
         places = (*places[: _MOST_NAMES - 1], ..., places[-1])
     name = repr(dataclasses.replace(transformation, columns=None))
@@ -76,4 +76,12 @@ def short_name(transformation, columns):
     rest = name.partition("(")[2]
     return (
         f"{type(transformation).__name__}([{shown}]{', ' if rest != ')' else ''}{rest}"
+    )
+
+
+def _named(places, names):
+    """Return names in place of columns, group by group where there are groups."""
+    return tuple(
+        _named(place, names) if isinstance(place, tuple) else names[place]
+        for place in places
     )

@@ -82,7 +82,7 @@ class LearnedRangeDisplay:
 
         places = np.arange(len(self.names))
         if ax is None:
-            size = (5.6, 1.0 + 0.32 * len(places))
+            size = (7.2, 1.0 + 0.32 * len(places))
             _, ax = plt.subplots(figsize=size, layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         self.declared_ = ax.barh(
