@@ -281,7 +281,7 @@ n_features)
         codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
         if (self.classes_[codes] != y).any():
             unknown = y[self.classes_[codes] != y][0]
-            raise ValueError(f"y holds class {unknown!r}, which the fit has not seen.")
+            raise ValueError(f"y holds class {unknown}, which the fit has not seen.")
         return torch.from_numpy(codes)
 
     def _units(self, n_rows, groups):
