@@ -10,6 +10,7 @@ _HERE = Path(__file__).parent
 sys.path.insert(0, str(_HERE))
 
 from api_reference import write_api  # noqa: E402
+from transformation_table import write_table  # noqa: E402
 
 from sktransform import __version__  # noqa: E402
 
@@ -30,6 +31,8 @@ templates_path = ["_templates"]
 
 # The pages of the interface follow each package's __all__.
 write_api(_HERE / "modules" / "generated" / "api.rst")
+# So does what each transformation supports.
+write_table(_HERE / "modules" / "generated" / "transformation_table.rst")
 autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_show_class_members = False

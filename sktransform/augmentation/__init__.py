@@ -18,6 +18,7 @@ from sktransform.augmentation._images import (
 )
 from sktransform.augmentation._invariance_augmenter import InvarianceAugmenter
 from sktransform.augmentation._invariance_resampler import InvarianceResampler
+from sktransform.augmentation._latent_augmenter import LatentAugmenter
 from sktransform.augmentation._mixing import ClassCutMix, ClassMixup, MarginalSwap
 from sktransform.augmentation._pixels import (
     ImageBrightness,
@@ -42,6 +43,7 @@ from sktransform.augmentation._series import (
 )
 from sktransform.augmentation._training_rows import TrainingRows
 from sktransform.augmentation._transformation import Transformation
+from sktransform.augmentation._view_function import view_function
 
 __all__ = [
     "AugmentedClassifier",
@@ -63,6 +65,7 @@ __all__ = [
     "ImageZoom",
     "InvarianceAugmenter",
     "InvarianceResampler",
+    "LatentAugmenter",
     "MarginalSwap",
     "Mask",
     "Permute",
@@ -80,4 +83,5 @@ __all__ = [
     "TrainingRows",
     "Transformation",
     "default_transformations",
+    "view_function",
 ]

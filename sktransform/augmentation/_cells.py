@@ -27,10 +27,10 @@ class Permute(Transformation):
 
     Parameters
     ----------
-    columns : object
+    columns : object, default=None
         The columns to exchange, of one kind, or groups of equally many columns that
         move together, such as ``[("x1", "y1"), ("x2", "y2")]``. They must have no
-        missing cells.
+        missing cells. None takes all columns.
 
     group : {"symmetric", "cyclic"}, default="symmetric"
         Which orders are drawn: all of them, for up to 6 columns or groups, or those

@@ -7,7 +7,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.utils import column_or_1d
+from sklearn.utils import ClassifierTags, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
@@ -203,7 +203,8 @@ class ClassReplay(TorchEstimator):
         Parameters
         ----------
         X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            All rows of the new classes.
+            All rows of the new classes. Rows of known ones are not used, which a
+            :class:`~sktransform.exceptions.DegenerateDataWarning` says.
 
         y : array-like of shape (n_samples,)
             Their classes.
@@ -216,18 +217,23 @@ class ClassReplay(TorchEstimator):
         Raises
         ------
         ValueError
-            If a class has a generator already.
+            If X is not numeric, finite and two-dimensional, has other columns than
+            those that were learned, or y holds no classes.
         """
         is_first = not hasattr(self, "classes_")
         rows, labels = self._validate_labelled(X, y, reset=is_first)
         known = {} if is_first else self._by_class()
-        again = sorted(set(labels.tolist()) & set(known))
-        if again:
-            raise ValueError(
-                f"Class {again[0]!r} has a generator already, which partial_fit leaves "
-                "as it is; give rows of new classes, or fit all of them anew."
+        again = np.isin(labels, list(known)) if known else np.zeros(len(labels), bool)
+        if again.any():
+            warnings.warn(
+                f"Class {labels[again][0]!r} has a generator already, which "
+                "partial_fit leaves as it is: rows of known classes are not used. Call "
+                "fit to learn them anew.",
+                DegenerateDataWarning,
+                stacklevel=2,
             )
-        self._learn(rows, labels, known)
+        if not again.all():
+            self._learn(rows[~again], labels[~again], known)
         return self
 
     def sample(self, n_per_class=100, *, classes=None, random_state=None):
@@ -384,6 +390,8 @@ class ClassReplay(TorchEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
+        # It is no classifier, but what it asks for are classes.
+        tags.classifier_tags = ClassifierTags()
         return tags
 
 

@@ -64,12 +64,13 @@ def statistics(rows, kinds, bounds, shape):
     numeric = np.array([kind in NUMERIC for kind in kinds], dtype=bool)
     has_nan = np.isnan(values).any(0)
     pooled = values if shape is None else _by_channel(values, shape)
-    with np.errstate(invalid="ignore"):
-        present = np.where(np.isnan(pooled), 0, pooled)
-    count = np.maximum((~np.isnan(pooled)).sum(0), 1)
-    mean = present.sum(0) / count
-    centred = np.where(np.isnan(pooled), 0, pooled - mean)
-    sd = np.sqrt(np.square(centred).sum(0) / count)
+    missing = np.isnan(pooled)
+    count = np.maximum((~missing).sum(0), 1)
+    # Numbers whose squares overflow have an infinite deviation; bounds tame the rest.
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.where(missing, 0, pooled).sum(0) / count
+        centred = np.where(missing, 0, pooled - mean)
+        sd = np.sqrt(np.square(centred).sum(0) / count)
     lower, upper = _bounds(pooled, bounds)
     if shape is not None:
         places = values.shape[1] // pooled.shape[1]

@@ -84,8 +84,8 @@ def _passes_weights(owner, estimator, sample_weight):
         return "sample_weight" in routed.estimator.fit
     if not has_fit_parameter(estimator, "sample_weight"):
         raise ValueError(
-            f"{type(estimator).__name__} does not support sample weights: its fit takes "
-            "no sample_weight. Fit without them, or enable metadata routing."
+            f"{type(estimator).__name__} does not support sample weights: its fit "
+            "takes no sample_weight. Fit without them, or enable metadata routing."
         )
     return True
 

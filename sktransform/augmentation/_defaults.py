@@ -57,10 +57,11 @@ def default_transformations(rows, columns, *, labelled=True):
     tuple of Transformation
         For a table: numeric columns are grouped by average linkage on one minus
         their absolute rank correlation, cut at 0.4; each category is a group; at most
-        14 in all. Each numeric group has noise and a factor, each group a joint swap,
-        and all columns mixup, mixup with neighbours and cutmix within classes. For
-        pictures: translations, rotation, zoom, shear, flips and noise. For series:
-        shifts, crops, jitter and warps.
+        14 in all. Each numeric group has noise and a factor, unless all of its values
+        are frequent ones; each group has a joint swap, and all columns mixup, mixup
+        with neighbours and cutmix within classes. For pictures: translations,
+        rotation, zoom, shear, flips and noise. For series: shifts, crops, jitter and
+        warps.
 
     See Also
     --------
@@ -84,14 +85,26 @@ def default_transformations(rows, columns, *, labelled=True):
 def _of_tables(rows, columns, labelled):
     numeric, coded = column_groups(rows, columns)
     chosen = []
+    movable = _movable(rows, columns)
     for group in numeric:
-        chosen += [GaussianNoise(group), Scale(group), MarginalSwap(group)]
+        if movable[list(group)].any():
+            chosen += [GaussianNoise(group), Scale(group)]
+        chosen.append(MarginalSwap(group))
     chosen += [MarginalSwap(group) for group in coded]
     if labelled and numeric:
         chosen += [ClassMixup(), ClassMixup(n_neighbors=5)]
     if labelled and numeric + coded:
         chosen.append(ClassCutMix(numeric + coded))
     return tuple(each.bind(columns) for each in chosen)
+
+
+def _movable(rows, columns):
+    """Return which columns have values of a small share, which noise may move."""
+    rows = np.asarray(rows.cpu() if isinstance(rows, torch.Tensor) else rows)
+    fixed = np.isnan(rows)
+    for values in columns.atoms:
+        fixed |= rows == values.astype(rows.dtype)
+    return ~fixed.all(0)
 
 
 def _of_images(shape):

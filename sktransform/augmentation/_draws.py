@@ -44,7 +44,8 @@ def uniform(seeds, n_draws, stream=0):
         (len(seeds), n_draws), dtype=torch.float64, device=seeds.device
     )
     for block, bits in _hashes(seeds, n_draws, stream):
-        torch.mul(_shifted(bits, 11), 2.0**-53, out=result[block])
+        # As float64 first: of whole numbers and a float torch makes single precision.
+        result[block] = _shifted(bits, 11).double().mul_(2.0**-53)
     return result
 
 

@@ -123,7 +123,8 @@ def run_gate(estimator, data, transformations, candidates, settings, root):
         for name in laws
         for fold in range(len(folds))
     ]
-    found = Parallel(n_jobs=settings.n_jobs)(jobs)
+    # Small fits: processes would take longer to start than to work.
+    found = Parallel(n_jobs=settings.n_jobs, prefer="threads")(jobs)
     held_out = np.concatenate([rows for _, rows in folds])
     losses = {}
     for number, name in enumerate(laws):

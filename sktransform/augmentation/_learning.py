@@ -7,6 +7,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import torch
 from sklearn.base import is_classifier, is_regressor
+from sklearn.utils import get_tags
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import (
     check_array,
@@ -31,6 +32,7 @@ from sktransform.augmentation._grown import LabelledRows, n_copies_for
 from sktransform.augmentation._law import Law
 from sktransform.augmentation._probe_estimators import ProbeClassifier, ProbeRegressor
 from sktransform.augmentation._records import from_record, to_record
+from sktransform.augmentation._report import short_name
 from sktransform.augmentation._streams import root_seed
 from sktransform.augmentation._table import Table
 from sktransform.augmentation._target import Target
@@ -51,15 +53,17 @@ def is_frame(X):
     return isinstance(frame, nw.DataFrame)
 
 
-def validated_labels(y, is_classes):
+def validated_labels(y, is_classes, takes_columns=True):
     """Return labels as an estimator takes them, codes or numbers, and the classes."""
+    if np.asarray(y).dtype.kind == "f":
+        y = check_array(y, ensure_2d=False, input_name="y")
     if is_classes:
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
         return y, codes, classes
     y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
-    if y.ndim == 2 and y.shape[1] == 1:
+    if not takes_columns:
         y = column_or_1d(y, warn=True)
     return y, y, None
 
@@ -83,6 +87,13 @@ class LearningMixin:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is "
                 "None: give labels, or set learn=False to keep all transformations."
+            )
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(
+                sample_weight,
+                np.empty(len(data)),
+                dtype=np.float64,
+                ensure_non_negative=True,
             )
         if y is not None:
             data = self._labelled(data, X, y, sample_weight, groups)
@@ -135,15 +146,11 @@ class LearningMixin:
     def _labelled(self, data, X, y, sample_weight, groups):
         """Return the rows with validated labels, weights and groups."""
         is_classes = self._is_classification(y)
-        y, values, classes = validated_labels(y, is_classes)
-        check_consistent_length(X, y, groups)
-        if sample_weight is not None:
-            sample_weight = check_sample_weight(
-                sample_weight,
-                np.empty(len(data)),
-                dtype=np.float64,
-                ensure_non_negative=True,
-            )
+        takes_columns = (
+            self.estimator is None or get_tags(self.estimator).target_tags.multi_output
+        )
+        y, values, classes = validated_labels(y, is_classes, takes_columns)
+        check_consistent_length(data.rows, y, groups)
         labelled = replace(
             data,
             y=y,
@@ -262,7 +269,7 @@ class LearningMixin:
             "probabilities": law.probabilities,
             "columns": columns.to_state(),
         }
-        self.names_ = [repr(t) for t in law.transformations]
+        self.names_ = [short_name(t, columns) for t in law.transformations]
         self.active_ = (law.ranges > 0) & (law.probabilities > 0)
 
     @property

@@ -49,14 +49,14 @@ class MarginalSwap(Transformation):
         Whether the columns are replaced together, from one training row, so that
         they stay consistent with each other.
 
+    See Also
+    --------
+    ClassCutMix : Replaces from rows of the same class.
+
     Notes
     -----
     Of the training rows at most 256 quantiles of each column are kept, or for columns
     that move together at most 2,048 rows of these columns.
-
-    See Also
-    --------
-    ClassCutMix : Replaces from rows of the same class.
 
     References
     ----------
@@ -175,14 +175,14 @@ class ClassMixup(_ClassTransformation):
         distance over numeric columns in standard units. None takes any row of the
         class, itself included.
 
+    See Also
+    --------
+    ClassCutMix : Takes whole cells of the partner.
+
     Notes
     -----
     At most 2,048 training rows are kept, evenly over classes. Rows of a class that
     the training rows lack are left as they are. Replay needs the labels.
-
-    See Also
-    --------
-    ClassCutMix : Takes whole cells of the partner.
 
     References
     ----------
@@ -289,14 +289,14 @@ class ClassCutMix(_ClassTransformation):
     max_rate : float, default=0.5
         The largest share of columns or groups, each drawn by itself.
 
+    See Also
+    --------
+    MarginalSwap : Replaces from rows of all classes.
+
     Notes
     -----
     At most 2,048 training rows are kept, evenly over classes. Rows of a class that
     the training rows lack are left as they are. Replay needs the labels.
-
-    See Also
-    --------
-    MarginalSwap : Replaces from rows of all classes.
 
     References
     ----------

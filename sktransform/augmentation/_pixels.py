@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Changes of pictures that leave their pixels in place."""
 
-import torch
-
-from sktransform.augmentation._draws import normal
 from sktransform.augmentation._images import image_shape
+from sktransform.augmentation._noise import _NoiseTransformation
 from sktransform.augmentation._transformation import (
     Transformation,
     check_number,
@@ -108,7 +106,7 @@ class ImageContrast(_PixelTransformation):
 
 
 @declaration
-class ImageNoise(_PixelTransformation):
+class ImageNoise(_PixelTransformation, _NoiseTransformation):
     """Add independent Gaussian noise to each pixel.
 
     The inverse is exact given the row's seed, where no pixel is clipped.
@@ -134,22 +132,3 @@ class ImageNoise(_PixelTransformation):
     """
 
     max_sd: float = 0.4
-
-    inverse_contract = "seeded"
-    uses_seeds = True
-
-    def _check(self):
-        check_number(self, "max_sd", self.max_sd)
-
-    def _forward(self, X, P, reference, seeds, labels):
-        return X + self._noise(X, P, reference, seeds)
-
-    def _inverse(self, X, P, reference, seeds):
-        return X - self._noise(X, P, reference, seeds)
-
-    def _noise(self, X, P, reference, seeds):
-        drawn = normal(seeds, X.shape[1]).to(X.dtype)
-        return drawn.mul_((self.max_sd * P.abs()).to(X.dtype)).mul_(reference["sd"])
-
-    def _describe(self, P):
-        return {"noise_sd": self.max_sd * torch.abs(P[:, 0])}

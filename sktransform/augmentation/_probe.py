@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Small networks, one for each fold, trained all at once.
 
-A step costs a millisecond or less. Gradients and optimiser are written out over one flat
-table of parameters: the bookkeeping of an automatic one would cost several times that.
+Gradients and optimiser are written out over one flat table of parameters: for networks
+this small, the bookkeeping of automatic ones would cost several times the arithmetic.
 """
 
 import math

@@ -29,13 +29,13 @@ class QuantileJitter(Transformation):
     max_shift : float, default=0.1
         The largest shift, as a share of all ranks.
 
-    Notes
-    -----
-    Ranks are linear between at most 256 quantiles of the training column.
-
     See Also
     --------
     Shift : Moves by a multiple of the standard deviation.
+
+    Notes
+    -----
+    Ranks are linear between at most 256 quantiles of the training column.
 
     Examples
     --------

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What an augmenter has learned, as a table."""
 
+import dataclasses
+
 import numpy as np
 import torch
+
+# Columns that a name lists; of more the first ones and the last.
+_MOST_NAMES = 4
 
 
 def range_report(augmenter):
@@ -40,3 +45,43 @@ def natural_range(transformation, scale):
         is_number = np.issubdtype(np.asarray(value).dtype, np.number)
         parts.append(f"{name} {value:.3g}" if is_number else f"{name} {value}")
     return ", ".join(parts)
+
+
+def short_name(transformation, columns):
+    """Return a bound transformation as it may have been declared, in few words.
+
+    Parameters
+    ----------
+    transformation : Transformation
+        Bound to places.
+
+    columns : ColumnTable
+        The table's columns.
+
+    Returns
+    -------
+    str
+        Without the columns if these are all that it may touch; else with their names,
+        or places.
+    """
+    places = transformation.columns
+    if tuple(places) == tuple(columns.of_kinds(transformation.cell_kinds)):
+        return repr(dataclasses.replace(transformation, columns=None))
+    if columns.names:
+        places = _named(places, columns.names)
+    if len(places) > _MOST_NAMES:
+        places = (*places[: _MOST_NAMES - 1], ..., places[-1])
+    name = repr(dataclasses.replace(transformation, columns=None))
+    shown = ", ".join("..." if place is ... else str(place) for place in places)
+    rest = name.partition("(")[2]
+    return (
+        f"{type(transformation).__name__}([{shown}]{', ' if rest != ')' else ''}{rest}"
+    )
+
+
+def _named(places, names):
+    """Return names in place of columns, group by group where there are groups."""
+    return tuple(
+        _named(place, names) if isinstance(place, tuple) else names[place]
+        for place in places
+    )

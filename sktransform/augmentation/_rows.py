@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sktransform.augmentation._draws import normal
+from sktransform.augmentation._noise import _NoiseTransformation
 from sktransform.augmentation._transformation import (
     Transformation,
     check_number,
@@ -122,8 +122,9 @@ class Rotate(Transformation):
 
     Parameters
     ----------
-    columns : object
-        The two numeric columns. They must have no missing cells.
+    columns : object, default=None
+        The two numeric columns. They must have no missing cells. None takes all numeric
+        columns, if there are two.
 
     max_degrees : float, default=180.0
         The largest angle, in degrees, to either side.
@@ -231,7 +232,7 @@ class SignFlip(Transformation):
 
 
 @declaration
-class GaussianNoise(Transformation):
+class GaussianNoise(_NoiseTransformation):
     """Add independent Gaussian noise to each cell.
 
     Values that hold at least 15 % of a column are left alone. The inverse is exact
@@ -258,28 +259,10 @@ class GaussianNoise(Transformation):
 
     max_sd: float = 0.5
 
-    inverse_contract = "seeded"
-    uses_seeds = True
     keeps_atoms = True
-
-    def _check(self):
-        check_number(self, "max_sd", self.max_sd)
 
     def _fit(self, training, places):
         return {"sd": training.columns.sd[places]}
-
-    def _forward(self, X, P, reference, seeds, labels):
-        return X + self._noise(X, P, reference, seeds)
-
-    def _inverse(self, X, P, reference, seeds):
-        return X - self._noise(X, P, reference, seeds)
-
-    def _noise(self, X, P, reference, seeds):
-        drawn = normal(seeds, X.shape[1]).to(X.dtype)
-        return drawn.mul_((self.max_sd * P.abs()).to(X.dtype)).mul_(reference["sd"])
-
-    def _describe(self, P):
-        return {"noise_sd": self.max_sd * P[:, 0].abs()}
 
 
 def _centers(center, training, places):

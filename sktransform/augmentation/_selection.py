@@ -3,6 +3,8 @@
 
 import numpy as np
 
+from sktransform.augmentation._columns import NUMERIC
+
 
 def plain(value):
     """Return sequences and arrays as tuples of plain values, all else as it is.
@@ -75,6 +77,40 @@ def resolved(selection, columns, X, owner):
     if len(set(flat)) != len(flat):
         raise ValueError(f"{owner} has a column twice in {selection!r}.")
     return places
+
+
+def check_touched(owner, touched, kinds, columns):
+    """Raise ValueError where columns may not be touched.
+
+    Parameters
+    ----------
+    owner : str
+        Who would touch them, for messages.
+
+    touched : sequence of int
+        Places of the columns.
+
+    kinds : sequence of str
+        Kinds that may be touched; columns of one category only together.
+
+    columns : ColumnTable
+        The table's columns.
+    """
+    for block in columns.blocks:
+        if set(touched) & set(block) and not set(touched) >= set(block):
+            raise ValueError(
+                f"{owner} may touch the columns {block} only together, since they "
+                "encode one category; give all or none."
+            )
+    allowed = set(columns.of_kinds(kinds))
+    for j in touched:
+        if j not in allowed:
+            name = repr(columns.names[j]) if columns.names else j
+            kind = "one-hot" if columns.kinds[j] in NUMERIC else columns.kinds[j]
+            raise ValueError(
+                f"{owner} may touch {' and '.join(kinds)} columns, but column {name} "
+                f"is {kind}; leave it out."
+            )
 
 
 def _place(item, columns, owner):

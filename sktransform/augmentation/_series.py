@@ -4,7 +4,7 @@
 import numpy as np
 import torch
 
-from sktransform.augmentation._draws import normal
+from sktransform.augmentation._noise import _NoiseTransformation
 from sktransform.augmentation._random_fields import gaussian_fields
 from sktransform.augmentation._transformation import (
     Transformation,
@@ -130,13 +130,13 @@ class SeriesCrop(_SeriesTransformation):
     max_share : float, default=0.5
         The largest share of a series that is cut away.
 
-    Notes
-    -----
-    The second parameter is the window's place: -1 at the beginning, 1 at the end.
-
     See Also
     --------
     SmoothWarp : Stretches some parts and compresses others.
+
+    Notes
+    -----
+    The second parameter is the window's place: -1 at the beginning, 1 at the end.
 
     Examples
     --------
@@ -190,7 +190,7 @@ class SeriesCrop(_SeriesTransformation):
 
 
 @declaration
-class SeriesJitter(_SeriesTransformation):
+class SeriesJitter(_NoiseTransformation):
     """Add independent Gaussian noise to each sample.
 
     The inverse is exact given the row's seed, where no sample is clipped.
@@ -216,13 +216,6 @@ class SeriesJitter(_SeriesTransformation):
 
     max_sd: float = 0.3
 
-    inverse_contract = "seeded"
-    uses_seeds = True
-    mixes_columns = False
-
-    def _check(self):
-        check_number(self, "max_sd", self.max_sd)
-
     def _fit(self, training, places):
         length, channels = series_shape(self, training.columns, places)
         cells = training.rows.cpu().double().numpy().reshape(-1, channels)
@@ -230,19 +223,6 @@ class SeriesJitter(_SeriesTransformation):
         sd = np.zeros(channels)
         sd[present] = np.nanstd(cells[:, present], axis=0)
         return {"sd": np.tile(sd, length)}
-
-    def _forward(self, X, P, reference, seeds, labels):
-        return X + self._noise(X, P, reference, seeds)
-
-    def _inverse(self, X, P, reference, seeds):
-        return X - self._noise(X, P, reference, seeds)
-
-    def _noise(self, X, P, reference, seeds):
-        drawn = normal(seeds, X.shape[1]).to(X.dtype)
-        return drawn.mul_((self.max_sd * P.abs()).to(X.dtype)).mul_(reference["sd"])
-
-    def _describe(self, P):
-        return {"noise_sd": self.max_sd * P[:, 0].abs()}
 
 
 @declaration
@@ -267,14 +247,14 @@ class SmoothWarp(_SeriesTransformation):
         Samples over which the function stays much the same: the correlation has fallen
         to 0.61 there.
 
+    See Also
+    --------
+    RandomField : The same for pictures.
+
     Notes
     -----
     A displacement in time that would fall by more than 0.9 samples a sample is made
     smaller as a whole, so that time never runs backwards.
-
-    See Also
-    --------
-    RandomField : The same for pictures.
 
     Examples
     --------

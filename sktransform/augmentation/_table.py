@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Tables of any container as rows of numbers, and back again."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import narwhals.stable.v2 as nw
@@ -85,7 +86,10 @@ class Table:
             categories=categories,
             shape=shape,
         )
-        return cls(columns)
+        least, most = zip(*map(_range_of_type, types), strict=True)
+        lower = np.maximum(columns.lower, least)
+        upper = np.minimum(columns.upper, most)
+        return cls(dataclasses.replace(columns, lower=lower, upper=upper))
 
     def rows(self, X):
         """Return a table as rows of numbers.
@@ -118,7 +122,7 @@ class Table:
         coded = [
             _coded(column, codes)
             for column, codes in zip(
-                frame.iter_columns(), self.columns.categories, strict=True
+                frame.iter_columns(), self._categories, strict=True
             )
         ]
         rows = np.stack(coded, 1).astype(np.float32 if single else np.float64)
@@ -158,7 +162,7 @@ class Table:
         rows, changed = rows.double().numpy(), changed.numpy()
         taken = frame[places.tolist()]
         written = [
-            _written(taken[name], rows[:, j], changed[:, j], self._codes(j))
+            _written(taken.get_column(name), rows[:, j], changed[:, j], self._codes(j))
             for j, name in enumerate(frame.columns)
             if changed[:, j].any()
         ]
@@ -166,7 +170,12 @@ class Table:
 
     def _codes(self, column):
         """Return the values of a column's codes, or an empty tuple."""
-        return self.columns.categories[column]
+        return self._categories[column]
+
+    @property
+    def _categories(self):
+        """Return the values of all columns' codes; of an array there are none."""
+        return self.columns.categories or ((),) * self.columns.n_features
 
 
 def is_frame(X):
@@ -203,6 +212,22 @@ def _array(X):
     return array
 
 
+def _range_of_type(dtype):
+    """Return the least and the largest number that a column's type holds."""
+    if isinstance(dtype, np.dtype):
+        is_whole = dtype.kind in "iu"
+    else:
+        name = str(dtype).lower()
+        is_whole = dtype.is_integer() and name in np.sctypeDict
+        dtype = np.dtype(name) if is_whole else None
+    if not is_whole:
+        return -np.inf, np.inf
+    limits = np.iinfo(dtype)
+    # Of 64 bits the largest number is none of float64: the one below it is.
+    most = float(limits.max)
+    return float(limits.min), most if int(most) <= limits.max else np.nextafter(most, 0)
+
+
 def _restored_array(rows, X, places):
     """Return rows as an array or a tensor of the type of X."""
     if isinstance(X, torch.Tensor):
@@ -229,7 +254,8 @@ def _whole(values, name):
 
 def _categories(column):
     """Return the values of a column that is coded, sorted; () for numbers."""
-    if column.dtype.is_numeric() or column.dtype == nw.Boolean:
+    dtype = column.dtype
+    if dtype.is_integer() or dtype.is_float() or dtype == nw.Boolean:
         return ()
     if column.dtype in (nw.String, nw.Categorical, nw.Object) or isinstance(
         column.dtype, nw.Enum

@@ -45,11 +45,11 @@ class Target:
         """Return the target of labels; `y` holds codes of classes, or numbers."""
         y = np.asarray(y)
         weights = np.ones(len(y)) if sample_weight is None else sample_weight
-        weights = torch.as_tensor(weights / np.mean(weights), dtype=torch.float32)
+        weights = torch.tensor(weights / np.mean(weights), dtype=torch.float32)
         if is_classes:
-            values = torch.as_tensor(y, dtype=torch.int64)
+            values = torch.tensor(y, dtype=torch.int64)
             return cls(values, int(y.max()) + 1, True, weights)
-        columns = torch.as_tensor(y.reshape(len(y), -1), dtype=torch.float64)
+        columns = torch.tensor(y.reshape(len(y), -1), dtype=torch.float64)
         spread = columns.std(0, correction=0)
         spread[spread <= 1e-12 * columns.abs().amax(0)] = 1.0
         spread[spread == 0] = 1.0

@@ -8,25 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from sktransform.augmentation._columns import CATEGORICAL, NUMERIC, ColumnTable
+from sktransform.augmentation._columns import NUMERIC
 from sktransform.augmentation._legal import check_number, is_atom, legal
-from sktransform.augmentation._records import from_record, register, to_record
-from sktransform.augmentation._selection import plain, resolved
+from sktransform.augmentation._records import register
+from sktransform.augmentation._selection import check_touched, plain, resolved
 from sktransform.augmentation._touched import gathered, scattered, tensors_of
-from sktransform.augmentation._training_rows import TrainingRows
 
-__all__ = [
-    "CATEGORICAL",
-    "NUMERIC",
-    "ColumnTable",
-    "TrainingRows",
-    "Transformation",
-    "check_number",
-    "declaration",
-    "from_record",
-    "legal",
-    "to_record",
-]
+__all__ = ["Transformation", "check_number", "declaration"]
 
 #: Makes a subclass of Transformation a declaration; the base's repr is kept.
 declaration = dataclass(frozen=True, repr=False)
@@ -371,22 +359,7 @@ class Transformation:
 
     def _check_kinds(self, columns):
         """Refuse columns of kinds that it may not touch."""
-        touched = set(self._touched)
-        for block in columns.blocks:
-            if touched & set(block) and not touched >= set(block):
-                raise ValueError(
-                    f"{type(self).__name__} may touch the columns {block} only "
-                    "together, since they encode one category; give all or none."
-                )
-        allowed = set(columns.of_kinds(self.cell_kinds))
-        for j in self._touched:
-            if j not in allowed:
-                name = repr(columns.names[j]) if columns.names else j
-                kind = "one-hot" if columns.kinds[j] in NUMERIC else columns.kinds[j]
-                raise ValueError(
-                    f"{type(self).__name__} may touch {' and '.join(self.cell_kinds)} "
-                    f"columns, but column {name} is {kind}; leave it out."
-                )
+        check_touched(type(self).__name__, self._touched, self.cell_kinds, columns)
 
     def _check_needs(self, seeds, labels, *, labels_needed=True):
         if self.uses_seeds and seeds is None:

@@ -3,12 +3,14 @@
 
 import numpy as np
 import torch
+from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sktransform.augmentation._columns import ColumnTable
 from sktransform.augmentation._draw_table import from_table, to_table
 from sktransform.augmentation._grown import draw_copies
 from sktransform.augmentation._law import apply_draw, draw_versions, undo_draw
+from sktransform.augmentation._learning import is_frame
 from sktransform.augmentation._records import from_record
 from sktransform.augmentation._report import range_report
 from sktransform.augmentation._streams import VIEWS, root_seed, stream_seed
@@ -16,7 +18,7 @@ from sktransform.augmentation._table import Table
 from sktransform.utils._sklearn import fit_context
 
 
-class ViewsMixin:
+class ViewsMixin(TransformerMixin):
     """What a fitted law does to rows."""
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -72,6 +74,8 @@ class ViewsMixin:
             A copy in the container of X.
         """
         table, rows = self._fitted_rows(X)
+        if is_frame(X) and not hasattr(self, "feature_names_in_"):
+            return rows.numpy()  # fitted without names, it has none to give
         return table.restored(rows, X)
 
     def inverse_transform(self, X):
@@ -277,7 +281,7 @@ n_features)
         codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
         if (self.classes_[codes] != y).any():
             unknown = y[self.classes_[codes] != y][0]
-            raise ValueError(f"y holds class {unknown!r}, which the fit has not seen.")
+            raise ValueError(f"y holds class {unknown}, which the fit has not seen.")
         return torch.from_numpy(codes)
 
     def _units(self, n_rows, groups):

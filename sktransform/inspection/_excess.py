@@ -133,11 +133,14 @@ class ExcessDisplay:
             ax.axhline(self.tolerance, color="0.3", lw=0.8, linestyle=":")
         if self.standard_errors is not None:
             half = z * self.standard_errors[index][known]
+            if len(x) == 1:  # all or nothing: a band of no width would not show
+                ax.errorbar(x, values, half, color=_CURVE, alpha=0.5, lw=2)
             band = ax.fill_between(
                 x, values - half, values + half, color=_CURVE, alpha=0.25, lw=0
             )
             self.bands_.append(band)
         self.curves_ += ax.plot(x, values, color=_CURVE, marker="o", ms=3)
+        ax.set_xlim(-0.03, 1.04)
         reach = None if self.ranges is None else self.ranges[index]
         name = "" if self.names is None else self.names[index]
         self.ranges_.append(None)

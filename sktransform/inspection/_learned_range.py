@@ -11,8 +11,9 @@ _COLORS = {
     "inconclusive": class_style(4)[0],
     "shrunk": class_style(1)[0],
     "rejected": class_style(3)[0],
+    "declared": class_style(0)[0],
 }
-_HATCHES = {"kept": "", "inconclusive": "..", "shrunk": "//", "rejected": ""}
+_HATCHES = {"kept": "", "inconclusive": "..", "shrunk": "//"}
 
 
 class LearnedRangeDisplay:
@@ -30,7 +31,7 @@ class LearnedRangeDisplay:
 
     status : list of str of length n_transformations
         What became of each: "kept", "inconclusive" (neither rejected nor shown to be
-        harmless), "shrunk" or "rejected".
+        harmless), "shrunk", "rejected", or "declared" where nothing was selected.
 
     Attributes
     ----------
@@ -81,7 +82,7 @@ class LearnedRangeDisplay:
 
         places = np.arange(len(self.names))
         if ax is None:
-            size = (5.6, 1.0 + 0.32 * len(places))
+            size = (7.2, 1.0 + 0.32 * len(places))
             _, ax = plt.subplots(figsize=size, layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         self.declared_ = ax.barh(
@@ -91,7 +92,7 @@ class LearnedRangeDisplay:
             places,
             self.ranges,
             color=[_COLORS[s] for s in self.status],
-            hatch=[_HATCHES[s] for s in self.status],
+            hatch=[_HATCHES.get(s, "") for s in self.status],
             edgecolor="white",
             height=0.7,
         )

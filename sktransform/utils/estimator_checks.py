@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The package's own contract, beyond scikit-learn's checks, for any transformer.
 
+Of predictors it asks the same, where a method is there: predictions of rows stand for
+transformed rows.
+
 An estimator declares what the checks cannot see: the class attribute
 ``_inverse_contract`` is ``"exact"`` or ``"least_squares"`` where there is an
 `inverse_transform`, and scikit-learn's tags say whether `fit` requires a target.

@@ -100,9 +100,14 @@ def test_new_classes_leave_old_generators_alone(digits):
     at_once = np.isin(y, [0, 1, 2, 7])
     together = small_autoencoders().fit(X[at_once], y[at_once])
     assert joblib.hash(together.generators_) == joblib.hash(replay.generators_)
-    with pytest.raises(ValueError, match="Class 7 has a generator already"):
-        replay.partial_fit(X[y == 7], y[y == 7])
-    assert_array_equal(replay.classes_, [0, 1, 2, 7])
+    state = joblib.hash(replay.generators_)
+    with pytest.warns(DegenerateDataWarning, match="has a generator already"):
+        replay.partial_fit(X[y == 7][::2], y[y == 7][::2])
+    assert joblib.hash(replay.generators_) == state
+    with pytest.warns(DegenerateDataWarning, match="known classes are not used"):
+        replay.partial_fit(X[y > 6], y[y > 6])
+    assert_array_equal(replay.classes_, [0, 1, 2, 7, 8, 9])
+    assert joblib.hash(replay.generators_[:4]) == state
 
 
 def test_a_stream_may_begin_with_partial_fit(digits):

@@ -178,6 +178,24 @@ def test_arrays_come_back_in_their_type(dtype):
     assert array[0, 0] == table.restored(table.rows(array), array)[0, 0]
 
 
+def test_whole_numbers_stay_within_their_type():
+    array = np.array([[250, 3], [1, 7]], dtype=np.uint8)
+    frame = pl.DataFrame(array, schema={"a": pl.UInt8, "b": pl.UInt8})
+    for X in (array, frame):
+        table = Table.of(X, bounds="none")
+        rows = table.rows(X)
+        shift = Shift(max_sd=1.0).bind(table.columns)
+        reference = shift.fit(TrainingRows(rows, table.columns))
+        for p in (-1.0, 1.0):
+            P = torch.full((2, 1), p)
+            result = np.asarray(table.restored(shift.forward(rows, P, reference), X))
+            assert (result == 255).any() == (p > 0)
+            assert ((result > array) == (p > 0)).all()
+    large = np.array([[2**62], [2**63 - 1]])
+    table = Table.of(large, bounds="none")
+    assert int(table.columns.upper[0]) < 2**63
+
+
 def test_a_list_is_an_array():
     table = Table.of([[1.5, 2], [2.5, 3]])
     np.testing.assert_array_equal(
@@ -236,6 +254,7 @@ def test_missing_cells_need_a_type_that_has_them():
     ("X", "message"),
     [
         (pd.DataFrame({"day": pd.to_datetime(["2020-01-01"] * 3)}), "'day' is of type"),
+        (pl.DataFrame({"d": [1.5]}, schema={"d": pl.Decimal(9, 2)}), "'d' is of type"),
         (pd.DataFrame({"a": [1.0, np.inf, 2.0]}), "'a' contains infinity"),
         (np.array([[1.0, np.inf]]), "infinity"),
         (np.array([["a", "b"]], dtype=object), "could not convert"),

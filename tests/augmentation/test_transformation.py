@@ -3,6 +3,7 @@
 
 import copy
 import pickle
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ from sklearn.base import BaseEstimator, clone
 
 from sktransform.augmentation import ColumnTable, Shift, TrainingRows, Transformation
 from sktransform.augmentation._records import from_record, registered, to_record
-from sktransform.augmentation._transformation import declaration
 
 PUBLIC = {
     name: cls
@@ -332,7 +332,7 @@ def test_an_unknown_record_says_what_to_do():
 
 
 def test_a_transformation_of_ones_own():
-    @declaration
+    @dataclass(frozen=True)
     class Doubling(Transformation):
         inverse_contract = "exact"
 

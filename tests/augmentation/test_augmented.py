@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Rows grow inside `fit` alone: what is held out is neither seen nor changed."""
+
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    cross_val_score,
+    cross_validate,
+)
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sktransform.augmentation import (
+    AugmentedClassifier,
+    AugmentedRegressor,
+    GaussianNoise,
+    InvarianceAugmenter,
+    InvarianceResampler,
+    MarginalSwap,
+    Shift,
+)
+
+QUICK = {"n_steps": 5, "max_rounds": 1, "n_copies": 1}
+
+
+class Spy(ClassifierMixin, BaseEstimator):
+    """Keep every row that is seen, by what it was seen for."""
+
+    seen: ClassVar[list] = []
+
+    def fit(self, X, y, sample_weight=None):
+        self.classes_ = np.unique(y)
+        Spy.seen.append(("fit", np.array(X)))
+        return self
+
+    def predict_proba(self, X):
+        Spy.seen.append(("predict", np.array(X)))
+        return np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
+
+    def predict(self, X):
+        self.predict_proba(X)
+        return np.full(len(X), self.classes_[0])
+
+
+@pytest.fixture
+def numbered():
+    """Return rows whose first column is the row's number, twice 24 classes."""
+    generator = np.random.default_rng(0)
+    X = np.column_stack([np.arange(48.0), generator.normal(size=48)])
+    return X, np.tile([0, 1], 24)
+
+
+def _augmenters():
+    swap = [MarginalSwap([0, 1])]
+    return [
+        InvarianceAugmenter(swap, **QUICK),
+        InvarianceAugmenter(swap, strategy="constrain", **QUICK),
+        InvarianceAugmenter(swap, learn=False, n_copies=2),
+    ]
+
+
+@pytest.mark.parametrize("augmenter", _augmenters(), ids=str)
+def test_held_out_rows_are_never_seen_and_never_changed(numbered, augmenter):
+    X, y = numbered
+    for train, test in KFold(4, shuffle=True, random_state=0).split(X):
+        Spy.seen.clear()
+        model = AugmentedClassifier(Spy(), augmenter, random_state=0)
+        model.fit(X[train], y[train])
+        # Whole rows are swapped in from the training marginals: a number of the
+        # first column that was held out could come from nowhere else.
+        for _, rows in Spy.seen:
+            assert set(rows[:, 0]) <= set(X[train, 0])
+        law = model.augmenter_.law_
+        for reference in law["references"]:
+            for values in reference.values():
+                kept = np.asarray(values, dtype=float).ravel()
+                assert not set(kept) & set(X[test, 0][X[test, 0] > 2])
+        Spy.seen.clear()
+        model.predict(X[test])
+        assert_array_equal(Spy.seen[-1][1], X[test])
+
+
+def test_the_gate_never_trains_on_what_it_holds_out(numbered):
+    X, y = numbered
+    Spy.seen.clear()
+    augmenter = InvarianceAugmenter([GaussianNoise([1])], tol=10.0, **QUICK)
+    AugmentedClassifier(Spy(), augmenter, random_state=0).fit(X, y)
+    trained = None
+    n_held_out = 0
+    for purpose, rows in Spy.seen:
+        if purpose == "fit":
+            trained = rows
+            continue
+        n_held_out += len(rows)
+        assert not set(rows[:, 0]) & set(trained[:, 0])
+        assert {tuple(row) for row in rows} <= {tuple(row) for row in X}
+    assert n_held_out == 3 * len(X)  # none, repeated, law
+
+
+def test_cross_validation_in_a_pipeline_predicts_rows_as_they_are(numbered):
+    X, y = numbered
+    Spy.seen.clear()
+    augmenter = InvarianceAugmenter([Shift([0], max_sd=1.0)], learn=False)
+    model = make_pipeline(clone(augmenter), Spy())
+    cross_validate(model, X, y, cv=KFold(4))
+    predicted = [rows for purpose, rows in Spy.seen if purpose == "predict"]
+    assert_array_equal(np.unique(np.concatenate(predicted), axis=0), X)
+
+
+def test_grid_search_and_seeds():
+    X, y = load_iris(return_X_y=True)
+    augmenter = InvarianceAugmenter([GaussianNoise()], learn=False)
+    model = AugmentedClassifier(
+        LogisticRegression(max_iter=500), augmenter, n_copies=2, random_state=0
+    )
+    grid = {"estimator__C": [0.1, 1.0], "augmenter__p_clean": [0.5]}
+    search = GridSearchCV(model, grid, cv=3).fit(X, y)
+    assert search.best_score_ > 0.9
+    again = clone(search.best_estimator_).fit(X, y)
+    assert_array_equal(again.predict_proba(X), search.best_estimator_.predict_proba(X))
+
+
+def test_rows_grow_by_the_number_of_copies_in_order(numbered):
+    X, y = numbered
+    augmenter = InvarianceAugmenter([Shift([1])], learn=False)
+    resampler = InvarianceResampler(augmenter, n_copies=3, random_state=0)
+    weight, names = np.arange(1.0, 49.0), np.array([f"r{i}" for i in range(48)])
+    Xr, yr, wr, nr = resampler.fit_resample(X, y, sample_weight=weight, names=names)
+    assert_array_equal(resampler.sample_indices_, np.tile(np.arange(48), 4))
+    assert_array_equal(Xr[:48], X)
+    assert_array_equal(Xr[:, 0], np.tile(X[:, 0], 4))
+    assert_array_equal(yr, np.tile(y, 4))
+    assert_array_equal(wr, np.tile(weight, 4))
+    assert_array_equal(nr, np.tile(names, 4))
+    halved = resampler.set_params(preserve_total_weight=True)
+    total = halved.fit_resample(X, y, sample_weight=weight)[2].sum()
+    assert_allclose(total, weight.sum())
+    assert not hasattr(resampler, "transform")
+
+
+def test_a_pipeline_of_imbalanced_learn_takes_the_resampler(numbered):
+    pipeline = pytest.importorskip("imblearn.pipeline")
+    X, y = numbered
+    Spy.seen.clear()
+    augmenter = InvarianceAugmenter([Shift([1])], learn=False)
+    model = pipeline.make_pipeline(
+        StandardScaler(), InvarianceResampler(augmenter, n_copies=2), Spy()
+    ).fit(X, y)
+    model.predict(X)
+    assert [len(rows) for _, rows in Spy.seen] == [144, 48]
+
+
+def test_groups_are_never_split(numbered):
+    X, y = numbered
+    groups = np.arange(48) // 4
+    Spy.seen.clear()
+    augmenter = InvarianceAugmenter([GaussianNoise([1])], tol=10.0, **QUICK)
+    model = AugmentedClassifier(Spy(), augmenter, random_state=0)
+    with config_context(enable_metadata_routing=True):
+        model.set_fit_request(groups=True)
+        cross_val_score(model, X, y, cv=GroupKFold(3), params={"groups": groups})
+    trained = None
+    for purpose, rows in Spy.seen:
+        if purpose == "fit":
+            trained = set(rows[:, 0] // 4)
+        else:
+            assert not set(rows[:, 0] // 4) & trained
+
+
+def test_an_estimator_without_weights_says_so(numbered):
+    model = AugmentedClassifier(KNeighborsClassifier(), random_state=0)
+    with pytest.raises(ValueError, match="does not support sample weights"):
+        model.fit(*numbered, sample_weight=np.ones(48))
+
+
+def test_rows_of_weight_zero_are_no_rows(numbered):
+    X, y = numbered
+    weight = np.repeat([1.0, 0.0], 24)
+    Spy.seen.clear()
+    augmenter = InvarianceAugmenter([MarginalSwap([0, 1])], learn=False)
+    model = AugmentedClassifier(Spy(), augmenter, n_copies=4, random_state=0)
+    model.fit(X, y, sample_weight=weight)
+    assert set(Spy.seen[-1][1][:, 0]) <= set(X[:24, 0])
+
+
+@pytest.mark.parametrize("tta", [0, 3, "auto"])
+def test_averaged_predictions_are_those_of_single_rows(tta):
+    X, y = load_iris(return_X_y=True)
+    augmenter = InvarianceAugmenter([GaussianNoise(), Shift()], learn=False)
+    model = AugmentedClassifier(
+        LogisticRegression(max_iter=500), augmenter, n_copies=2, tta=tta, random_state=0
+    ).fit(X, y)
+    whole = model.predict_proba(X)
+    alone = np.concatenate([model.predict_proba(X[[i]]) for i in (0, 60, 149)])
+    assert_allclose(whole[[0, 60, 149]], alone, atol=1e-12)
+    assert_allclose(whole.sum(1), 1.0)
+    assert_array_equal(model.predict(X), model.classes_[whole.argmax(1)])
+    if tta == 3:
+        assert not np.allclose(whole, model.estimator_.predict_proba(X))
+
+
+def test_numbers_in_several_columns():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    Y = np.column_stack([X[:, 0], X[:, 1] ** 2])
+    augmenter = InvarianceAugmenter([Shift([2]), Shift([0])], n_copies=2)
+    model = AugmentedRegressor(Ridge(), augmenter, random_state=0).fit(X, Y)
+    assert model.predict(X).shape == Y.shape
+    assert model.augmenter_.status_[1] != "kept"
+    assert model.augmenter_.classes_ is None

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What an augmenter returns, draws, records, replays and undoes."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+
+from sktransform.augmentation import (
+    ClassMixup,
+    GaussianNoise,
+    InvarianceAugmenter,
+    MarginalSwap,
+    QuantileJitter,
+    Rotate,
+    Scale,
+    Shift,
+)
+
+QUICK = {"n_steps": 5, "max_rounds": 2, "n_copies": 1, "random_state": 0}
+
+
+@pytest.fixture
+def X():
+    return np.random.default_rng(0).normal(size=(40, 4))
+
+
+@pytest.fixture
+def y(X):
+    return (X[:, 0] > 0).astype(int)
+
+
+def kept(*transformations, **settings):
+    """Return an augmenter that keeps all transformations."""
+    settings = {"bounds": "none", "random_state": 0, **settings}
+    return InvarianceAugmenter(list(transformations), learn=False, **settings)
+
+
+def test_transform_and_its_inverse_change_nothing(X, y):
+    augmenter = InvarianceAugmenter([Shift()], **QUICK).fit(X, y)
+    assert_array_equal(augmenter.transform(X), X)
+    assert_array_equal(augmenter.inverse_transform(X), X)
+
+
+def test_fit_transform_leaves_the_clean_share_as_it_is():
+    X = np.random.default_rng(0).normal(size=(4000, 3))
+    views = kept(Shift(), p_clean=0.3).fit_transform(X)
+    clean = (views == X).all(1).mean()
+    assert abs(clean - 0.3) < 4 * np.sqrt(0.3 * 0.7 / len(X))
+
+
+def test_fit_transform_returns_the_rows_where_it_is_told_to(X):
+    views = kept(Shift(), augment_in_fit_transform=False).fit_transform(X)
+    assert_array_equal(views, X)
+
+
+def test_augment_returns_blocks_without_the_rows_themselves(X):
+    versions, params = (
+        kept(Shift([0])).fit(X).augment(X, 3, random_state=1, return_params=True)
+    )
+    assert versions.shape == (120, 4)
+    assert_array_equal(versions[:, 1:], np.tile(X[:, 1:], (3, 1)))
+    assert not (versions[:, 0] == np.tile(X[:, 0], 3)).any()
+    assert_array_equal(params["source"], np.tile(np.arange(40), 3))
+    assert_array_equal(params["copy"], np.repeat(np.arange(3), 40))
+
+
+def test_a_record_brings_back_the_same_bits(X, y):
+    augmenter = kept(Rotate([0, 1]), GaussianNoise(), ClassMixup(), MarginalSwap([3]))
+    augmenter.fit(X, y)
+    versions, params = augmenter.augment(X, 2, random_state=3, return_params=True, y=y)
+    assert set(params["place"]) == {0, 1, 2, 3}
+    assert_array_equal(augmenter.apply(X, params), versions)
+    # Also from a text file, in other units of work, and for some of the rows alone.
+    text = pd.DataFrame(params).to_json(double_precision=15)
+    table = pd.DataFrame(json.loads(text)).astype({"seed": np.int64})
+    assert_allclose(augmenter.apply(X, table), versions, atol=1e-12)
+    augmenter.set_params(batch_size=7)
+    assert_array_equal(augmenter.apply(X, params), versions)
+    some = {name: column[params["row"] >= 50] for name, column in params.items()}
+    assert_array_equal(augmenter.apply(X, some), versions[50:])
+
+
+def test_exact_transformations_are_undone(X):
+    augmenter = kept(Rotate([0, 1]), Scale([2]), Shift(), GaussianNoise()).fit(X)
+    versions, params = augmenter.augment(X, 2, random_state=0, return_params=True)
+    assert_allclose(
+        augmenter.inverse_augment(versions, params), np.tile(X, (2, 1)), atol=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("transformation", "message"),
+    [
+        (MarginalSwap([0]), r"MarginalSwap.* has no inverse"),
+        (QuantileJitter([0]), r"QuantileJitter.* approximate inverse only"),
+    ],
+)
+def test_what_cannot_be_undone_is_named(X, transformation, message):
+    augmenter = kept(transformation).fit(X)
+    versions, params = augmenter.augment(X, return_params=True, random_state=0)
+    with pytest.raises(ValueError, match=message):
+        augmenter.inverse_augment(versions, params)
+
+
+def test_clipped_cells_are_not_undone_silently(X):
+    augmenter = kept(Shift(max_sd=5.0), bounds="train").fit(X)
+    versions, params = augmenter.augment(X, return_params=True, random_state=0)
+    with pytest.raises(ValueError, match=r"Shift.* clipped or rounded"):
+        augmenter.inverse_augment(versions, params)
+    assert augmenter.inverse_augment(versions, params, allow_lossy=True).shape == (
+        X.shape
+    )
+
+
+def test_without_a_seed_calls_go_on_in_a_stream_of_the_fit(X):
+    augmenter = kept(Shift()).fit(X)
+    first, second = augmenter.augment(X), augmenter.augment(X)
+    assert (first != second).any()
+    again = clone(augmenter).fit(X)
+    assert_array_equal(again.augment(X), first)
+    assert_array_equal(again.augment(X), second)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 10_000])
+def test_neither_batches_nor_global_seeds_change_the_bits(X, y, batch_size):
+    augmenter = InvarianceAugmenter([Shift(), GaussianNoise()], **QUICK)
+    expected = augmenter.fit_transform(X, y)
+    np.random.seed(batch_size)  # noqa: NPY002
+    torch.manual_seed(batch_size)
+    state = torch.get_rng_state()
+    other = clone(augmenter).set_params(batch_size=batch_size, n_jobs=2)
+    assert_array_equal(other.fit_transform(X, y), expected)
+    assert_array_equal(other.excess_, augmenter.excess_)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_groups_share_their_draws(X):
+    groups = np.arange(40) // 4
+    augmenter = kept(Shift([0]), draw="per_group").fit(X)
+    moved = augmenter.augment(X, random_state=0, groups=groups)[:, 0] - X[:, 0]
+    of_groups = moved.reshape(10, 4)
+    assert_allclose(of_groups, of_groups[:, :1] * np.ones(4), atol=1e-12)
+    assert len(np.unique(of_groups[:, 0].round(9))) == 10
+
+
+def test_mixed_frames_come_back_in_their_types():
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "age": generator.integers(20, 60, 50),
+            "pay": generator.normal(size=50),
+            "job": pd.Categorical(generator.choice(["a", "b", "c"], 50)),
+        }
+    )
+    augmenter = InvarianceAugmenter(learn=False, random_state=0).fit(frame)
+    versions = augmenter.augment(frame, 2, random_state=0)
+    assert list(versions.dtypes) == list(frame.dtypes)
+    assert versions["age"].between(frame["age"].min(), frame["age"].max()).all()
+    assert set(versions["job"]) <= {"a", "b", "c"}
+    assert len(versions) == 100
+
+
+def test_a_missing_target_is_asked_for(X):
+    with pytest.raises(ValueError, match="learn=False"):
+        InvarianceAugmenter([Shift()]).fit(X)
+
+
+def test_classes_that_the_fit_has_not_seen_are_refused(X, y):
+    augmenter = kept(ClassMixup()).fit(X, y)
+    with pytest.raises(ValueError, match="class [78], which"):
+        augmenter.augment(X, y=y + 7)
+
+
+def test_a_record_of_another_fit_is_refused(X):
+    versions = kept(Shift(), Scale()).fit(X)
+    _, params = versions.augment(X, return_params=True, random_state=0)
+    with pytest.raises(ValueError, match="same fit"):
+        kept(Shift()).fit(X).apply(X, params)
+    with pytest.raises(ValueError, match="X has 3 rows"):
+        versions.apply(X[:3], params)
+
+
+def test_a_report_says_what_was_found(X, y):
+    augmenter = InvarianceAugmenter([Shift([3]), Rotate([0, 1])], **QUICK).fit(X, y)
+    report = augmenter.report()
+    assert list(report["transformation"]) == augmenter.names_
+    assert set(report["status"]) <= {"rejected", "shrunk", "kept", "inconclusive"}
+    assert augmenter.chosen_ in {"none", "law", "unshrunk"}
+    assert not (augmenter.active_ & (augmenter.range_ == 0)).any()
+
+
+def test_nothing_to_augment_with_is_said_plainly(X, capsys):
+    augmenter = InvarianceAugmenter([Shift()], verbose=True, **QUICK)
+    augmenter.fit(X, np.zeros(len(X), dtype=int))
+    assert augmenter.chosen_ == "none"
+    assert "augment nothing" in capsys.readouterr().out
+    assert_array_equal(augmenter.augment(X, random_state=0), X)
