@@ -276,12 +276,12 @@ class Runtime:
             rows = _block_rows(self.device.type, X.shape[1])
         block = torch.zeros((rows, X.shape[1]), dtype=self.dtype, device=self.device)
         if n_samples <= rows:  # a single row should not wait for what many need
-            _copy_rows(X, block[:n_samples])
+            _copy_rows(X, block)
             return self._returned(function(block)[:n_samples])
         result = None
         for start in range(0, n_samples, rows):
             stop = min(start + rows, n_samples)
-            _copy_rows(X[start:stop], block[: stop - start])
+            _copy_rows(X[start:stop], block)
             block[stop - start :].zero_()
             values = function(block)
             if result is None:
@@ -344,7 +344,7 @@ def _block_rows(device_type, n_features):
 
 
 def _copy_rows(rows, block):
-    """Write rows to a block, or to the top of one.
+    """Write rows to the top of a block.
 
     Always a copy, even where a view would do: the results of optimised matrix
     products depend on the alignment of memory, and a block has one alignment.
@@ -352,8 +352,8 @@ def _copy_rows(rows, block):
     if isinstance(rows, SparseRows):
         rows = rows.toarray()
     if isinstance(rows, torch.Tensor):
-        block.copy_(rows)
+        block[: len(rows)].copy_(rows)
     elif block.device.type == "cpu":
-        block.numpy()[:] = rows
+        block.numpy()[: len(rows)] = rows
     else:
-        block.copy_(torch.from_numpy(np.array(rows, order="C")))
+        block[: len(rows)].copy_(torch.from_numpy(np.array(rows, order="C")))
