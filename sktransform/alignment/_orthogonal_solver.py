@@ -5,6 +5,7 @@ G is diagonal here: inputs come in its eigenbasis. The method depends on the sha
 the map; what both have in common, and what is known of a solution, is here.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -167,7 +168,7 @@ class DialProblem:
             yield near[-1]
 
     def solve_certified(self, lam, near=()):
-        """Return the best solution of up to four, and whether it is certified."""
+        """Return the best solution of up to five, and whether it is certified."""
         solution = self.solve(lam, near)
         if self.certificate(solution) >= _CERTIFIED * self.mean_variance:
             return solution, True
@@ -175,9 +176,17 @@ class DialProblem:
         if not self.is_wide and 0 < multiplier < torch.inf:
             starts = map(self.turned, [self.rotation, *self._arbitrary(lam)])
             found = [self._tall_from(begin, lam, _FINE, multiplier) for begin in starts]
+            found.append(self.solve(lam, [self._followed(lam)]))
             solution = min([solution, *found], key=lambda end: self.loss(end.matrix))
         bound = _CERTIFIED * self.mean_variance
         return solution, self.certificate(solution) >= bound
+
+    def _followed(self, lam):
+        """Return the end of a path from least squares, where solutions are certain."""
+        n_steps = math.ceil(math.log2(self.largest_residual / lam))
+        factor = (lam / self.largest_residual) ** (1 / n_steps)
+        lams = (self.largest_residual * factor**step for step in range(1, n_steps))
+        return [*self.path([*lams, lam])][-1]
 
     def _arbitrary(self, lam):
         """Return two maps within the bound that know nothing of the data."""
