@@ -173,7 +173,8 @@ def test_a_change_of_confidence_neither_wins_nor_loses():
     codes = np.array([generator.choice(3, p=softmax(row)) for row in scores])
     weights = np.ones(200)
     expected = calibrated_brier(scores, codes, weights)
-    for changed in (scores * 100, scores / 100, scores + [3.0, 0.0, -2.0]):
+    offsets = np.array([3.0, 0.0, -2.0])
+    for changed in (scores * 100, scores / 100, scores + offsets):
         found = calibrated_brier(changed, codes, weights)
         assert_allclose(found.mean(), expected.mean(), rtol=2e-2)
 
