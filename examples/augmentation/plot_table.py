@@ -8,8 +8,8 @@ row keep its label. The default set tries what the columns allow. On plain table
 seldom pays: the worth of asking is that the answer is then "none", where blind
 augmentation would have cost accuracy.
 
-The table is made here. To run it on your own, give the path of a CSV file whose last
-column is the class: ``python plot_table.py adult.csv``.
+The table is made here. To run it on your own, give the path of a CSV file with names in
+the first line and the class in the last column: ``python plot_table.py adult.csv``.
 """
 
 import sys
@@ -54,9 +54,10 @@ def made_table(n_rows, seed=0):
     return X, (score + rng.logistic(size=n_rows) > 1).astype(int).to_numpy()
 
 
-arguments = [argument for argument in sys.argv[1:] if argument.endswith(".csv")]
-if arguments:
-    table = pd.read_csv(arguments[0], skipinitialspace=True).dropna()
+# The gallery runs this file with arguments of its own.
+paths = [name for name in sys.argv[1:] if name.endswith((".csv", ".csv.gz"))]
+if paths:
+    table = pd.read_csv(paths[0], skipinitialspace=True).dropna()
     X, y = table.iloc[:, :-1], pd.factorize(table.iloc[:, -1], sort=True)[0]
 else:
     X, y = made_table(4300)

@@ -167,17 +167,19 @@ def constrain(data, transformations, settings, root, on_round):
         epsilon = _held_out_loss(data, features, settings, root) + _MARGIN
     chains = _Chains(law, features, data.target, settings.chain_length, root)
     path = _train(data, features, chains, settings, epsilon, root, on_round)
-    dual = path[-max(1, len(path) // 3) :].mean(0)
-    total = dual.sum()
+    # In the end a requirement may hold at no price, but only because of the versions
+    # that met it: whoever trains anew needs them in the shares of the whole training.
+    weights = path.mean(0)
+    total = weights.sum()
     proposed = np.maximum(chains.n_proposed, 1)
     return {
-        "dual_": dual,
+        "dual_": path[-max(1, len(path) // 3) :].mean(0),
         "dual_path_": path,
         "epsilon_": None if epsilon == "relative" else float(epsilon),
         "acceptance_": chains.n_accepted / proposed,
         "parameter_histogram_": chains.histogram
         / np.maximum(chains.histogram.sum(1, keepdims=True), 1),
-        "probabilities": dual / total if total > 0 else dual,
+        "probabilities": weights / total if total > 0 else weights,
     }
 
 

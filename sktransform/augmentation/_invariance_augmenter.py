@@ -171,7 +171,8 @@ class InvarianceAugmenter(
         Standard error of the gain.
 
     dual_ : ndarray of shape (K,)
-        Multipliers: what each requirement costs. Only "constrain", as what follows.
+        Multipliers in the last third of the training: what each requirement costs.
+        Only "constrain", as what follows.
 
     dual_path_ : ndarray of shape (n_steps, K)
         Multipliers step by step.
@@ -222,7 +223,8 @@ class InvarianceAugmenter(
     that cost too much shrinks, round by round; of the rounds whose clean loss is
     within a standard error of the best, the most shrunk is the law. Then the estimator
     is asked, by the Brier score of calibrated held-out scores, whether it gains.
-    "constrain" is the primal-dual training of [1]_, its relaxation that of [2]_.
+    "constrain" is the primal-dual training of [1]_, its relaxation that of [2]_; its
+    law draws transformations in the shares that they had in the whole training.
 
     References
     ----------

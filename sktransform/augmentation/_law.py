@@ -151,12 +151,12 @@ def draw_versions(law, units, root, *key, clean_share=0.0):
             on[:, active] |= uniform[:, 2:][:, active] < further
         on[uniform[:, 1] < clean_share] = False
     base = row_seeds(stream_seed(root, *key), numbers)
-    seeds = np.stack([row_seeds(k + 1, base) for k in range(n_all)], 1)
+    seeds = np.array([row_seeds(k + 1, base) for k in range(n_all)], np.int64)
     parameters = []
     for k in range(n_all):
         drawn = _draw_parameters(law, k, n_units, root, *key)
         parameters.append(np.where(on[:, [k]], drawn, 0.0))
-    return Draw(on, parameters, seeds.reshape(n_units, n_all))[places]
+    return Draw(on, parameters, seeds.reshape(n_all, n_units).T)[places]
 
 
 def _draw_parameters(law, place, n_rows, root, *key):

@@ -197,7 +197,8 @@ class LearningMixin:
         if self.strategy == "constrain":
             settings = self._constrain_settings(data.columns.shape)
             found = constrain(data, transformations, settings, root, on_round)
-            kept = GateResult(LAW, {}, 0.0, 0.0)
+            chosen = LAW if found["probabilities"].any() else NONE
+            kept = GateResult(chosen, {}, 0.0, 0.0)
             ranges = np.where(found["probabilities"] > 0, 1.0, 0.0)
             declared = nothing(len(transformations))
             return replace(

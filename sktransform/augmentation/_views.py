@@ -55,7 +55,7 @@ class ViewsMixin(TransformerMixin):
         units = self._units(len(data), groups)
         clean = self.p_clean
         if hasattr(self, "dual_"):
-            clean = 1 / (1 + self.dual_.sum())
+            clean = 1 / (1 + self.dual_path_.mean(0).sum())
         draw = draw_versions(law, units, self.seed_, VIEWS, clean_share=clean)
         rows = apply_draw(law, data.rows, draw, data.labels, self.batch_size)
         return data.decode(rows, data.numbers)

@@ -130,6 +130,7 @@ class GateDisplay:
         ax.set_yticks(np.arange(len(labels)), labels)
         ax.set_ylim(len(labels) - 0.5, -0.5)
         ax.margins(x=0.15)
+        ax.locator_params(axis="x", nbins=5)
         ax.set_xlabel("mean held-out loss (less is better)")
         ax.spines[["top", "right"]].set_visible(False)
 

@@ -56,12 +56,26 @@ def check_skops(name, estimator):
 
     X = table()
     data = dumps(fit(estimator, X))
-    own = type(estimator).__module__.partition(".")[0]
+    known = _known_types(estimator)
     untrusted = get_untrusted_types(data=data)
-    foreign = [t for t in untrusted if t.partition(".")[0] not in (own, "numpy")]
+    foreign = [t for t in untrusted if t not in known and not t.startswith("numpy.")]
     assert not foreign, f"the file holds {foreign}"
     Z = outcome(loads(data, trusted=untrusted), X)
     assert_same(Z, outcome(estimator, X), "after skops")
+
+
+def _known_types(estimator):
+    """Return the names of an estimator's type, and of what it was given or contains.
+
+    What the user gives as a parameter is the user's to trust, inside a list as well.
+    """
+    held = [estimator, *estimator.get_params(deep=False).values()]
+    held += [
+        each for value in held if isinstance(value, list | tuple) for each in value
+    ]
+    inside = [v for v in vars(estimator).values() if isinstance(v, BaseEstimator)]
+    names = {f"{type(v).__module__}.{type(v).__qualname__}" for v in held}
+    return names.union(*map(_known_types, inside))
 
 
 def check_state_is_numpy(name, estimator):

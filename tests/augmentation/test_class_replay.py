@@ -25,7 +25,7 @@ def small_autoencoders(**kw):
     return ClassReplay(min_rows=20, max_epochs=10, random_state=0, **kw)
 
 
-def clouds(n_rows=400, seed=0):
+def clouds(n_rows=200, seed=0):
     """Two classes of 20 columns, the first of two far clusters."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n_rows, 20))
@@ -75,7 +75,7 @@ def test_a_gaussian_has_the_moments_that_it_states():
 
 
 def test_an_autoencoder_keeps_clusters_apart_that_a_gaussian_fills():
-    X, y = clouds()
+    X, y = clouds(400)
 
     def share_between(replay):
         drawn, labels = replay.fit(X, y).sample(300)
