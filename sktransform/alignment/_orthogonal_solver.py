@@ -23,6 +23,10 @@ from sktransform.alignment._orthogonal_wide import WideProblem, wide_map
 # Below this the bound is that of a rotation.
 _ROUNDING = 1e-12
 
+# Relative distance of a bound from that of least squares below which the loss of both is
+# the same to rounding: it is of second order.
+_AS_FREE = 1e-7
+
 # Relative gradient of a single solution, and of those of a path: of maps that are not
 # tall, and of tall ones. The error of the loss is of second order, and the bound is met
 # in any case.
@@ -132,6 +136,8 @@ class DialProblem:
         """
         if lam >= self.largest_residual:
             return DialSolution(self.least_squares, 0.0, 0, lam)
+        if lam >= (1 - _AS_FREE) * self.largest_residual:
+            return DialSolution(moved_to_bound(self.least_squares, lam), 0.0, 0, lam)
         if lam <= _ROUNDING:
             return DialSolution(self.rotation, torch.inf, 0, lam)
         near = [other for other in near if 0 < other.multiplier < torch.inf]
