@@ -245,10 +245,10 @@ def bounds_to_compare(problem):
         rotation by a few directions of tiny variance alone, so that the lowest is
         measured by the distance of no map at all, if that is less.
     """
+    if problem.problem.is_rotation:
+        return [0.0]
     largest = problem.largest_residual
     lowest = _LOWEST_SHARE * min(largest, math.sqrt(min(problem.problem.cross.shape)))
-    if lowest <= 0:
-        return [0.0]
     n_steps = math.ceil(math.log(largest / lowest) / math.log(_LARGEST_FACTOR))
     factor = (largest / lowest) ** (1 / n_steps)
     return [0.0, *(lowest * factor**step for step in range(n_steps)), largest]
