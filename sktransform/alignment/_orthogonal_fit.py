@@ -150,17 +150,19 @@ class AlignmentProblem:
         """Distance of least squares from orthogonality, on the inputs' range."""
         return self.problem.largest_residual
 
-    def bounded(self, lam):
+    def bounded(self, lam, start=None):
         """Return the fitted map for a bound, see :meth:`DialProblem.solve`."""
-        return self._fitted(lambda problem, near: problem.solve(lam, near))
+        return self._fitted(lambda problem, near: problem.solve(lam, near), start)
 
     def path(self, lams):
         """Yield fitted maps for falling bounds, see :meth:`DialProblem.path`."""
         if not self.options.scale:
             yield from map(self._in_units, self.problem.path(lams))
             return
+        fitted = None
         for lam in lams:
-            yield self.bounded(lam)
+            fitted = self.bounded(lam, fitted)
+            yield fitted
 
     def certified(self, lam):
         """Return the fitted map for a bound, with its certificate.
@@ -191,16 +193,18 @@ class AlignmentProblem:
         fitted = self._fitted(solve)
         return fitted, *certificates[-1]
 
-    def _fitted(self, solve):
+    def _fitted(self, solve, start=None):
         """Return the map that a solver finds, with a common factor if there is one."""
-        solution = solve(self.problem, ())
-        factor = 1.0
-        if self.options.scale:
-            for _ in range(_MOST_ROUNDS):
-                previous, factor = factor, self._best_factor(solution.matrix)
-                solution = solve(self._with_factor(factor), [solution])
-                if abs(factor - previous) <= 1e-9 * factor:
-                    break
+        if not self.options.scale:
+            return self._in_units(solve(self.problem, ()))
+        factor = 1.0 if start is None else start.factor
+        near = () if start is None else [start.solution]
+        solution = solve(self._with_factor(factor), near)
+        for _ in range(_MOST_ROUNDS):
+            previous, factor = factor, self._best_factor(solution.matrix)
+            solution = solve(self._with_factor(factor), [solution])
+            if abs(factor - previous) <= 1e-9 * factor:
+                break
         return self._in_units(solution, factor)
 
     def _in_units(self, solution, factor=1.0):
@@ -241,10 +245,10 @@ def bounds_to_compare(problem):
         rotation by a few directions of tiny variance alone, so that the lowest is
         measured by the distance of no map at all, if that is less.
     """
+    if problem.problem.is_rotation:
+        return [0.0]
     largest = problem.largest_residual
     lowest = _LOWEST_SHARE * min(largest, math.sqrt(min(problem.problem.cross.shape)))
-    if lowest <= 0:
-        return [0.0]
     n_steps = math.ceil(math.log(largest / lowest) / math.log(_LARGEST_FACTOR))
     factor = (largest / lowest) ** (1 / n_steps)
     return [0.0, *(lowest * factor**step for step in range(n_steps)), largest]

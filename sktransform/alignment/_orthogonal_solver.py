@@ -23,6 +23,13 @@ from sktransform.alignment._orthogonal_wide import WideProblem, wide_map
 # Below this the bound is that of a rotation.
 _ROUNDING = 1e-12
 
+# Relative distance of a bound from that of least squares below which both have the same
+# loss to rounding: it is of second order.
+_AS_FREE = 1e-7
+
+# Distance from orthogonality below which least squares is a rotation, but for rounding.
+_AS_ROTATION = 1e-9
+
 # Relative gradient of a single solution, and of those of a path: of maps that are not
 # tall, and of tall ones. The error of the loss is of second order, and the bound is met
 # in any case.
@@ -85,6 +92,11 @@ class DialProblem:
         self.largest_residual = orthogonality_residual(self.least_squares).item()
         self._near_rotation = rotation
 
+    @property
+    def is_rotation(self):
+        """Whether least squares is a rotation, so that bounds make no difference."""
+        return self.largest_residual <= _AS_ROTATION
+
     @cached_property
     def _factors(self):
         """Singular value decomposition of C."""
@@ -132,7 +144,9 @@ class DialProblem:
         """
         if lam >= self.largest_residual:
             return DialSolution(self.least_squares, 0.0, 0, lam)
-        if lam <= _ROUNDING:
+        if lam >= (1 - _AS_FREE) * self.largest_residual:
+            return DialSolution(moved_to_bound(self.least_squares, lam), 0.0, 0, lam)
+        if lam <= _ROUNDING or self.is_rotation:
             return DialSolution(self.rotation, torch.inf, 0, lam)
         near = [other for other in near if 0 < other.multiplier < torch.inf]
         if self.is_wide:

@@ -24,6 +24,7 @@ from sktransform.runtime._linalg import conjugate_gradients, gram_matrix, inner
 
 _MOST_NEWTON_STEPS = 60
 _MOST_CONJUGATE_STEPS = 60
+_MOST_GUESSES = 20
 
 # Relative gradient that is enough to leave a multiplier for a better one.
 _LOOSE = 0.1
@@ -251,7 +252,10 @@ def _beyond_the_kink(problem, lam, starts):
             return point, 0
     multiplier, dual_matrix = problem.guess(lam)
     point, n_steps = _point(problem, dual_matrix), 0
-    while not is_beyond(point) and n_steps < _MOST_NEWTON_STEPS:
+    for _ in range(_MOST_GUESSES):
+        # Within rounding of least squares no value is lower than that of the kink.
+        if is_beyond(point):
+            break
         penalty = _Penalty(lam, multiplier)
         point, n_more = _newton(problem, point, penalty, _LOOSE)
         n_steps += n_more

@@ -333,6 +333,15 @@ def test_rotation_onto_fewer_dimensions_is_neither_a_cut_nor_padded():
     assert least_squares < found < min(loss(W, X, y) for W in others) - 0.01
 
 
+@pytest.mark.parametrize("lam", [0.3, "auto"])
+def test_target_that_is_a_rotation_is_met(lam):
+    X, _ = views(6, 6)
+    aligner = OrthogonalAligner(lam=lam).fit(X, 2 * X[:, ::-1])
+    assert aligner.largest_residual_ < 1e-9
+    assert aligner.certified_
+    assert_allclose(aligner.coef_, 2 * np.eye(6)[::-1], atol=1e-10)
+
+
 def test_one_row_gives_the_constant_map():
     X, y = views(5, 8, n_rows=1)
     with pytest.warns(DegenerateDataWarning, match="does not vary"):

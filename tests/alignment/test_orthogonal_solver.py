@@ -222,3 +222,15 @@ def test_maps_nearby_within_the_bound_are_worse(shape):
         change = torch.randn(shape, generator=generator, dtype=torch.float64)
         nearby = project_to_ball(best + 0.05 * change, lam)
         assert problem.loss(nearby) >= problem.loss(best)
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (5, 7), (7, 5)])
+@pytest.mark.parametrize("distance", [1e-15, 1e-12, 1e-9, 1e-6, 1e-4])
+def test_bounds_next_to_that_of_least_squares_are_solved(shape, distance):
+    problem = problem_of(shape)
+    lam = (1 - distance) * problem.largest_residual
+    solution = problem.solve(lam)
+    assert solution.n_iter < 30
+    assert orthogonality_residual(solution.matrix).item() <= lam * (1 + 1e-11)
+    excess = problem.loss(solution.matrix) - problem.loss(problem.least_squares)
+    assert -1e-13 <= excess <= distance
