@@ -269,7 +269,7 @@ class GaussianWeightedLinearReducer(
         "tol": [Interval(Real, 0, None, closed="left")],
         "anchored": ["boolean"],
         "metric": [StrOptions({"euclidean", "geodesic", "precomputed"})],
-        "solver": [StrOptions({"majorize", "published"})],
+        "solver": [StrOptions({"majorize", "minibatch", "published"})],
         "target_weight": [Interval(Real, 0, 1, closed="both")],
         "store_embedding": ["boolean"],
         "warm_start": ["boolean"],
@@ -357,8 +357,13 @@ class GaussianWeightedLinearReducer(
         """
         continued = self._continues()
         X = self._validate_rows(X, reset=not continued, min_samples=2)
+        problem = self._problem(X, y, sample_weight, distances)
+        problem, reservoir = self._sampled(problem)
+        self._fit(X, problem, continued)
         vars(self).pop("reservoir_", None)
-        return self._fit(X, self._problem(X, y, sample_weight, distances), continued)
+        if reservoir is not None:
+            self.reservoir_ = reservoir
+        return self
 
     def transform(self, X):
         """Map rows into the embedding.
