@@ -20,10 +20,9 @@ from sktransform.runtime._runtime import SparseRows
 # Learning rates of linear parts, offsets, centres and log widths.
 _RATES = (0.01, 0.02, 0.0, 0.02)
 
-# Factor on them in a stream, where the rate does not fall, and share of the latest
-# parameters in the average that takes its place.
-_STREAM_RATE = 0.1
-_LATEST = 0.02
+# In a stream the rates do not fall; an average over steps takes the noise away. This is
+# the share of the latest parameters in it.
+_LATEST = 0.1
 
 # Validations, and reports, of one fit.
 _REPORTS = 100
@@ -292,7 +291,7 @@ def train_on_stream(charts, batches, objective, *, mean_weight, state=None, repo
         latest.parameters.copy_(state["parameters"])
         moments = state["first_moment"], state["second_moment"]
         n_before = state["n_steps"]
-    rates = _STREAM_RATE * latest.per_parameter(*_RATES)
+    rates = latest.per_parameter(*_RATES)
     adam = Adam(latest.parameters, rates, moments=moments, n_steps=n_before)
     curve, interval = [objective.value(average)], -(-len(batches) // _REPORTS)
     for step, batch in enumerate(batches, start=1):

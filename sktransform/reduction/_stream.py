@@ -83,8 +83,6 @@ class LinearMixtureStreamMixin:
 
     def _learn_block(self, block, sample, reservoir):
         """Go on from the present map by steps over the rows of a block."""
-        if not np.any(block.row_weights):
-            return
         runtime = self._runtime(block.X)
         # Other draws for every block, the same for the same stream.
         seed = [reservoir["seed"], reservoir["n_seen"] % 2**32]
@@ -99,18 +97,18 @@ class LinearMixtureStreamMixin:
         """
         if self.solver != "minibatch":
             return problem, None
-        if isinstance(problem.X, SparseRows):
-            places = np.arange(len(problem.X), dtype=np.float64)[:, None]
-            rows, take = places, lambda kept: problem.X[kept[:, 0].astype(np.intp)]
+        sparse = isinstance(problem.X, SparseRows)
+        if sparse:
+            # Their places are drawn as the rows themselves would be.
+            rows = np.arange(len(problem.X))
         else:
             (rows,) = self._runtime(problem.X).arrays(problem.X)
-            take = None
         block = dataclasses.replace(problem, X=rows)
         reservoir, _ = self._extended_reservoir(block, anew=True)
-        kept = reservoir["rows"] if take is None else take(reservoir["rows"])
+        kept = problem.X[reservoir["rows"]] if sparse else reservoir["rows"]
         sample = Problem(kept, reservoir["row_weights"])
         sampled = dataclasses.replace(problem, sample=sample)
-        return sampled, reservoir if take is None else None
+        return sampled, None if sparse else reservoir
 
     def _extended_reservoir(self, block, anew=False):
         """Return the sample after a block, and whether to fit to it anew."""
