@@ -25,6 +25,9 @@ _BATCH_ROWS = 256
 # Steps of a fit; more if that is less than one pass over the rows.
 _FEWEST_STEPS = 600
 
+# Fewest steps for a block of a stream: a short one is passed over several times.
+_BLOCK_STEPS = 50
+
 # Factor on the learning rates of a fit that starts at a fitted map.
 _CONTINUED_RATE = 0.5
 
@@ -148,8 +151,12 @@ class LinearMixtureMinibatchMixin:
         belong among all others, and keep what has been learned of these.
         """
         batch_size = or_auto(self.batch_size, _BATCH_ROWS)
-        order = random_state.permutation(np.flatnonzero(block.row_weights))
-        parts = np.array_split(order, -(-len(order) // (batch_size // 2)))
+        indices = np.flatnonzero(block.row_weights)
+        n_parts = -(-len(indices) // (batch_size // 2))
+        parts = []
+        while len(parts) < _BLOCK_STEPS:
+            order = random_state.permutation(indices)
+            parts += np.array_split(order, n_parts)
 
         def batch(part):
             n_old = min(batch_size - len(part), len(sample.X))

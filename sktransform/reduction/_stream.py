@@ -41,8 +41,8 @@ class LinearMixtureStreamMixin:
 
         With ``solver="minibatch"`` the map is fitted anew only as long as the sample
         holds all rows, or for a first block that does not fit into it. From then on
-        charts stay where they are, and gradient steps see each row of a block once,
-        among rows of the sample. A stream goes on from `fit`.
+        charts stay where they are, and gradient steps see each row of a block, among
+        rows of the sample. A stream goes on from `fit`.
 
         Parameters
         ----------

@@ -230,8 +230,8 @@ def test_every_block_moves_the_map_and_leaves_the_charts(rows):
         reducer.partial_fit(rows[start : start + 10])
         assert not np.array_equal(reducer.transform(rows), before)
         np.testing.assert_allclose(reducer.centers_, centers, rtol=1e-12, atol=1e-12)
-        assert reducer.n_iter_ == 1
-    assert reducer.continuation_["stream"]["n_steps"] == 4
+        assert reducer.n_iter_ == 50
+    assert reducer.continuation_["stream"]["n_steps"] == 200
 
 
 def test_a_drifting_stream_is_followed():
@@ -244,8 +244,18 @@ def test_a_drifting_stream_is_followed():
     first = -reducer.score(X), -reducer.score(X[-500:])
     for start in range(400, 4000, 400):
         reducer.partial_fit(X[start : start + 400])
-    assert -reducer.score(X) < 0.9 * first[0]
-    assert -reducer.score(X[-500:]) < 0.75 * first[1]
+    assert -reducer.score(X) < 0.7 * first[0]
+    assert -reducer.score(X[-500:]) < 0.2 * first[1]
+
+
+def test_a_stream_reaches_what_a_fit_to_all_rows_does(digits):
+    settings = {"n_landmarks": 300, "max_iter": 300}
+    whole, parts = _reducer(**settings).fit(digits), _reducer(**settings)
+    for block in np.split(digits, range(300, 1797, 300)):
+        parts.partial_fit(block)
+    sampled = _reducer(n_landmarks=300, solver="majorize").fit(digits)
+    assert -parts.score(digits) < 1.01 * -whole.score(digits)
+    assert -parts.score(digits) < -sampled.score(digits)
 
 
 def test_a_stream_is_interrupted_by_nothing_it_keeps(rows):
