@@ -53,6 +53,7 @@ VARIANTS: dict[str, list[dict]] = {
         {"objective": "neighbors", "anchored": True, "max_iter": 30},
         {"metric": "geodesic"},
         {"warm_start": True},
+        {"solver": "minibatch", "max_iter": 20},
     ],
     "EmbeddingAdapter": [
         {"features": "nystroem"},

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from sktransform.nn._gaussian_weighted import gaussian_weights, mixture_values
+from sktransform.reduction._trainable_map import TrainableMap
 
 
 @dataclass(frozen=True)
@@ -86,3 +87,48 @@ def principal_charts(centers, widths, axes):
         The charts.
     """
     return Charts(centers, widths, axes.T.expand(len(centers), -1, -1), centers @ axes)
+
+
+def trainable_map(charts):
+    """Return the map of charts with its gradient written out.
+
+    Parameters
+    ----------
+    charts : Charts
+        The charts, in the precision in which they are to be trained.
+
+    Returns
+    -------
+    TrainableMap
+        The map, in memory of its own.
+    """
+    return TrainableMap(
+        charts.centers,
+        charts.widths,
+        charts.components.transpose(0, 1),
+        charts.offsets.T,
+        charts.log_masses,
+    )
+
+
+def trained_charts(trained):
+    """Return the charts of a trained map in double precision.
+
+    Parameters
+    ----------
+    trained : TrainableMap
+        The map.
+
+    Returns
+    -------
+    Charts
+        Its charts; in double precision they share its memory.
+    """
+    charts = Charts(
+        trained.centers,
+        trained.log_widths,
+        trained.components.transpose(0, 1),
+        trained.offsets.T,
+        trained.log_masses,
+    ).to(torch.float64)
+    return dataclasses.replace(charts, widths=charts.widths.exp())

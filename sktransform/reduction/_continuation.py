@@ -188,7 +188,7 @@ def nearest_parameters(charts, weights, Z, centers, origin, row_weights, *, ridg
         Linear part of each chart. Without added charts the map is the present one, up
         to a rotation and a shift.
     """
-    charts = _turned_towards(charts, *(part[: len(charts)] for part in origin))
+    charts = turned_towards(charts, *(part[: len(charts)] for part in origin))
     added = centers[len(charts) :]
     if not len(added):
         return charts.offsets, charts.components
@@ -205,8 +205,25 @@ def nearest_parameters(charts, weights, Z, centers, origin, row_weights, *, ridg
     return tuple(part + step for part, step in zip(start, change, strict=True))
 
 
-def _turned_towards(charts, offsets, components):
-    """Return charts after the rotation and shift that bring them closest to others."""
+def turned_towards(charts, offsets, components):
+    """Return charts after the rotation and shift that bring them closest to others.
+
+    Parameters
+    ----------
+    charts : Charts
+        The charts.
+
+    offsets : Tensor of shape (n_charts, n_outputs)
+        Values of the others at their centres.
+
+    components : Tensor of shape (n_charts, n_outputs, n_inputs)
+        Linear parts of the others.
+
+    Returns
+    -------
+    Charts
+        The same map in another frame.
+    """
     own, other = charts.offsets - charts.offsets.mean(0), offsets.mean(0)
     cross = torch.einsum("mqr,mpr->qp", components, charts.components)
     cross += (offsets - other).T @ own

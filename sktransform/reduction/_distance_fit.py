@@ -9,8 +9,22 @@ from sktransform.reduction._majorization import majorize, regress
 from sktransform.runtime._linalg import principal_axes
 
 
-def _principal_axes(rows, n_components):
-    """Return the rows' axes of largest variance, in any frame."""
+def centred_axes(rows, n_components):
+    """Return the rows' axes of largest variance, in any frame.
+
+    Parameters
+    ----------
+    rows : InternalRows
+        The rows.
+
+    n_components : int
+        Number of axes.
+
+    Returns
+    -------
+    Tensor of shape (n_inputs, n_components)
+        Orthonormal columns.
+    """
     Z = rows.Z
     if rows.drift is not None:
         Z = Z - rows.row_weights @ Z / rows.row_weights.sum()
@@ -71,7 +85,7 @@ def fit_distances(
     weights = gaussian_weights(rows.Z, centers, widths)
     inputs = weights, rows.Z, centers
     if start_embedding is None:
-        axes = _principal_axes(rows, n_components)
+        axes = centred_axes(rows, n_components)
         charts = principal_charts(centers, widths, axes)
         origin = charts.offsets, charts.components
     else:

@@ -38,12 +38,17 @@ class Problem:
 
     distances : ndarray of shape (n_samples, n_samples), default=None
         Target distances, if they are given.
+
+    sample : Problem, default=None
+        Rows that stand for all, drawn from those of positive weight, if a solver needs
+        some.
     """
 
     X: object
     row_weights: np.ndarray
     labels: np.ndarray | None = None
     distances: np.ndarray | None = None
+    sample: "Problem | None" = None
 
 
 def distance_problem(

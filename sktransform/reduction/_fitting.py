@@ -24,6 +24,7 @@ from sktransform.reduction._distance_problem import (
     distance_problem,
 )
 from sktransform.reduction._fitted_map import FittedMap
+from sktransform.reduction._minibatch_map import LinearMixtureMinibatchMixin
 from sktransform.reduction._neighbor_fit import NeighborOptions
 from sktransform.reduction._neighbor_map import (
     all_inputs,
@@ -55,12 +56,14 @@ _ONLY_WITH = (
     ("objective", "neighbors", "metric", "euclidean"),
     ("solver", "published", "objective", "distance"),
     ("solver", "published", "metric", "euclidean"),
+    ("solver", "minibatch", "objective", "distance"),
+    ("solver", "minibatch", "metric", "euclidean"),
     ("target_weight", None, "solver", "majorize"),
-    ("warm_start", True, "solver", "majorize"),
+    ("solver", "published", "warm_start", False),
 )
 
 
-class LinearMixtureFittingMixin:
+class LinearMixtureFittingMixin(LinearMixtureMinibatchMixin):
     """The solvers of an estimator whose `map_` is a mixture of linear maps."""
 
     def _problem(self, X, y, sample_weight, distances):
@@ -123,8 +126,9 @@ class LinearMixtureFittingMixin:
         """Tell whether there is a map, not of equal rows alone, that is to go on."""
         return bool(self.warm_start and np.any(getattr(self, "feature_scale_", 0)))
 
-    def _present_map(self, runtime):
+    def _present_map(self, runtime, asker="warm_start=True"):
         """Return the map to go on from, or say what contradicts it."""
+        remedy = "call fit" if asker == "partial_fit" else "set warm_start=False"
         if self.continuation_ is None:
             raise ValueError(
                 "The map of solver='published' cannot be continued; set "
@@ -137,16 +141,15 @@ class LinearMixtureFittingMixin:
         for name, value in present.items():
             if getattr(self, name) != value:
                 raise ValueError(
-                    f"warm_start=True continues a map with {name}={value!r}, but "
-                    f"{name}={getattr(self, name)!r} is asked for; set "
-                    "warm_start=False to start anew."
+                    f"{asker} continues a map with {name}={value!r}, but "
+                    f"{name}={getattr(self, name)!r} is asked for; {remedy} to start "
+                    "anew."
                 )
         n_charts = len(self.map_["widths"])
         if self._n_charts_asked(n_charts) < n_charts:
             raise ValueError(
-                f"warm_start=True continues a map of {n_charts} charts, but "
-                f"n_gaussians={self.n_gaussians} is less; take no fewer, or set "
-                "warm_start=False to start anew."
+                f"{asker} continues a map of {n_charts} charts, but n_gaussians="
+                f"{self.n_gaussians} is less; take no fewer, or {remedy} to start anew."
             )
         solver_state = {k: v for k, v in self.continuation_.items() if k != "objective"}
         return PresentMap.of(self.map_, solver_state, runtime)
@@ -157,6 +160,10 @@ class LinearMixtureFittingMixin:
         random_state = check_random_state(self.random_state)
         present = self._present_map(runtime) if continued else None
         fitted = self._solve(problem, runtime, random_state, present)
+        return self._keep(fitted, X, problem.row_weights, runtime)
+
+    def _keep(self, fitted, X, row_weights, runtime):
+        """Take over a fitted map, and embed the rows that it is to be judged by."""
         self.continuation_ = fitted.continuation and {
             "objective": self.objective,
             **fitted.continuation,
@@ -170,7 +177,7 @@ class LinearMixtureFittingMixin:
         self.stress_ = fitted.stress
         vars(self).pop("embedding_", None)
         if self.store_embedding or self.stress_ is None:
-            embedding = self._embed(X, problem.row_weights, runtime)
+            embedding = self._embed(X, row_weights, runtime)
             if self.stress_ is None:
                 self.stress_ = stress(*runtime.arrays(X), embedding)
             if self.store_embedding:
@@ -188,6 +195,8 @@ class LinearMixtureFittingMixin:
         """Return the fitted map of the objective and solver that were asked for."""
         if self.solver == "published":
             return self._fit_published(problem, runtime, random_state)
+        if self.solver == "minibatch":
+            return self._fit_minibatch(problem, runtime, random_state, present)
         if self.objective == "neighbors":
             return self._fit_neighbors(problem, runtime, random_state, present)
         return self._fit_distances(problem, runtime, random_state, present)
@@ -213,7 +222,6 @@ class LinearMixtureFittingMixin:
             rows, targets, charts, runtime, random_state
         )
         max_iter = or_auto(self.max_iter, 60)
-        few_features = self.n_features_in_ <= 3
         with FitProgress(self, max_iter=max_iter) as progress:
             return fit_distances(
                 rows,
@@ -223,11 +231,15 @@ class LinearMixtureFittingMixin:
                 targets=targets,
                 start_embedding=start,
                 present=charts,
-                ridge=or_auto(self.ridge, 1e-4 if few_features else 3e-3),
+                ridge=self._ridge(),
                 max_iter=max_iter,
                 tol=self.tol,
                 stop_requested=progress.step,
             )
+
+    def _ridge(self):
+        """Return the weight of the squared change of the parameters."""
+        return or_auto(self.ridge, 1e-4 if self.n_features_in_ <= 3 else 3e-3)
 
     def _distance_charts(self, rows, targets, present, runtime, random_state):
         """Return centres and widths, those of present charts first."""

@@ -38,7 +38,8 @@ class GaussianWeightedLinearReducer(
     decoder leads back.
 
     Distances are kept by majorisation of the stress, from PCA on: no learning rate, and
-    the objective never rises. Neighbourhoods are kept by stochastic gradients.
+    the objective never rises. Neighbourhoods, and distances in streams on request, are
+    kept by stochastic gradients.
 
     Parameters
     ----------
@@ -95,19 +96,24 @@ class GaussianWeightedLinearReducer(
         to 3000, and 2000 of them above. Of a stream, most rows that are kept: 2000, or
         10,000 to keep neighbours.
 
-    solver : {"majorize", "published"}, default="majorize"
-        "published" fits the distances as the method's author did, to compare with: full
-        batches of Adam from a random start, without offsets and without a decoder.
+    solver : {"majorize", "minibatch", "published"}, default="majorize"
+        "minibatch" keeps straight distances by gradient steps that see every row, a
+        batch at a time, and goes on with every block of a stream; `n_landmarks` rows
+        give the units, the charts and the decoder. "published" fits as the method's
+        author did, to compare with: full batches of Adam from a random start, without
+        offsets and without a decoder.
 
     max_iter : int or "auto", default="auto"
         Most iterations: 60 of the majorisation, 2000 gradient steps to keep neighbours
-        (3000 above 30,000 rows), 2000 epochs of the published solver.
+        (3000 above 30,000 rows), 2000 epochs of the published solver, 600 minibatches
+        or one pass over the rows if that is more.
 
     tol : float, default=1e-5
         Stop the majorisation when the objective falls by less than this fraction.
 
     batch_size : int or "auto", default="auto"
-        Pairs of neighbours in a gradient step: 256, or 512 from 5000 rows on.
+        Pairs of neighbours in a gradient step: 256, or 512 from 5000 rows on. Rows of
+        a minibatch, all pairs of which are compared: 256.
 
     anchored : bool, default=False
         With the neighbour objective: keep the training rows, and map new rows onto the
@@ -146,13 +152,14 @@ class GaussianWeightedLinearReducer(
 
     stress_ : float
         ``sqrt(sum (d - d')^2 / sum d^2)`` over pairs of the rows that the solver saw,
-        with target distances d and embedded distances d'. This is normalised by the
-        targets; Kruskal's stress-1 divides by the embedding's distances.
+        or of 2000 of its sample after minibatches, with target distances d and embedded
+        distances d'. This is normalised by the targets; Kruskal's stress-1 divides by
+        the embedding's distances.
 
     loss_curve_ : ndarray
         The objective at the start and after each iteration of the last fit: squared
-        stress plus penalty. For the neighbour objective, its mean over each hundredth
-        of the steps.
+        stress plus penalty; of minibatches, on a fixed sample of pairs after each
+        hundredth of the steps. For the neighbour objective, its mean over them.
 
     n_iter_ : int
         Iterations or gradient steps done.
@@ -170,15 +177,15 @@ class GaussianWeightedLinearReducer(
         What the anchored transform keeps: "inputs", "embedding" and "unit".
 
     continuation_ : dict or None
-        What else a warm start needs: the "objective", the solver's units, and the scale
-        that the dial has frozen.
+        What else a warm start needs: the "objective", the solver's units, the scale
+        that the dial has frozen, and the state of a "stream" of gradient steps.
 
     feature_scale_ : ndarray of shape (n_features,)
         Standard deviation of each feature, the unit of `influence`.
 
     reservoir_ : dict
-        After `partial_fit`: "rows" and "row_weights" of the sample, and what its draw
-        needs.
+        After `partial_fit`, and `fit` to dense minibatches: "rows" and "row_weights"
+        of the sample, and what its draw needs.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -269,7 +276,7 @@ class GaussianWeightedLinearReducer(
         "tol": [Interval(Real, 0, None, closed="left")],
         "anchored": ["boolean"],
         "metric": [StrOptions({"euclidean", "geodesic", "precomputed"})],
-        "solver": [StrOptions({"majorize", "published"})],
+        "solver": [StrOptions({"majorize", "minibatch", "published"})],
         "target_weight": [Interval(Real, 0, 1, closed="both")],
         "store_embedding": ["boolean"],
         "warm_start": ["boolean"],
@@ -357,8 +364,13 @@ class GaussianWeightedLinearReducer(
         """
         continued = self._continues()
         X = self._validate_rows(X, reset=not continued, min_samples=2)
+        problem = self._problem(X, y, sample_weight, distances)
+        problem, reservoir = self._sampled(problem)
+        self._fit(X, problem, continued)
         vars(self).pop("reservoir_", None)
-        return self._fit(X, self._problem(X, y, sample_weight, distances), continued)
+        if reservoir is not None:
+            self.reservoir_ = reservoir
+        return self
 
     def transform(self, X):
         """Map rows into the embedding.

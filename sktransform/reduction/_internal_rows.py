@@ -248,6 +248,11 @@ class InternalRows:
         drift = (mean - frame.mean) / frame.unit
         return cls(scaled, Z, row_weights, **vars(frame), drift=drift)
 
+    @property
+    def frame(self):
+        """What led to these units."""
+        return Frame(self.mean, self.unit, self.projection)
+
     def to(self, dtype):
         """Return the same rows and units in another precision.
 

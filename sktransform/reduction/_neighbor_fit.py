@@ -8,18 +8,17 @@ neighbourhood and not a row. The dial adds the stress of the same pairs once the
 neighbourhoods stand.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
 
+from sktransform.reduction._charts import trainable_map
 from sktransform.reduction._pair_loss import PairState, pair_gradients
-from sktransform.reduction._trainable_map import Adam, TrainableMap
+from sktransform.reduction._trainable_map import Adam, one_cycle
 from sktransform.runtime._nearest import squared_distances
 
 # Learning rates of linear parts, offsets, centres and log widths, as factors.
 _RATES = (5.0, 10.0, 0.25, 0.25)
-_WARM_UP = 0.1
 
 # Range of the tangent jitter, in differences of neighbours, from first to last step.
 _JITTER = (1.2, 0.6)
@@ -82,13 +81,6 @@ class NeighborOptions:
     jitter: tuple = _JITTER
     attraction: float = 1.0
     continued: bool = False
-
-
-def _schedule(progress):
-    """Return the factor of the learning rates: a warm-up, then half a cosine."""
-    if progress < _WARM_UP:
-        return progress / _WARM_UP
-    return 0.5 * (1 + math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP)))
 
 
 class Batches:
@@ -207,13 +199,7 @@ def fit_neighbors(batches, charts, options, pair_state, *, report):
     n_steps : int
         Steps done.
     """
-    trained = TrainableMap(
-        charts.centers,
-        charts.widths,
-        charts.components.transpose(0, 1),
-        charts.offsets.T,
-        charts.log_masses,
-    )
+    trained = trainable_map(charts)
     rates = [factor * options.learning_rate for factor in _RATES]
     adam = Adam(trained.parameters, trained.per_parameter(*rates))
     near = squared_distances(charts.centers, charts.centers).topk(
@@ -233,7 +219,7 @@ def fit_neighbors(batches, charts, options, pair_state, *, report):
         pair_state.advance(progress, images)
         loss, *gradients = pair_gradients(*images.chunk(2), rows.chunk(2), pair_state)
         trained.backward(torch.cat(gradients), saved)
-        factor = _schedule((step + 1) / options.n_steps)
+        factor = one_cycle((step + 1) / options.n_steps)
         adam.step(trained.gradient, factor)
         if near.shape[1]:
             nearby = flat_components.index_select(0, flat_near)

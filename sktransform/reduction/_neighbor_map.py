@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 import torch
 
-from sktransform.reduction._charts import Charts, principal_charts
+from sktransform.reduction._charts import principal_charts, trained_charts
 from sktransform.reduction._distance_problem import (
     UNLABELLED,
     distinct_rows,
@@ -251,7 +251,7 @@ def fit_neighbor_map(
         batches, charts.to(Z.dtype), options, pair_state, report=report
     )
     present = charts.to(torch.float64) if options.continued else None
-    charts = _trained_charts(trained)
+    charts = trained_charts(trained)
     scale, stress = _scale_and_stress(rows, charts)
     state, decoder, place = map_and_decoder(rows, charts.magnified(scale), present)
     anchors = None
@@ -279,18 +279,6 @@ def fit_neighbor_map(
             **pair_state.frozen(),
         },
     )
-
-
-def _trained_charts(trained):
-    """Return the charts of a trained map in double precision."""
-    charts = Charts(
-        trained.centers,
-        trained.log_widths,
-        trained.components.transpose(0, 1),
-        trained.offsets.T,
-        trained.log_masses,
-    ).to(torch.float64)
-    return dataclasses.replace(charts, widths=charts.widths.exp())
 
 
 def _scale_and_stress(rows, charts):

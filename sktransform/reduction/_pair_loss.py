@@ -6,6 +6,9 @@ import torch
 # The dial is off until the neighbourhoods stand, then turned up to its value.
 _DIAL_START, _DIAL_FULL = 0.3, 0.5
 
+# What keeps the derivative of a distance finite; lengths have units of about 1.
+_SMALLEST_SQUARE = 1e-9
+
 # Stress is estimated from the distances within so many pairs at a time.
 _STRESS_PAIRS = 128
 
@@ -56,6 +59,40 @@ def pair_gradients(anchors, partners, inputs, state):
     if dial > 0:
         loss += dial * _add_stress(pulls, shifted, inputs, state)
     return loss, _pulled(anchors, partners, pulls), _pulled(partners, anchors, pulls.T)
+
+
+def stress_gradient(images, targets, row_weights):
+    """Return the squared errors of all distances in a batch, and their derivative.
+
+    Parameters
+    ----------
+    images : Tensor of shape (n_rows, n_outputs)
+        Images of the rows.
+
+    targets : Tensor of shape (n_rows, n_rows)
+        Target distances between them, symmetric, with a zero diagonal.
+
+    row_weights : Tensor of shape (n_rows,)
+        Weights; a pair weighs their product.
+
+    Returns
+    -------
+    loss : Tensor of shape ()
+        Weighted sum over pairs of the squared differences of distances.
+
+    gradient : Tensor of shape (n_rows, n_outputs)
+        Its derivative. Pairs that coincide in the embedding pull nowhere.
+    """
+    # Distances do not see the mean, and their products are exact without it.
+    centred = images - images.mean(0)
+    embedded = _shifted_squares(
+        centred, centred, _SMALLEST_SQUARE, torch.empty_like(targets)
+    ).sqrt_()
+    errors = (embedded - targets).fill_diagonal_(0)
+    pulls = errors * (row_weights[:, None] * row_weights)
+    loss = 0.5 * pulls.view(-1).dot(errors.view(-1))
+    pulls.mul_(2).div_(embedded)
+    return loss, _pulled(centred, centred, pulls)
 
 
 def _sum_of_squares(matrix):

@@ -56,18 +56,22 @@ def add_to_reservoir(reservoir, rows, row_weights, limit):
     dict
         The new reservoir.
     """
-    rows, row_weights = rows[row_weights > 0], row_weights[row_weights > 0]
+    places = np.flatnonzero(row_weights)
     # The keys depend on a row's place in the whole stream alone.
     generator = np.random.Generator(np.random.PCG64(reservoir["seed"]))
     generator.bit_generator.advance(reservoir["n_seen"])
-    keys = np.concatenate([reservoir["keys"], generator.random(len(rows))])
+    keys = np.concatenate([reservoir["keys"], generator.random(len(places))])
     kept = np.sort(np.argsort(keys, kind="stable")[:limit])
     n_before = len(reservoir["keys"])
+    old, new = kept[kept < n_before], places[kept[kept >= n_before] - n_before]
+    # Of a block that is mapped from a file, no more is read than is kept.
     return {
-        "rows": np.concatenate([reservoir["rows"], rows])[kept],
-        "row_weights": np.concatenate([reservoir["row_weights"], row_weights])[kept],
+        "rows": np.concatenate([reservoir["rows"][old], rows[new]]),
+        "row_weights": np.concatenate(
+            [reservoir["row_weights"][old], row_weights[new]]
+        ),
         "keys": keys[kept],
-        "n_seen": reservoir["n_seen"] + len(rows),
-        "n_changed": reservoir["n_changed"] + int(np.sum(kept >= n_before)),
+        "n_seen": reservoir["n_seen"] + len(places),
+        "n_changed": reservoir["n_changed"] + len(new),
         "seed": reservoir["seed"],
     }

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fitting block by block, to a uniform sample of all rows so far."""
 
+import dataclasses
+
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
@@ -9,6 +11,7 @@ from sktransform.reduction._distance_problem import Problem
 from sktransform.reduction._internal_rows import AUTO_LANDMARKS
 from sktransform.reduction._neighbor_map import SAMPLED_ROWS
 from sktransform.reduction._reservoir import add_to_reservoir, empty_reservoir
+from sktransform.runtime._runtime import SparseRows
 from sktransform.utils._sklearn import fit_context
 from sktransform.utils._validation import or_auto
 
@@ -18,8 +21,8 @@ _REFIT_SHARE = 0.1
 
 def _can_stream(reducer):
     """Tell whether a reducer keeps something that a sample of the rows stands for."""
-    asked = reducer.metric, reducer.solver, reducer.target_weight
-    return asked == ("euclidean", "majorize", 0)
+    streams = reducer.metric == "euclidean" and reducer.target_weight == 0
+    return streams and reducer.solver in ("majorize", "minibatch")
 
 
 class LinearMixtureStreamMixin:
@@ -35,6 +38,11 @@ class LinearMixtureStreamMixin:
         for each tenth of it. As long as the sample holds all rows, the result is that
         of `fit` on all of them; once it does not, a fit with `warm_start` goes on from
         the map before. After `fit`, a new stream begins.
+
+        With ``solver="minibatch"`` the map is fitted anew only as long as the sample
+        holds all rows, or for a first block that does not fit into it. From then on
+        charts stay where they are, and gradient steps see each row of a block, among
+        rows of the sample. A stream goes on from `fit`.
 
         Parameters
         ----------
@@ -57,25 +65,61 @@ class LinearMixtureStreamMixin:
         X = self._validate_rows(X, reset=first, min_samples=2 if first else 1)
         problem = self._problem(X, None, sample_weight, None)
         (rows,) = self._runtime(X).arrays(X)
-        reservoir, refit = self._extended_reservoir(rows, problem.row_weights)
-        if refit:
-            sample = Problem(reservoir["rows"], reservoir["row_weights"])
-            # What is kept of a short stream is all of it, and fitted as `fit` would.
-            outgrown = reservoir["n_seen"] > len(reservoir["rows"])
-            continued = not first and outgrown and self._continues()
-            self._fit(sample.X, sample, continued)
+        block = dataclasses.replace(problem, X=rows)
+        reservoir, refit = self._extended_reservoir(block)
+        sample = Problem(reservoir["rows"], reservoir["row_weights"])
+        # What is kept of a short stream is all of it, and fitted as `fit` would.
+        outgrown = not first and reservoir["n_seen"] > len(reservoir["rows"])
+        if self.solver != "minibatch":
+            if refit:
+                self._fit(sample.X, sample, outgrown and self._continues())
+        elif outgrown and np.any(self.feature_scale_):
+            self._learn_block(block, sample, reservoir)
+        else:
+            seen = block if first else sample
+            self._fit(sample.X, dataclasses.replace(seen, sample=sample), False)
         self.reservoir_ = reservoir
         return self
 
-    def _extended_reservoir(self, rows, row_weights):
+    def _learn_block(self, block, sample, reservoir):
+        """Go on from the present map by steps over the rows of a block."""
+        runtime = self._runtime(block.X)
+        # Other draws for every block, the same for the same stream.
+        seed = [reservoir["seed"], reservoir["n_seen"] % 2**32]
+        fitted = self._fit_block(block, sample, seed, runtime)
+        self._keep(fitted, sample.X, sample.row_weights, runtime)
+
+    def _sampled(self, problem):
+        """Return a problem with the sample that the minibatch solver needs.
+
+        The sample is that of a stream of one block, which is returned as well; there is
+        none of a sparse table, of which nothing dense is kept.
+        """
+        if self.solver != "minibatch":
+            return problem, None
+        sparse = isinstance(problem.X, SparseRows)
+        if sparse:
+            # Their places are drawn as the rows themselves would be.
+            rows = np.arange(len(problem.X))
+        else:
+            (rows,) = self._runtime(problem.X).arrays(problem.X)
+        block = dataclasses.replace(problem, X=rows)
+        reservoir, _ = self._extended_reservoir(block, anew=True)
+        kept = problem.X[reservoir["rows"]] if sparse else reservoir["rows"]
+        sample = Problem(kept, reservoir["row_weights"])
+        sampled = dataclasses.replace(problem, sample=sample)
+        return sampled, None if sparse else reservoir
+
+    def _extended_reservoir(self, block, anew=False):
         """Return the sample after a block, and whether to fit to it anew."""
-        reservoir = getattr(self, "reservoir_", None)
+        rows = block.X
+        reservoir = None if anew else getattr(self, "reservoir_", None)
         if reservoir is None:
             seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
             reservoir = empty_reservoir(rows[:0], int(seed))
         automatic = SAMPLED_ROWS if self.objective == "neighbors" else AUTO_LANDMARKS
         limit = or_auto(self.n_landmarks, automatic)
-        reservoir = add_to_reservoir(reservoir, rows, row_weights, limit)
+        reservoir = add_to_reservoir(reservoir, rows, block.row_weights, limit)
         least = 1 if reservoir["n_seen"] <= limit else _REFIT_SHARE * limit
         refit = reservoir["n_changed"] >= least
         return {**reservoir, **({"n_changed": 0} if refit else {})}, refit

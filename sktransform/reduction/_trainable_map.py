@@ -6,9 +6,14 @@ intermediate, and sees one product where there are many. Here the logits of all 
 and their values come from one matrix product, and so do all gradients.
 """
 
+import math
+
 import torch
 
 _SMALLEST_WEIGHT = 1e-12
+
+# Share of the steps in which the learning rate rises.
+_WARM_UP = 0.1
 
 
 class TrainableMap:
@@ -171,6 +176,13 @@ def _views(vector, shapes):
     return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
+def one_cycle(progress):
+    """Return the factor of the learning rates: a warm-up, then half a cosine."""
+    if progress < _WARM_UP:
+        return progress / _WARM_UP
+    return 0.5 * (1 + math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP)))
+
+
 class Adam:
     """Adam with a learning rate for each parameter, on one vector.
 
@@ -184,21 +196,30 @@ class Adam:
 
     decay : pair of float, default=(0.9, 0.99)
         Decay of the first and the second moment.
+
+    moments : pair of Tensor of shape (n_parameters,), default=None
+        Moments that earlier steps left, changed in place. None starts with zeros.
+
+    n_steps : int, default=0
+        Number of those steps.
     """
 
-    def __init__(self, parameters, rates, decay=(0.9, 0.99)):
+    def __init__(
+        self, parameters, rates, decay=(0.9, 0.99), *, moments=None, n_steps=0
+    ):
         self._parameters, self._rates, self._decay = parameters, rates, decay
-        self._first = torch.zeros_like(parameters)
-        self._second = torch.zeros_like(parameters)
-        self._n_steps = 0
+        if moments is None:
+            moments = torch.zeros_like(parameters), torch.zeros_like(parameters)
+        self.moments = self._first, self._second = moments
+        self.n_steps = n_steps
 
     def step(self, gradient, factor):
         """Take one step, its rates times a factor."""
-        self._n_steps += 1
+        self.n_steps += 1
         first, second = self._decay
         self._first.lerp_(gradient, 1 - first)
         self._second.mul_(second).addcmul_(gradient, gradient, value=1 - second)
-        scale = (self._second / (1 - second**self._n_steps)).sqrt_().add_(1e-8)
+        scale = (self._second / (1 - second**self.n_steps)).sqrt_().add_(1e-8)
         direction = self._first / scale
-        factor = factor / (1 - first**self._n_steps)
+        factor = factor / (1 - first**self.n_steps)
         self._parameters.addcmul_(direction, self._rates, value=-factor)

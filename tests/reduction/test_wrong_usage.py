@@ -88,11 +88,23 @@ MISTAKES = {
     ),
     "warm start of the published solver": (
         lambda: _fit(warm_start=True, solver="published"),
-        "warm_start=True works with solver='majorize' only",
+        "solver='published' works with warm_start=False only",
     ),
     "warm start of a published map": (
         lambda: _fit_again({"solver": "majorize"}, solver="published", max_iter=1),
         "map of solver='published' cannot be continued; set warm_start=False",
+    ),
+    "minibatches to keep neighbours": (
+        lambda: _fit(solver="minibatch", objective="neighbors"),
+        "solver='minibatch' works with objective='distance' only",
+    ),
+    "minibatches along the data": (
+        lambda: _fit(solver="minibatch", metric="geodesic"),
+        "solver='minibatch' works with metric='euclidean' only",
+    ),
+    "minibatches with classes": (
+        lambda: _fit(solver="minibatch", target_weight=0.5),
+        "target_weight=0.5 works with solver='majorize' only",
     ),
     "warm start for another objective": (
         lambda: _fit_again({"objective": "neighbors"}),
