@@ -23,6 +23,7 @@ from sktransform.augmentation import (
     ImageShear,
     ImageTranslate,
     ImageZoom,
+    InvarianceAugmenter,
 )
 from sktransform.datasets import make_invariance_problem
 
@@ -32,7 +33,7 @@ class Problem:
     """Where rows come from, what may be done to them, and how often it is measured."""
 
     load: object
-    kind: str  # "knowledge", "images" or "table"
+    kind: str  # "knowledge", "images", "tilted" or "table"
     n_seeds: int
     settings: object = None  # of the augmenter: a function of nothing
     oracle: object = None  # transformations that are known to hold
@@ -116,6 +117,21 @@ def _digits(n_train):
     return load
 
 
+def _tilted(n_train):
+    """Digits of which those to test on are all shifted both ways and turned."""
+
+    def load(seed, folder):
+        split = _digits(n_train)(seed, folder)
+        X_test = split.X_test
+        for number, change in enumerate(image_transformations(8, mild=True)[:3]):
+            kept = InvarianceAugmenter([change], shape=(8, 8), learn=False)
+            kept.fit(split.X)
+            X_test = kept.augment(X_test, random_state=1000 * number + seed)
+        return Split(split.X, split.y, X_test, split.y_test)
+
+    return load
+
+
 def _mnist(n_train):
     def load(seed, folder):
         with np.load(Path(folder) / "mnist.npz") as stored:
@@ -159,6 +175,11 @@ def _images(width):
     }
 
 
+def _requirement():
+    mild = image_transformations(8, mild=True)
+    return {"transformations": mild, "shape": (8, 8), "strategy": "constrain"}
+
+
 def _oracle(width):
     return lambda: image_transformations(width, mild=True)
 
@@ -171,6 +192,7 @@ PROBLEMS = {
     "T n=120": Problem(_invariance(120), "knowledge", 10, _known, _true_ones),
     "T n=300": Problem(_invariance(300), "knowledge", 10, _known, _true_ones),
     "digits n=100": Problem(_digits(100), "images", 5, _images(8), _oracle(8)),
+    "digits tilted n=100": Problem(_tilted(100), "tilted", 5, _requirement),
     "mnist n=200": Problem(
         _mnist(200), "images", 5, _images(14), _oracle(14), needs_folder=True
     ),

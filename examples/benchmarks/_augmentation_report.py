@@ -62,8 +62,8 @@ def by_group(records, found):
 def _group_of(record):
     if record["is_regression"]:
         return "tables, regression"
-    names = {"knowledge": "T", "images": "images", "table": "tables"}
-    return names[record["kind"]]
+    names = {"knowledge": "T", "table": "tables", "tilted": "tilted images"}
+    return names.get(record["kind"], record["kind"])
 
 
 def by_problem(records, found):

@@ -19,9 +19,11 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 from _augmentation_data import PROBLEMS, problems_of
 from _augmentation_methods import ESTIMATORS, METHODS, records
 from _augmentation_report import tables
@@ -47,11 +49,14 @@ NOTES = [
 ]
 
 
-def measure(name, seed, folder, methods, names):
+def measure(name, seed, folder, methods, names, random_labels):
     """Return the records of one problem and seed."""
     warnings.simplefilter("ignore")
     problem = PROBLEMS[name]
     split = problem.load(seed, folder)
+    if random_labels:
+        y = np.random.default_rng(seed).permutation(split.y)
+        split = replace(split, y=y)
     labels = {"problem": name, "kind": problem.kind, "seed": seed}
     labels["is_regression"] = problem.is_regression
     return [{**labels, **r} for r in records(problem, split, seed, methods, names)]
@@ -67,6 +72,7 @@ def run(arguments, kept):
         if (name, seed) not in done
     ]
     fixed = arguments.data, arguments.methods, arguments.estimators
+    fixed = *fixed, arguments.random_labels
     with ProcessPoolExecutor(arguments.jobs) as pool:
         jobs = {pool.submit(measure, *pair, *fixed): pair for pair in wanted}
         for job in as_completed(jobs):
@@ -114,6 +120,11 @@ def parse_arguments():
     parser.add_argument("--seeds", type=int, help="of each problem; else 10 or 5")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--estimators", nargs="+", choices=ESTIMATORS)
+    parser.add_argument(
+        "--random-labels",
+        action="store_true",
+        help="shuffle the training labels: nothing should be accepted",
+    )
     parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
     parser.add_argument("--output", metavar="PATH", help="write everything as JSON")
     parser.add_argument(

@@ -21,6 +21,9 @@ from sktransform.augmentation._streams import GATE
 from sktransform.augmentation._target import row_folds
 
 NONE, REPEATED = "none", "repeated"
+# Share of the loss below which a gain is none: of scores that say nothing, hardly any
+# is left by the calibration, but with an error that is smaller still.
+_LEAST_GAIN = 1e-3
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,8 @@ def _verdict(losses, candidates, weights, z):
     }
     best = min(candidates, key=means.get)
     gain, error = weighted_mean(losses[NONE] - losses[best], weights)
-    chosen = best if gain > z * error else NONE
+    is_shown = gain > z * error and gain > _LEAST_GAIN * means[NONE]
+    chosen = best if is_shown else NONE
     return GateResult(chosen, means, float(gain), float(error))
 
 
