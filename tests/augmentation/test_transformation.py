@@ -328,7 +328,7 @@ def test_two_transformations_of_one_name_are_refused():
 
 def test_an_unknown_record_says_what_to_do():
     with pytest.raises(ValueError, match="import the module that defines it"):
-        from_record({"kind": "Nothing", "parameters": {}})
+        from_record({"kind": "NeverDefined", "parameters": {}})
 
 
 def test_a_transformation_of_ones_own():

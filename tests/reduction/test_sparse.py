@@ -130,7 +130,7 @@ def test_score_is_that_of_the_dense_rows(X):
 
 
 def test_score_of_many_rows_is_that_of_a_fixed_sample(monkeypatch):
-    path = "sktransform.reduction._gaussian_weighted_linear._SCORED_ROWS"
+    path = "sktransform.reduction._score._SCORED_ROWS"
     monkeypatch.setattr(path, 120)
     assert FITTED.score(WIDE) == FITTED.score(WIDE)
     assert FITTED.score(WIDE) == pytest.approx(FITTED.score(WIDE.toarray()), rel=0.05)
