@@ -120,7 +120,7 @@ class LatentAugmenter(
         Parameters that :meth:`augment` draws from: those of the training pairs, at
         most 1024 of them.
 
-    loss_curve_ : ndarray of shape (n_iter_,)
+    loss_curve_ : ndarray of shape (`n_iter_`,)
         Training loss of each pass.
 
     n_iter_ : int
