@@ -90,7 +90,7 @@ def estimators(problem, y, seed):
 
 def n_copies(n_rows):
     """Return how many copies every method makes."""
-    return int(np.clip(1600 // n_rows, 2, 8))
+    return int(np.clip(2400 // n_rows, 2, 8))
 
 
 def _repeated(X, y):

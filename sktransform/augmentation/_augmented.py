@@ -53,7 +53,10 @@ class AugmentedEstimator(GrowingMixin, CallbackSupportMixin):
         return AUTO_VERSIONS if helps else 0
 
     def _averaged(self, method, X):
-        """Return a method's results, averaged over versions of the rows if asked."""
+        """Return results, averaged over versions of the rows if asked.
+
+        The method is the name of one of the estimator's, or a function of rows.
+        """
         check_is_fitted(self)
         if self.tta_ == 0:
             return getattr(self.estimator_, method)(X)
@@ -66,7 +69,7 @@ class AugmentedEstimator(GrowingMixin, CallbackSupportMixin):
 
         law = augmenter._law.without_labels()
         rows = table.rows(X).cpu()
-        function = getattr(self.estimator_, method)
+        function = method if callable(method) else getattr(self.estimator_, method)
         return averaged(law, rows, decode, function, self.tta_, self.seed_)
 
     @property
@@ -123,3 +126,8 @@ def votes(scores, classes):
     if scores.ndim == 1:
         return classes[(scores > 0).astype(int)]
     return classes[scores.argmax(1)]
+
+
+def shares(predictions, classes):
+    """Return a column for each class that is 1 where it was predicted."""
+    return (np.asarray(predictions)[:, None] == classes).astype(np.float64)

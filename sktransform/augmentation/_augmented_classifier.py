@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A classifier that trains on rows and, if that helps, on versions of them."""
 
+import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
@@ -8,8 +9,10 @@ from sklearn.utils.metaestimators import available_if
 from sktransform.augmentation._augmented import (
     AugmentedEstimator,
     estimator_has,
+    shares,
     votes,
 )
+from sktransform.augmentation._calibration import scores_pairs
 from sktransform.utils._sklearn import fit_context
 
 
@@ -29,7 +32,7 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
         an estimator of its own, this one is asked whether a law helps.
 
     n_copies : int or "auto", default="auto"
-        Versions of each row. "auto" is 1600 through the number of rows, from 2 to 8.
+        Versions of each row. "auto" is 2400 through the number of rows, from 2 to 8.
 
     tta : int or "auto", default=0
         Number of versions of each row to predict over which scores are averaged, the
@@ -143,9 +146,16 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
         """
         if getattr(self, "tta_", 0) == 0:
             return self._averaged("predict", X)
-        scored = hasattr(self.estimator_, "predict_proba")
-        method = "predict_proba" if scored else "decision_function"
-        return votes(self._averaged(method, X), self.classes_)
+        return votes(self._averaged(self._scores, X), self.classes_)
+
+    def _scores(self, X):
+        """Return what predictions of versions are averaged by."""
+        if hasattr(self.estimator_, "predict_proba"):
+            return self.estimator_.predict_proba(X)
+        decides = hasattr(self.estimator_, "decision_function")
+        if decides and not scores_pairs(self.estimator_):
+            return self.estimator_.decision_function(X)
+        return shares(self.estimator_.predict(X), self.classes_)
 
     @available_if(estimator_has("predict_proba"))
     def predict_proba(self, X):
@@ -177,8 +187,6 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples, n_classes)
             Logarithms, in the order of `classes_`.
         """
-        import numpy as np
-
         if getattr(self, "tta_", 0) == 0:
             return self._averaged("predict_log_proba", X)
         return np.log(self._averaged("predict_proba", X))

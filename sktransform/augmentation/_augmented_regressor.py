@@ -23,7 +23,7 @@ class AugmentedRegressor(AugmentedEstimator, RegressorMixin, BaseEstimator):
         an estimator of its own, this one is asked whether a law helps.
 
     n_copies : int or "auto", default="auto"
-        Versions of each row. "auto" is 1600 through the number of rows, from 2 to 8.
+        Versions of each row. "auto" is 2400 through the number of rows, from 2 to 8.
 
     tta : int or "auto", default=0
         Number of versions of each row to predict over which predictions are averaged,

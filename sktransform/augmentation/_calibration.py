@@ -54,8 +54,20 @@ def _decisions(estimator, X):
     decisions = np.asarray(estimator.decision_function(X), np.float64)
     if decisions.ndim == 1:
         return np.column_stack([np.zeros(len(decisions)), decisions])
-    # Scores of pairs of classes are no scores of classes.
-    return decisions if decisions.shape[1] == len(estimator.classes_) else None
+    return None if scores_pairs(estimator) else decisions
+
+
+def scores_pairs(estimator):
+    """Tell whether a classifier's decisions are of pairs of classes, not of classes.
+
+    Their number does not tell: three classes make three pairs.
+    """
+    shapes = [
+        value
+        for name, value in estimator.get_params().items()
+        if name.rpartition("__")[2] == "decision_function_shape"
+    ]
+    return "ovo" in shapes and len(estimator.classes_) > 2
 
 
 def calibrated_brier(scores, codes, weights):

@@ -112,7 +112,7 @@ class LabelledRows:
 def n_copies_for(n_rows, n_copies):
     """Return the number of copies; "auto" is fewer for more rows, from 8 to 2."""
     if n_copies == "auto":
-        return int(np.clip(1600 // max(n_rows, 1), 2, 8))
+        return int(np.clip(2400 // max(n_rows, 1), 2, 8))
     return n_copies
 
 

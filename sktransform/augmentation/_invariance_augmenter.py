@@ -47,7 +47,7 @@ class InvarianceAugmenter(
         What y holds. "auto" asks the estimator, then y itself.
 
     n_copies : int or "auto", default="auto"
-        Versions of each row when the law is judged. "auto" is 1600 through the number
+        Versions of each row when the law is judged. "auto" is 2400 through the number
         of rows, from 2 to 8.
 
     p_clean : float, default=0.5
@@ -364,7 +364,8 @@ class InvarianceAugmenter(
             Classes, or numbers. Only ``learn=False`` does without.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1.
+            Weights of the rows, not negative. None weighs every row 1. They weigh all
+            losses, and train an `estimator` that takes them.
 
         groups : array-like of shape (n_samples,), default=None
             Rows of one group are never split between training and held-out rows.

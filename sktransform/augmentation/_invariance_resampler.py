@@ -25,7 +25,7 @@ class InvarianceResampler(GrowingMixin, CallbackSupportMixin, BaseEstimator):
         How the law is learned; it is cloned. None takes the default one.
 
     n_copies : int or "auto", default="auto"
-        Versions of each row. "auto" is 1600 through the number of rows, from 2 to 8.
+        Versions of each row. "auto" is 2400 through the number of rows, from 2 to 8.
 
     preserve_total_weight : bool, default=False
         Whether weights given to `fit_resample` are divided among a row and its

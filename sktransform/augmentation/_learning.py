@@ -21,6 +21,7 @@ from sktransform.augmentation._constrain import ConstrainSettings, constrain
 from sktransform.augmentation._defaults import default_transformations
 from sktransform.augmentation._engine import (
     LAW,
+    UNSHRUNK,
     SelectSettings,
     nothing,
     select,
@@ -187,6 +188,7 @@ class LearningMixin:
 
     def _learned(self, data, transformations, root, on_round):
         """Return what the strategy found, and what belongs to "constrain" alone."""
+        self._check_choices()
         everything = np.ones(len(transformations))
         if not self.learn or data.y is None:
             declared = nothing(len(transformations))
@@ -214,6 +216,20 @@ class LearningMixin:
         elif not has_fit_parameter(estimator, "sample_weight"):
             data = replace(data, passes_weights=False)
         return select(data, transformations, estimator, settings, root, on_round), {}
+
+    def _check_choices(self):
+        """Refuse settings that have no effect together, or name nothing."""
+        unknown = [name for name in self.candidates if name not in (LAW, UNSHRUNK)]
+        if unknown:
+            raise ValueError(
+                f"candidates has {unknown[0]!r}, which is no law; choose from "
+                f"{LAW!r} and {UNSHRUNK!r}."
+            )
+        if self.law == "hard" and self.strategy != "constrain":
+            raise ValueError(
+                "law='hard' draws the magnitudes that strategy='constrain' found hard; "
+                "set it, or take law='uniform'."
+            )
 
     def _probe(self, data):
         """Return the estimator that the gate asks where the user gave none."""

@@ -20,6 +20,7 @@ from sklearn.model_selection import (
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from sktransform.augmentation import (
     AugmentedClassifier,
@@ -218,3 +219,32 @@ def test_numbers_in_several_columns():
     assert model.predict(X).shape == Y.shape
     assert model.augmenter_.status_[1] != "kept"
     assert model.augmenter_.classes_ is None
+
+
+@pytest.mark.parametrize("n_classes", [3, 4])
+def test_decisions_of_pairs_of_classes_are_not_taken_for_classes(n_classes):
+    generator = np.random.default_rng(0)
+    y = np.tile(np.arange(n_classes), 20)
+    X = 6.0 * np.eye(n_classes)[y] + generator.normal(size=(len(y), n_classes))
+    augmenter = InvarianceAugmenter([Shift(max_sd=0.1)], learn=False)
+    for shape in ("ovo", "ovr"):
+        pipeline = make_pipeline(StandardScaler(), SVC(decision_function_shape=shape))
+        model = AugmentedClassifier(pipeline, augmenter, tta=2, random_state=0)
+        assert_array_equal(model.fit(X, y).predict(X), y)
+
+
+def test_a_classifier_without_scores_is_averaged_by_its_votes():
+    X = np.linspace(-1, 1, 40)[:, None]
+    y = (X[:, 0] > 0).astype(int)
+
+    class Threshold(ClassifierMixin, BaseEstimator):
+        def fit(self, X, y):
+            self.classes_ = np.unique(y)
+            return self
+
+        def predict(self, X):
+            return (np.asarray(X)[:, 0] > 0).astype(int)
+
+    augmenter = InvarianceAugmenter([Shift(max_sd=0.01)], learn=False)
+    model = AugmentedClassifier(Threshold(), augmenter, tta=2, random_state=0)
+    assert_array_equal(model.fit(X, y).predict(X), y)

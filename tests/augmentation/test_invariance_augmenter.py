@@ -200,3 +200,15 @@ def test_nothing_to_augment_with_is_said_plainly(X, capsys):
     assert augmenter.chosen_ == "none"
     assert "augment nothing" in capsys.readouterr().out
     assert_array_equal(augmenter.augment(X, random_state=0), X)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"candidates": ("law", "all")}, "'all', which is no law; choose from"),
+        ({"law": "hard"}, "that strategy='constrain' found hard; set it"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(X, y, settings, message):
+    with pytest.raises(ValueError, match=message):
+        InvarianceAugmenter([Shift()], **QUICK, **settings).fit(X, y)
