@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The charts of a fitted mixture of linear maps, and its exact derivative."""
 
+import numpy as np
 import torch
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
@@ -121,11 +122,16 @@ class LinearMixtureMixin:
     @property
     def offsets_(self):
         """Values of the charts at their centres, shape (n_charts, n_components)."""
-        return self.map_["offsets"]
+        if "offsets" in self.map_:
+            return self.map_["offsets"]
+        # The published charts are linear.
+        return np.einsum("mqd,md->mq", self.components_, self.centers_)
 
     @property
     def mean_(self):
         """Mean of the rows that the solver saw, shape (n_features,)."""
+        if "mean" not in self.map_:
+            raise AttributeError("The published map takes rows as they are: no mean_.")
         return self.map_["mean"]
 
     def _in_features(self, directions):

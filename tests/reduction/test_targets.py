@@ -373,6 +373,13 @@ def test_published_map_is_that_of_the_paper(published, small):
     # Its centres are training rows.
     gaps = np.abs(published.centers_[:, None] - small).max(axis=2).min(axis=1)
     np.testing.assert_allclose(gaps, 0, atol=1e-12)
+    # A chart is linear: its value at its centre is what the biplot starts from.
+    steps = small[:, None] - published.centers_
+    affine = published.offsets_ + np.einsum(
+        "mqd,nmd->nmq", published.components_, steps
+    )
+    np.testing.assert_allclose(affine, local, atol=1e-12)
+    assert not hasattr(published, "mean_")
 
 
 @pytest.mark.parametrize("method", ["inverse_transform", "reconstruction_error"])
