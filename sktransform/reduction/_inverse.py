@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The way back of an estimator whose map is a mixture of linear maps."""
 
+from numbers import Integral
+
 import numpy as np
 import torch
+from sklearn.utils import check_scalar
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -44,6 +47,7 @@ class LinearMixtureInverseMixin:
             Rows, in the precision and units of the training rows.
         """
         check_is_fitted(self)
+        check_scalar(n_refinements, "n_refinements", Integral, min_val=0)
         points = self._validate_outputs(X)
         runtime = self._runtime(points)
         return runtime.map(self._inverse_mapping(runtime, n_refinements), points)
