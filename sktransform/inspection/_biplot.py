@@ -176,7 +176,9 @@ class BiplotDisplay:
         if is_numeric_target(self.target):
             style = {"c": target, "cmap": "viridis", "alpha": weights}
             self.scatter_.append(self.ax_.scatter(*points.T, **style | keywords))
-            self.colorbar_ = self.figure_.colorbar(self.scatter_[0], ax=self.ax_)
+            self.colorbar_ = self.figure_.colorbar(
+                self.scatter_[0], ax=self.ax_, label="target"
+            )
             self.colorbar_.solids.set(alpha=1)
             return
         handles = []

@@ -20,6 +20,9 @@ _KINDS = ("bar", "heatmap", "both")
 _LEGEND_COLUMNS = 3
 _LEGEND_LINE = 0.22
 
+# Classes above which names and gaps would cover the heat map.
+_MOST_NAMED = 12
+
 # Share of the rows below which the name of a class may be wider than its rows.
 _CROWDED_SHARE = 0.15
 
@@ -209,7 +212,7 @@ class InfluenceDisplay:
             self.heatmap_, ax=ax, label="influence", extend="max"
         )
         classes = self._classes()
-        if classes:
+        if 0 < len(classes) <= _MOST_NAMED:
             sizes = [np.sum(self.target == label) for label in classes]
             edges = np.cumsum(sizes)
             for edge in edges[:-1]:

@@ -41,7 +41,7 @@ def draw_rows(ax, points, target, keywords):
         return [ax.scatter(*points.T, **{"color": color} | keywords)], None, None
     if is_numeric_target(target):
         rows = ax.scatter(*points.T, **{"c": target, "cmap": "viridis"} | keywords)
-        return [rows], None, ax.figure.colorbar(rows, ax=ax)
+        return [rows], None, ax.figure.colorbar(rows, ax=ax, label="target")
     collections, classes = [], np.unique(target)
     for index, label in enumerate(classes):
         color, marker = class_style(index)

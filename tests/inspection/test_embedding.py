@@ -76,7 +76,7 @@ def test_centers_lie_where_the_map_puts_them(reducer, wine):
 def test_numeric_target_gets_a_scale(reducer, wine):
     target = np.linspace(0, 1, len(wine[0])) ** 2
     display = EmbeddingDisplay.from_estimator(reducer, wine[0], target)
-    assert display.colorbar_ is not None
+    assert display.colorbar_.ax.get_ylabel() == "target"
     np.testing.assert_array_equal(display.scatter_[0].get_array(), target)
 
 
