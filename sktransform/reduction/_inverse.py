@@ -9,9 +9,9 @@ from sklearn.utils import check_scalar
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sktransform.nn._gaussian_weighted import GaussianWeightedMap
 from sktransform.nn._products import row_stable_product
 from sktransform.reduction._decoder import refine
+from sktransform.reduction._linear_mixture import mixture_module
 
 
 def _has_decoder(reducer):
@@ -54,10 +54,10 @@ class LinearMixtureInverseMixin:
 
     def _inverse_mapping(self, runtime, n_refinements=0):
         """Return the function of points that `inverse_transform` applies."""
-        decoder = runtime.module(GaussianWeightedMap, self.decoder_)
+        decoder = mixture_module(runtime, self.decoder_)
         inputs = {k: v for k, v in self.map_.items() if k != "projection"}
         inputs["mean"] = np.zeros_like(self.map_["centers"][0])
-        inner_map = runtime.module(GaussianWeightedMap, inputs)
+        inner_map = mixture_module(runtime, inputs)
         mean = runtime.tensor(self.map_["mean"], runtime.dtype)
         back = None
         if "projection" in self.map_:

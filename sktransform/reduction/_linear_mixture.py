@@ -148,10 +148,11 @@ class LinearMixtureMixin:
 
     def _module(self, runtime):
         """Return the map, which has `jacobian` and `weights`, as a module."""
-        kind = PublishedMap if "mean" not in self.map_ else GaussianWeightedMap
 
         def build():
-            return runtime.module(kind, self.map_)
+            if "mean" not in self.map_:
+                return runtime.module(PublishedMap, self.map_)
+            return mixture_module(runtime, self.map_)
 
         return built_once(self, "module", runtime, self.map_, build)
 
@@ -171,6 +172,32 @@ class LinearMixtureMixin:
             return AnchoredMap(prepared, **stored)
 
         return built_once(self, "mapping", runtime, state, build)
+
+
+def mixture_module(runtime, state):
+    """Return a mixture of affine maps in the rows' precision, if that can hold it.
+
+    Parameters
+    ----------
+    runtime : Runtime
+        The runtime of the rows.
+
+    state : dict of str to ndarray
+        State of a GaussianWeightedMap.
+
+    Returns
+    -------
+    GaussianWeightedMap
+        The module.
+    """
+    limits, widths = torch.finfo(runtime.dtype), state["widths"]
+    if widths.min() < limits.tiny or widths.max() > limits.max:
+        name = str(runtime.dtype).removeprefix("torch.")
+        raise ValueError(
+            f"Squared distances of these rows do not fit into {name}; give rows in "
+            "float64, or in units nearer to their distances."
+        )
+    return runtime.module(GaussianWeightedMap, state)
 
 
 def as_came(runtime, **values):

@@ -135,6 +135,14 @@ MISTAKES = {
         lambda: FITTED.inverse_transform(X[:, :2], n_refinements="two"),
         "n_refinements must be an instance of int",
     ),
+    "squares beyond single precision": (
+        lambda: _fit(np.float32(1e25) * X.astype(np.float32)),
+        "Squared distances of these rows do not fit into float32; give rows in float64",
+    ),
+    "squares below single precision": (
+        lambda: _fit(np.float32(1e-30) * X.astype(np.float32)),
+        "Squared distances of these rows do not fit into float32; give rows in float64",
+    ),
     "variance beyond all numbers": (
         lambda: _fit(X * 1e200),
         "too large: the variance of the features is not finite",
