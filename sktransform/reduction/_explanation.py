@@ -266,6 +266,8 @@ class LinearMixtureExplanationMixin(LinearMixtureMixin):
     def distortion(self, X, *, reference=None, n_partners=1000):
         """Return how badly the embedding keeps the distances from each row.
 
+        Distances are straight ones, whatever `metric` the map keeps.
+
         Parameters
         ----------
         X : array-like, data frame or Tensor of shape (n_samples, n_features)
