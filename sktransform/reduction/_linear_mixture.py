@@ -190,7 +190,8 @@ def mixture_module(runtime, state):
     GaussianWeightedMap
         The module.
     """
-    limits, widths = torch.finfo(runtime.dtype), state["widths"]
+    limits = torch.finfo(runtime.dtype)
+    widths = np.asarray(state["widths"], dtype=np.float64)
     if widths.min() < limits.tiny or widths.max() > limits.max:
         name = str(runtime.dtype).removeprefix("torch.")
         raise ValueError(
