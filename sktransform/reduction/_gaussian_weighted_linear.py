@@ -166,10 +166,10 @@ class GaussianWeightedLinearReducer(
 
     map_ : dict of str to ndarray
         State of the map, which `centers_`, `widths_`, `components_`, `offsets_` and
-        `mean_` tell in the features: "mean", "centers" (less the mean), "widths", "components",
-        "offsets" and, for many features, the "projection" onto 50 principal directions
-        in which the other entries live. Charts that were split have "log_masses", which
-        are added to the logarithms of their weights.
+        `mean_` tell in the features: "mean", "centers" (less the mean), "widths",
+        "components", "offsets" and, for many features, the "projection" onto 50
+        principal directions in which the other entries live. Charts that were split
+        have "log_masses", which are added to the logarithms of their weights.
 
     decoder_ : dict of str to ndarray or None
         State of the map back, of the same form.
