@@ -152,9 +152,9 @@ class GaussianWeightedLinearReducer(
 
     stress_ : float
         ``sqrt(sum (d - d')^2 / sum d^2)`` over pairs of the rows that the solver saw,
-        or of 2000 of its sample after minibatches, with target distances d and embedded
-        distances d'. This is normalised by the targets; Kruskal's stress-1 divides by
-        the embedding's distances.
+        of 1000 of them to keep neighbours, or of 2000 of its sample after minibatches,
+        with target distances d and embedded distances d'. This is normalised by the
+        targets; Kruskal's stress-1 divides by the embedding's distances.
 
     loss_curve_ : ndarray
         The objective at the start and after each iteration of the last fit: squared

@@ -15,7 +15,9 @@ from sktransform.reduction._linear_mixture import mixture_module
 
 
 def _has_decoder(reducer):
-    """Tell whether a reducer's solver has a way back."""
+    """Tell whether a reducer's map has a way back, or will have one."""
+    if hasattr(reducer, "decoder_"):
+        return reducer.decoder_ is not None
     return reducer.solver != "published"
 
 
