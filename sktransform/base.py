@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The base of every transformer, and one small mixin for each kind of family."""
 
+from collections.abc import Iterator
+
 import narwhals.stable.v2 as nw
 import numpy as np
 import torch
@@ -41,6 +43,12 @@ class TorchEstimator(CallbackSupportMixin, BaseEstimator):
             return check_tensor(self, X, reset=reset, min_samples=min_samples)
         if not reset and is_valid_array(self, X, min_samples):
             return X
+        if isinstance(X, Iterator):
+            raise TypeError(
+                f"X is a {type(X).__name__}, but {type(self).__name__} takes one table "
+                "of rows at a time; where blocks come one by one, give each of them to "
+                "partial_fit or to transform."
+            )
         rows = validate_data(
             self,
             X,

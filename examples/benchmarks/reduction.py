@@ -37,7 +37,13 @@ NEIGHBOR_SETTINGS = [
 # The data of a quick run, each with the peers that it has no time for.
 QUICK = {
     "digits-split": ["ours, map alone", "ours, anchored", "ours, one map"],
-    "swiss-roll": [*NEIGHBOR_SETTINGS, "TSNE", "umap-learn", "TorchDR UMAP"],
+    "swiss-roll": [
+        *NEIGHBOR_SETTINGS,
+        "TSNE",
+        "openTSNE",
+        "umap-learn",
+        "TorchDR UMAP",
+    ],
     "s-curve": [
         *NEIGHBOR_SETTINGS,
         "TSNE",

@@ -4,11 +4,12 @@
 import numpy as np
 
 from sktransform.inspection._arrows import draw_arrows
-from sktransform.inspection._palette import class_style
+from sktransform.inspection._palette import class_legend, class_style
 from sktransform.inspection._tools import (
     check_components,
     check_map,
     check_method,
+    check_numbers,
     check_target,
     feature_names,
     is_numeric_target,
@@ -143,6 +144,7 @@ class BiplotDisplay:
         import matplotlib.pyplot as plt
 
         components = check_components(components, self.points.shape[1])
+        check_numbers(n_arrows=n_arrows)
         self.rows_ = np.flatnonzero(self.weights >= _LEAST_SHARE * self.weights.max())
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
@@ -174,7 +176,9 @@ class BiplotDisplay:
         if is_numeric_target(self.target):
             style = {"c": target, "cmap": "viridis", "alpha": weights}
             self.scatter_.append(self.ax_.scatter(*points.T, **style | keywords))
-            self.colorbar_ = self.figure_.colorbar(self.scatter_[0], ax=self.ax_)
+            self.colorbar_ = self.figure_.colorbar(
+                self.scatter_[0], ax=self.ax_, label="target"
+            )
             self.colorbar_.solids.set(alpha=1)
             return
         handles = []
@@ -188,7 +192,7 @@ class BiplotDisplay:
             # Not the rows' own: a legend's colours are opaque.
             style = {"color": color, "marker": marker, "linestyle": ""}
             handles += self.ax_.plot([], [], **style, label=str(label))
-        self.legend_ = self.ax_.legend(handles=handles, fontsize="small")
+        self.legend_ = class_legend(self.ax_, len(handles), handles=handles)
 
     @classmethod
     def from_estimator(cls, estimator, X, y=None, *, chart=None, ax=None, **plot_kw):

@@ -10,6 +10,7 @@ from sktransform.inspection._points import draw_centers, draw_rows
 from sktransform.inspection._tools import (
     check_components,
     check_map,
+    check_numbers,
     check_target,
     feature_names,
     label_map,
@@ -224,6 +225,7 @@ class EmbeddingDisplay:
         import matplotlib.pyplot as plt
 
         components = check_components(components, self.embedding.shape[1])
+        check_numbers(n_arrows=n_arrows, n_ellipses=n_ellipses)
         if n_arrows and self.directions is None:
             raise ValueError(
                 "Arrows need the features' directions: use from_estimator with an "
@@ -380,7 +382,6 @@ class EmbeddingDisplay:
             The display, drawn.
         """
         embedding = check_map(embedding)
-        y = check_target(y, embedding)
         check_consistent_length(embedding, distortion, influence)
         if feature_names is None and directions is not None:
             feature_names = [f"x{index}" for index in range(len(directions))]
@@ -388,7 +389,7 @@ class EmbeddingDisplay:
             feature_names = [f"x{index}" for index in range(influence.shape[1])]
         return cls(
             embedding,
-            target=y,
+            target=check_target(y, embedding),
             centers=centers,
             directions=directions,
             feature_names=feature_names,

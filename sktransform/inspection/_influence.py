@@ -4,7 +4,7 @@
 import numpy as np
 from sklearn.utils import check_array
 
-from sktransform.inspection._palette import class_style
+from sktransform.inspection._palette import MOST_CLASSES, class_style
 from sktransform.inspection._tools import (
     check_choice,
     check_method,
@@ -15,6 +15,13 @@ from sktransform.inspection._tools import (
 )
 
 _KINDS = ("bar", "heatmap", "both")
+
+# Classes beside each other in the legend, and inches that a line of them takes.
+_LEGEND_COLUMNS = 3
+_LEGEND_LINE = 0.22
+
+# Classes above which names and gaps would cover the heat map.
+_MOST_NAMED = 12
 
 # Share of the rows below which the name of a class may be wider than its rows.
 _CROWDED_SHARE = 0.15
@@ -133,7 +140,10 @@ class InfluenceDisplay:
         self.features_ = order[:n_features]
         n_axes = 2 if kind == "both" else 1
         if ax is None:
-            size = (4 + 3.5 * (n_axes - 1), 1.6 + 0.24 * len(self.features_))
+            height = 1.6 + 0.24 * len(self.features_)
+            if kind != "heatmap":
+                height += _LEGEND_LINE * (len(self._classes()) // _LEGEND_COLUMNS)
+            size = (4 + 3.5 * (n_axes - 1), height)
             _, ax = plt.subplots(
                 1, n_axes, figsize=size, sharey=True, layout="constrained"
             )
@@ -155,10 +165,11 @@ class InfluenceDisplay:
         return self
 
     def _classes(self):
-        """Return the classes of the target, none if it is absent or numeric."""
+        """Return the classes of the target, none if they cannot be told apart."""
         if self.target is None or is_numeric_target(self.target):
             return []
-        return list(np.unique(self.target))
+        classes = list(np.unique(self.target))
+        return classes if len(classes) <= MOST_CLASSES else []
 
     def _draw_bars(self, ax, keywords):
         """Draw the mean over rows, and over those of each class."""
@@ -182,7 +193,7 @@ class InfluenceDisplay:
                 fontsize="small",
                 loc="lower left",
                 bbox_to_anchor=(0, 1),
-                ncols=min(3, len(self.class_means_)),
+                ncols=min(_LEGEND_COLUMNS, len(self.class_means_)),
                 columnspacing=1,
                 handletextpad=0.2,
             )
@@ -201,7 +212,7 @@ class InfluenceDisplay:
             self.heatmap_, ax=ax, label="influence", extend="max"
         )
         classes = self._classes()
-        if classes:
+        if 0 < len(classes) <= _MOST_NAMED:
             sizes = [np.sum(self.target == label) for label in classes]
             edges = np.cumsum(sizes)
             for edge in edges[:-1]:

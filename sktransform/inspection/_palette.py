@@ -14,6 +14,10 @@ _COLORS = (
 )
 _MARKERS = "o^sDvP*X"
 
+# Classes that can be told apart, and entries of a legend below each other.
+MOST_CLASSES = len(_COLORS) * len(_MARKERS)
+_LEGEND_LINES = 18
+
 
 def class_style(index):
     """Return the colour and the marker of a class.
@@ -33,3 +37,29 @@ def class_style(index):
     """
     color = _COLORS[index % len(_COLORS)]
     return color, _MARKERS[index // len(_COLORS) % len(_MARKERS)]
+
+
+def class_legend(ax, n_classes, **legend_kw):
+    """Draw the legend of classes beside the axes, in columns that fit.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        The axes.
+
+    n_classes : int
+        Number of classes.
+
+    **legend_kw
+        Keywords of `Axes.legend`.
+
+    Returns
+    -------
+    Legend or None
+        The legend; None for more classes than can be told apart.
+    """
+    if n_classes > MOST_CLASSES:
+        return None
+    style = {"fontsize": "small", "loc": "upper left", "bbox_to_anchor": (1, 1)}
+    style["ncols"] = -(-n_classes // _LEGEND_LINES)
+    return ax.legend(**style | legend_kw)

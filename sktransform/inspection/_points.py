@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from sktransform.inspection._palette import class_style
+from sktransform.inspection._palette import class_legend, class_style
 from sktransform.inspection._tools import is_numeric_target
 
 
@@ -30,7 +30,7 @@ def draw_rows(ax, points, target, keywords):
         The rows: one collection for each class, or one for all.
 
     legend : Legend or None
-        The legend of the classes.
+        The legend of the classes, if they can be told apart.
 
     colorbar : Colorbar or None
         The scale of a numeric target.
@@ -41,17 +41,14 @@ def draw_rows(ax, points, target, keywords):
         return [ax.scatter(*points.T, **{"color": color} | keywords)], None, None
     if is_numeric_target(target):
         rows = ax.scatter(*points.T, **{"c": target, "cmap": "viridis"} | keywords)
-        return [rows], None, ax.figure.colorbar(rows, ax=ax)
-    collections = []
-    for index, label in enumerate(np.unique(target)):
+        return [rows], None, ax.figure.colorbar(rows, ax=ax, label="target")
+    collections, classes = [], np.unique(target)
+    for index, label in enumerate(classes):
         color, marker = class_style(index)
         style = {"color": color, "marker": marker, "label": str(label)}
         rows = points[target == label]
         collections.append(ax.scatter(*rows.T, **style | keywords))
-    legend = ax.legend(
-        fontsize="small", markerscale=1.5, loc="upper left", bbox_to_anchor=(1, 1)
-    )
-    return collections, legend, None
+    return collections, class_legend(ax, len(classes), markerscale=1.5), None
 
 
 def draw_centers(ax, points, keywords):

@@ -2,10 +2,12 @@
 """How far embedded distances agree with those of the data."""
 
 import numpy as np
+from scipy.spatial.distance import cdist
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 
 from sktransform.inspection._palette import class_style
 from sktransform.inspection._tools import check_choice, to_array
+from sktransform.utils._validation import check_distances
 
 # Groups of equally many pairs of which the median is drawn.
 _MEDIANS = 20
@@ -190,7 +192,15 @@ class ShepardDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, *, n_pairs=50_000, random_state=0, ax=None, **plot_kw
+        cls,
+        estimator,
+        X,
+        *,
+        distances=None,
+        n_pairs=50_000,
+        random_state=0,
+        ax=None,
+        **plot_kw,
     ):
         """Embed rows with a fitted estimator and compare the distances.
 
@@ -198,10 +208,14 @@ class ShepardDisplay:
         ----------
         estimator : estimator instance
             A fitted transformer. Its method `distortion` is asked for the rows'
-            distortion if it has one.
+            distortion if it has one and no distances are given.
 
         X : array-like of shape (n_samples, n_features)
             At least two rows.
+
+        distances : array-like of shape (n_samples, n_samples), default=None
+            Distances that the map was to keep, such as those along the data. None
+            takes straight ones.
 
         n_pairs : int, default=50_000
             Most pairs; above this number a random sample of pairs.
@@ -221,11 +235,12 @@ class ShepardDisplay:
             The display, drawn.
         """
         distortion = None
-        if hasattr(estimator, "distortion"):
+        if distances is None and hasattr(estimator, "distortion"):
             distortion = to_array(estimator.distortion(X))
         return cls.from_embedding(
             X,
             estimator.transform(X),
+            distances=distances,
             distortion_of_rows=distortion,
             n_pairs=n_pairs,
             random_state=random_state,
@@ -239,6 +254,7 @@ class ShepardDisplay:
         X,
         embedding,
         *,
+        distances=None,
         distortion_of_rows=None,
         n_pairs=50_000,
         random_state=0,
@@ -255,8 +271,11 @@ class ShepardDisplay:
         embedding : array-like of shape (n_samples, n_components)
             The embedded rows.
 
+        distances : array-like of shape (n_samples, n_samples), default=None
+            Distances that were to be kept. None takes straight ones.
+
         distortion_of_rows : array-like of shape (n_samples,), default=None
-            Each row's own stress.
+            Each row's own stress. With distances, None takes it from them.
 
         n_pairs : int, default=50_000
             Most pairs; above this number a random sample of pairs.
@@ -282,13 +301,27 @@ class ShepardDisplay:
             distortion_of_rows = np.asarray(distortion_of_rows)
             check_consistent_length(X, distortion_of_rows)
         first, second = _pairs(len(X), n_pairs, random_state)
+        if distances is None:
+            kept = np.linalg.norm(X[first] - X[second], axis=1)
+        else:
+            distances = check_distances(distances, "distances", n_rows=len(X))
+            kept = distances[first, second]
+            if distortion_of_rows is None:
+                distortion_of_rows = _distortion(distances, embedding)
         display = cls(
-            np.linalg.norm(X[first] - X[second], axis=1),
+            kept,
             np.linalg.norm(embedding[first] - embedding[second], axis=1),
             embedding=embedding,
             distortion=distortion_of_rows,
         )
         return display.plot(ax=ax, **plot_kw)
+
+
+def _distortion(distances, embedding):
+    """Return the stress of each row's distances to all rows; 0 if there are none."""
+    errors = distances - cdist(embedding, embedding)
+    power = np.square(distances).sum(axis=1)
+    return np.sqrt(np.square(errors).sum(axis=1) / power.clip(np.finfo(float).tiny))
 
 
 def _pairs(n_rows, n_pairs, random_state):

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What several displays need."""
 
+from numbers import Integral
+
 import numpy as np
-from sklearn.utils import column_or_1d
+from sklearn.utils import check_scalar, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_array, check_consistent_length
 
@@ -52,7 +54,23 @@ def check_target(y, rows):
         return None
     y = column_or_1d(to_array(y))
     check_consistent_length(rows, y)
+    if y.dtype.kind == "f" and np.isnan(y).any():
+        raise ValueError("Input y contains NaN; leave these rows out.")
+    try:
+        np.unique(y)
+    except TypeError as error:
+        kinds = ", ".join(sorted({type(label).__name__ for label in y}))
+        raise TypeError(
+            f"The classes in y must be of one kind, but there are {kinds}; give rows "
+            "without a class a name of their own."
+        ) from error
     return y
+
+
+def check_numbers(**values):
+    """Raise an error if one of several values is no number of things to draw."""
+    for name, value in values.items():
+        check_scalar(value, name, Integral, min_val=0)
 
 
 def check_method(estimator, method, display):

@@ -108,11 +108,8 @@ def distance_problem(
     start : Tensor of shape (n_rows, n_components) or None
         Embedding to start at; None for PCA.
     """
-    if metric == "geodesic" and isinstance(problem.X, SparseRows):
-        raise ValueError(
-            "metric='geodesic' does not take sparse rows; use X.toarray(), or "
-            "metric='euclidean'."
-        )
+    if metric == "geodesic":
+        check_geodesic_rows(problem.X)
     # Geodesic paths lead over all rows, landmarks or not.
     first = len(problem.X) if metric == "geodesic" else n_landmarks
     indices = select_rows(problem.row_weights, first, random_state)
@@ -145,6 +142,15 @@ def distance_problem(
         if not targets.any():
             start = torch.zeros_like(internal.Z[:, :n_components])
     return internal, targets, start
+
+
+def check_geodesic_rows(X):
+    """Raise an error if rows are sparse: paths lead over dense ones."""
+    if isinstance(X, SparseRows):
+        raise ValueError(
+            "metric='geodesic' does not take sparse rows; use X.toarray(), or "
+            "metric='euclidean'."
+        )
 
 
 def host_rows(X, indices, widest=WIDEST):

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Which columns move a row, where the map stretches, and what it does not show."""
 
+from numbers import Integral
+
 import numpy as np
 import torch
+from sklearn.utils import check_scalar
 
 from sktransform.reduction._linear_mixture import LinearMixtureMixin, as_came
 from sktransform.reduction._tangent import (
@@ -229,6 +232,7 @@ class LinearMixtureExplanationMixin(LinearMixtureMixin):
         ValueError
             If the data have fewer than q + n directions.
         """
+        check_scalar(n_directions, "n_directions", Integral)
         X, runtime = self._checked(X)
         n_tangent = self._n_features_out + n_directions
         most = min(X.shape[1], n_neighbors - 1) if local else X.shape[1]
@@ -266,6 +270,8 @@ class LinearMixtureExplanationMixin(LinearMixtureMixin):
     def distortion(self, X, *, reference=None, n_partners=1000):
         """Return how badly the embedding keeps the distances from each row.
 
+        Distances are straight ones, whatever `metric` the map keeps.
+
         Parameters
         ----------
         X : array-like, data frame or Tensor of shape (n_samples, n_features)
@@ -284,6 +290,8 @@ class LinearMixtureExplanationMixin(LinearMixtureMixin):
             ``sqrt(sum_k (d_k - d'_k)^2 / sum_k d_k^2)`` over the partners k, with
             distances d in the data and d' in the embedding: the row's own stress.
         """
+        if n_partners is not None:
+            check_scalar(n_partners, "n_partners", Integral, min_val=1)
         X, runtime = self._checked(X)
         partners = (
             X if reference is None else self._validate_rows(reference, reset=False)
@@ -314,6 +322,7 @@ class LinearMixtureExplanationMixin(LinearMixtureMixin):
 
     def _tangent_finder(self, X, runtime, reference, n_neighbors, n_directions=None):
         """Return the function from rows to their tangent directions."""
+        check_scalar(n_neighbors, "n_neighbors", Integral)
         rows, mean = self._reference(X, runtime, reference)
         rows = torch.unique(rows, dim=0) - mean
         if not 2 <= n_neighbors <= len(rows):

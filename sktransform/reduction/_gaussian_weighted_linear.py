@@ -152,9 +152,9 @@ class GaussianWeightedLinearReducer(
 
     stress_ : float
         ``sqrt(sum (d - d')^2 / sum d^2)`` over pairs of the rows that the solver saw,
-        or of 2000 of its sample after minibatches, with target distances d and embedded
-        distances d'. This is normalised by the targets; Kruskal's stress-1 divides by
-        the embedding's distances.
+        of 1000 of them to keep neighbours, or of 2000 of its sample after minibatches,
+        with target distances d and embedded distances d'. This is normalised by the
+        targets; Kruskal's stress-1 divides by the embedding's distances.
 
     loss_curve_ : ndarray
         The objective at the start and after each iteration of the last fit: squared
@@ -165,10 +165,11 @@ class GaussianWeightedLinearReducer(
         Iterations or gradient steps done.
 
     map_ : dict of str to ndarray
-        State of the map: "mean", "centers" (less the mean), "widths", "components",
-        "offsets" and, for many features, the "projection" onto 50 principal directions
-        in which the other entries live. Charts that were split have "log_masses", which
-        are added to the logarithms of their weights.
+        State of the map, which `centers_`, `widths_`, `components_`, `offsets_` and
+        `mean_` tell in the features: "mean", "centers" (less the mean), "widths",
+        "components", "offsets" and, for many features, the "projection" onto 50
+        principal directions in which the other entries live. Charts that were split
+        have "log_masses", which are added to the logarithms of their weights.
 
     decoder_ : dict of str to ndarray or None
         State of the map back, of the same form.
@@ -208,8 +209,8 @@ class GaussianWeightedLinearReducer(
     directions come from sparse products on the CPU, and a block of rows at a time is
     mapped. What has a number for each row and feature is dense: `inverse_transform`,
     `influence` and `jacobian` of many rows with many features take memory. Geodesic
-    distances, the published solver, and tangent directions among the rows themselves
-    need dense rows.
+    distances, the published solver, streams, and what compares rows with reference
+    rows (tangent directions, `distortion`, `null_directions`) need dense ones.
 
     A warm start keeps the first rows' mean, unit and projection: what has moved far
     away is better fitted anew. For distances new charts lie where errors are largest,

@@ -224,6 +224,11 @@ class InternalRows:
         mean = _weighted_mean(rows, shares)
         scaled = _less_mean(rows, mean)
         unit = _mean_squares(scaled, shares).mean().sqrt()
+        if not torch.isfinite(unit):
+            raise ValueError(
+                "The entries of X are too large: the variance of the features is not "
+                "finite. Divide X by a power of ten."
+            )
         if unit == 0:
             warnings.warn(
                 "All rows are equal: every row is mapped to 0.",

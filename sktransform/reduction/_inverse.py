@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The way back of an estimator whose map is a mixture of linear maps."""
 
+from numbers import Integral
+
 import numpy as np
 import torch
+from sklearn.utils import check_scalar
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sktransform.nn._gaussian_weighted import GaussianWeightedMap
 from sktransform.nn._products import row_stable_product
 from sktransform.reduction._decoder import refine
+from sktransform.reduction._linear_mixture import mixture_module
 
 
 def _has_decoder(reducer):
-    """Tell whether a reducer's solver has a way back."""
+    """Tell whether a reducer's map has a way back, or will have one."""
+    if hasattr(reducer, "decoder_"):
+        return reducer.decoder_ is not None
     return reducer.solver != "published"
 
 
@@ -44,16 +49,17 @@ class LinearMixtureInverseMixin:
             Rows, in the precision and units of the training rows.
         """
         check_is_fitted(self)
+        check_scalar(n_refinements, "n_refinements", Integral, min_val=0)
         points = self._validate_outputs(X)
         runtime = self._runtime(points)
         return runtime.map(self._inverse_mapping(runtime, n_refinements), points)
 
     def _inverse_mapping(self, runtime, n_refinements=0):
         """Return the function of points that `inverse_transform` applies."""
-        decoder = runtime.module(GaussianWeightedMap, self.decoder_)
+        decoder = mixture_module(runtime, self.decoder_)
         inputs = {k: v for k, v in self.map_.items() if k != "projection"}
         inputs["mean"] = np.zeros_like(self.map_["centers"][0])
-        inner_map = runtime.module(GaussianWeightedMap, inputs)
+        inner_map = mixture_module(runtime, inputs)
         mean = runtime.tensor(self.map_["mean"], runtime.dtype)
         back = None
         if "projection" in self.map_:

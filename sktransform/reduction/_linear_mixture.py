@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The charts of a fitted mixture of linear maps, and its exact derivative."""
 
+import numpy as np
 import torch
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
@@ -121,11 +122,16 @@ class LinearMixtureMixin:
     @property
     def offsets_(self):
         """Values of the charts at their centres, shape (n_charts, n_components)."""
-        return self.map_["offsets"]
+        if "offsets" in self.map_:
+            return self.map_["offsets"]
+        # The published charts are linear.
+        return np.einsum("mqd,md->mq", self.components_, self.centers_)
 
     @property
     def mean_(self):
         """Mean of the rows that the solver saw, shape (n_features,)."""
+        if "mean" not in self.map_:
+            raise AttributeError("The published map takes rows as they are: no mean_.")
         return self.map_["mean"]
 
     def _in_features(self, directions):
@@ -142,10 +148,11 @@ class LinearMixtureMixin:
 
     def _module(self, runtime):
         """Return the map, which has `jacobian` and `weights`, as a module."""
-        kind = PublishedMap if "mean" not in self.map_ else GaussianWeightedMap
 
         def build():
-            return runtime.module(kind, self.map_)
+            if "mean" not in self.map_:
+                return runtime.module(PublishedMap, self.map_)
+            return mixture_module(runtime, self.map_)
 
         return built_once(self, "module", runtime, self.map_, build)
 
@@ -165,6 +172,33 @@ class LinearMixtureMixin:
             return AnchoredMap(prepared, **stored)
 
         return built_once(self, "mapping", runtime, state, build)
+
+
+def mixture_module(runtime, state):
+    """Return a mixture of affine maps in the rows' precision, if that can hold it.
+
+    Parameters
+    ----------
+    runtime : Runtime
+        The runtime of the rows.
+
+    state : dict of str to ndarray
+        State of a GaussianWeightedMap.
+
+    Returns
+    -------
+    GaussianWeightedMap
+        The module.
+    """
+    limits = torch.finfo(runtime.dtype)
+    widths = np.asarray(state["widths"], dtype=np.float64)
+    if widths.min() < limits.tiny or widths.max() > limits.max:
+        name = str(runtime.dtype).removeprefix("torch.")
+        raise ValueError(
+            f"Squared distances of these rows do not fit into {name}; give rows in "
+            "float64, or in units nearer to their distances."
+        )
+    return runtime.module(GaussianWeightedMap, state)
 
 
 def as_came(runtime, **values):

@@ -4,6 +4,7 @@
 import torch
 
 from sktransform.nn._products import row_stable_product
+from sktransform.runtime._linalg import with_positive_peaks
 
 # Largest number of distances held at once, 2 to this power.
 _DISTANCES_BITS = 25
@@ -42,8 +43,8 @@ def tangent_directions(rows, reference, n_directions, n_neighbors):
     neighbors = neighbors - neighbors.mean(1, keepdim=True)
     _, spread, directions = torch.linalg.svd(neighbors, full_matrices=False)
     spans = spread > _NO_SPREAD * spread[:, :1]
-    directions = with_positive_peaks(directions) * spans.unsqueeze(2)
-    return directions[:, :n_directions].mT
+    columns = with_positive_peaks(directions.mT) * spans.unsqueeze(1)
+    return columns[:, :, :n_directions]
 
 
 def _nearest(rows, reference, n_neighbors):
@@ -52,23 +53,6 @@ def _nearest(rows, reference, n_neighbors):
     # What a row's own norm adds is the same for all candidates.
     squared = reference.square().sum(1) - 2 * products
     return squared.topk(n_neighbors, dim=1, largest=False).indices
-
-
-def with_positive_peaks(directions):
-    """Return directions whose entry of largest magnitude is positive.
-
-    Parameters
-    ----------
-    directions : Tensor of shape (..., n_features)
-        Directions whose signs are arbitrary.
-
-    Returns
-    -------
-    Tensor of shape (..., n_features)
-        The directions, some of them negated.
-    """
-    peaks = directions.gather(-1, directions.abs().argmax(-1, keepdim=True))
-    return torch.where(peaks < 0, -directions, directions)
 
 
 def push_forward(jacobian, tangent):
@@ -104,9 +88,9 @@ def null_directions(images, tangent, n_directions):
         Length of the image of each.
     """
     values, vectors = torch.linalg.eigh(images.mT @ images)
-    directions = (tangent @ vectors[..., :n_directions]).mT
+    directions = with_positive_peaks(tangent @ vectors[..., :n_directions])
     magnitudes = values[..., :n_directions].clamp_min(0).sqrt()
-    return with_positive_peaks(directions), magnitudes
+    return directions.mT, magnitudes
 
 
 def distortion(rows, images, partners, partner_images):

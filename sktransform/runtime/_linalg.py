@@ -35,15 +35,15 @@ def with_positive_peaks(columns):
 
     Parameters
     ----------
-    columns : Tensor of shape (n_rows, n_columns)
+    columns : Tensor of shape (..., n_rows, n_columns)
         Columns whose signs are arbitrary.
 
     Returns
     -------
-    Tensor of shape (n_rows, n_columns)
+    Tensor of shape (..., n_rows, n_columns)
         The columns, some of them negated.
     """
-    peaks = columns.gather(0, columns.abs().argmax(0, keepdim=True))
+    peaks = columns.gather(-2, columns.abs().argmax(-2, keepdim=True))
     return torch.where(peaks < 0, -columns, columns)
 
 

@@ -76,13 +76,27 @@ def test_centers_lie_where_the_map_puts_them(reducer, wine):
 def test_numeric_target_gets_a_scale(reducer, wine):
     target = np.linspace(0, 1, len(wine[0])) ** 2
     display = EmbeddingDisplay.from_estimator(reducer, wine[0], target)
-    assert display.colorbar_ is not None
+    assert display.colorbar_.ax.get_ylabel() == "target"
     np.testing.assert_array_equal(display.scatter_[0].get_array(), target)
 
 
 def test_more_than_eight_classes_differ_in_colour_or_marker():
     styles = [class_style(index) for index in range(40)]
     assert len(set(styles)) == 40
+
+
+@pytest.mark.parametrize(("n_classes", "n_columns"), [(18, 1), (40, 3), (65, None)])
+def test_legends_of_many_classes_leave_room_for_the_map(n_classes, n_columns):
+    y = np.arange(130) % n_classes
+    points = np.random.default_rng(0).normal(size=(130, 2))
+    display = EmbeddingDisplay.from_embedding(points, y)
+    display.figure_.canvas.draw()  # a warning if there is no room
+    if n_columns is None:
+        # More than there are pairs of colour and marker.
+        assert display.legend_ is None
+        return
+    assert display.legend_._ncols == n_columns
+    assert display.ax_.get_window_extent().width > 200
 
 
 def test_any_transformer_and_any_container(wine):
@@ -116,6 +130,13 @@ def test_mistakes_get_one_clear_sentence(reducer, wine):
         EmbeddingDisplay.from_embedding(np.zeros((4, 2)), y)
     with pytest.raises(ValueError, match="Arrows need the features' directions"):
         EmbeddingDisplay.from_embedding(np.zeros((4, 2)), n_arrows=2)
+    for name in ("n_arrows", "n_ellipses"):
+        with pytest.raises(ValueError, match=f"{name} == -1, must be >= 0"):
+            EmbeddingDisplay.from_estimator(reducer, X, **{name: -1})
+    with pytest.raises(ValueError, match="Input y contains NaN; leave these rows out"):
+        EmbeddingDisplay.from_estimator(reducer, X, np.where(y == 0, np.nan, y))
+    with pytest.raises(TypeError, match="of one kind, but there are NoneType, str"):
+        EmbeddingDisplay.from_estimator(reducer, X, np.where(y == 0, None, "red"))
 
 
 def test_plot_returns_the_display_and_can_be_repeated(reducer, wine):

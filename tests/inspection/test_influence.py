@@ -53,6 +53,18 @@ def test_class_means_are_drawn_on_the_bars(reducer, wine):
     assert len(markers) == 3
 
 
+@pytest.mark.parametrize("n_classes", [40, 70])
+def test_many_classes_leave_room_for_the_bars(reducer, wine, n_classes):
+    X = wine[0]
+    y = np.array([f"class {index % n_classes}" for index in range(len(X))])
+    display = InfluenceDisplay.from_estimator(reducer, X, y)
+    display.figure_.canvas.draw()  # a warning if there is no room
+    assert len(display.class_means_) == (n_classes if n_classes == 40 else 0)
+    assert display.axes_[0].get_window_extent().height > 100
+    # Forty names would lie on each other, and gaps would hide the rows.
+    assert not display.axes_[1].lines
+
+
 def test_heat_map_shows_every_row_once_ordered_by_class(reducer, wine):
     X, y = wine
     display = InfluenceDisplay.from_estimator(reducer, X, y, kind="heatmap")

@@ -6,9 +6,12 @@ import torch
 from scipy.spatial.distance import pdist
 from sklearn.datasets import load_wine
 from sklearn.decomposition import PCA
+from sklearn.manifold import Isomap
 from sklearn.preprocessing import StandardScaler
 
+from sktransform.datasets import make_swiss_roll
 from sktransform.inspection import ShepardDisplay
+from sktransform.metrics import stress
 from sktransform.reduction import GaussianWeightedLinearReducer
 
 
@@ -80,6 +83,31 @@ def test_any_transformer_any_container_and_one_component(wine):
     one = GaussianWeightedLinearReducer(1, random_state=0).fit(wine)
     display = ShepardDisplay.from_estimator(one, wine)
     assert sum(bar.get_height() for bar in display.distortion_) == len(wine)
+
+
+def test_distances_along_the_data_are_those_that_an_unrolled_sheet_keeps():
+    X, _ = make_swiss_roll(400, random_state=0)
+    along = Isomap(n_neighbors=5).fit(X).dist_matrix_
+    reducer = GaussianWeightedLinearReducer(
+        metric="geodesic", n_neighbors=5, random_state=0
+    ).fit(X)
+    straight = ShepardDisplay.from_estimator(reducer, X)
+    display = ShepardDisplay.from_estimator(reducer, X, distances=along)
+    np.testing.assert_array_equal(
+        display.embedded_distances, straight.embedded_distances
+    )
+    assert display.distances.max() > 2 * straight.distances.max()
+    # The stress of all pairs is the mean of the rows' own, by what each weighs.
+    power = np.square(along).sum(axis=1)
+    mean = np.average(display.distortion**2, weights=power) ** 0.5
+    expected = stress(along, reducer.embedding_, metric="precomputed")
+    assert mean == pytest.approx(expected, rel=1e-6)
+    assert np.median(display.distortion) < 0.05
+    assert display.distortion.max() < straight.distortion.min()
+    given = ShepardDisplay.from_embedding(X, reducer.embedding_, distances=along)
+    np.testing.assert_array_equal(given.distortion, display.distortion)
+    with pytest.raises(ValueError, match="between the 399 rows of X"):
+        ShepardDisplay.from_estimator(reducer, X[1:], distances=along)
 
 
 def test_mistakes_get_one_clear_sentence(reducer, wine):

@@ -345,6 +345,15 @@ def test_projected_data_are_explained_in_their_features():
 
 
 def test_mistakes_get_one_clear_sentence(reducer, blobs):
+    for count in (0, -3):
+        with pytest.raises(ValueError, match=f"n_partners == {count}, must be >= 1"):
+            reducer.distortion(blobs, n_partners=count)
+    for method, name in (
+        (reducer.expansion, "n_neighbors"),
+        (reducer.null_directions, "n_directions"),
+    ):
+        with pytest.raises(TypeError, match=f"{name} must be an instance of int"):
+            method(blobs, **{name: 2.5})
     with pytest.raises(ValueError, match="number of distinct reference rows, which is"):
         reducer.expansion(blobs[:5])
     with pytest.raises(ValueError, match="need 6 directions of the data, of which"):

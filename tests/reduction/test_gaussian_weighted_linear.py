@@ -362,6 +362,27 @@ def test_every_placement_of_centers_fits(blobs, centers):
 # Many rows
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "parameters", "n_charts", "width"),
+    [
+        (12, {}, 5, 1.0),
+        (200, {}, 20, 1.0),
+        (200, {"n_components": 4}, 10, 1.0),
+        (800, {}, 50, 1.0),
+        (800, {"metric": "geodesic"}, 80, 0.5),
+        (1200, {"metric": "geodesic"}, 100, 0.5),
+    ],
+)
+def test_charts_and_their_width_follow_from_the_rows(
+    n_rows, parameters, n_charts, width
+):
+    X = np.random.default_rng(0).normal(size=(n_rows, 4))
+    reducer = _reducer(max_iter=1, **parameters).fit(X)
+    assert len(reducer.widths_) == n_charts
+    again = _reducer(max_iter=1, n_gaussians=n_charts, width=width, **parameters).fit(X)
+    np.testing.assert_array_equal(again.widths_, reducer.widths_)
+
+
 def test_landmarks_serve_all_rows():
     X, _ = make_swiss_roll(4000, noise=0.2, random_state=0)
     reducer = _reducer(n_landmarks=500).fit(X)

@@ -190,6 +190,15 @@ def test_a_warm_start_begins_where_the_map_is(rows):
     assert moved < 0.1
 
 
+def test_more_charts_start_near_the_map_and_lower_its_stress(rows):
+    reducer = _reducer(warm_start=True, n_gaussians=10, max_iter=200).fit(rows)
+    reached, stress = reducer.loss_curve_.min(), reducer.stress_
+    reducer.set_params(n_gaussians=30).fit(rows)
+    assert len(reducer.widths_) == 30
+    assert reducer.loss_curve_[0] < 1.05 * reached
+    assert reducer.stress_ < stress
+
+
 def test_solvers_go_on_from_each_other(rows):
     reducer = _reducer(warm_start=True, max_iter=100).fit(rows)
     reached = reducer.stress_

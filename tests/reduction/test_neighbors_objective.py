@@ -15,6 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sktransform.exceptions import DegenerateDataWarning
 from sktransform.metrics import stress, trustworthiness
 from sktransform.reduction import GaussianWeightedLinearReducer
+from sktransform.reduction._neighbor_map import neighbor_defaults
 
 
 def _reducer(**parameters):
@@ -397,6 +398,25 @@ def test_callbacks_may_stop_the_fit(split, fit_recorder):
     assert stopped.n_iter_ == 9
     assert len(stopped.loss_curve_) == 3
     assert np.isfinite(stopped.embedding_).all()
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "expected"),
+    [
+        (30, (5, 2000, 256)),
+        (1797, (149, 2000, 256)),
+        (4999, (200, 2000, 256)),
+        (30_000, (200, 2000, 512)),
+        (30_001, (400, 3000, 512)),
+    ],
+)
+def test_automatic_settings_are_those_of_the_description(n_rows, expected):
+    automatic = neighbor_defaults(n_rows)
+    names = ("n_gaussians", "max_iter", "batch_size")
+    assert tuple(automatic[name] for name in names) == expected
 
 
 # Numbers

@@ -6,7 +6,9 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 from sktransform.reduction import GaussianWeightedLinearReducer
 from sktransform.reduction._reservoir import add_to_reservoir, empty_reservoir
@@ -153,8 +155,12 @@ def test_the_sample_for_neighbours_is_larger_by_itself():
 # Where blocks come from
 
 
-@pytest.mark.parametrize("objective", ["distance", "neighbors"])
-def test_slices_of_a_memory_map_and_a_generator_are_blocks(objective, rows, tmp_path):
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"objective": "neighbors"}, {"solver": "minibatch"}],
+    ids=["distance", "neighbors", "minibatch"],
+)
+def test_blocks_come_from_any_iterable_in_any_container(options, rows, tmp_path):
     path = tmp_path / "rows.npy"
     np.save(path, rows)
     cuts = [slice(0, 100), slice(100, 350), slice(350, 600)]
@@ -163,11 +169,13 @@ def test_slices_of_a_memory_map_and_a_generator_are_blocks(objective, rows, tmp_
         [rows[cut] for cut in cuts],
         [mapped[cut] for cut in cuts],
         (rows[cut].copy() for cut in cuts),
+        iter([torch.from_numpy(rows[cut]) for cut in cuts]),
+        (pd.DataFrame(rows[cut]) for cut in cuts),
     )
     found = []
     for blocks in sources:
         reducer = GaussianWeightedLinearReducer(
-            objective=objective, n_landmarks=300, max_iter=10, random_state=0
+            **options, n_landmarks=300, max_iter=10, random_state=0
         )
         for block in blocks:
             reducer.partial_fit(block)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import sklearn
 import torch
+from scipy.sparse import csr_array
 from scipy.spatial.distance import pdist, squareform
 from sklearn.manifold import Isomap
 from sklearn.metrics import r2_score
@@ -72,6 +73,22 @@ def test_the_sheet_leads_back_to_the_roll(roll):
     for rows in (X, make_swiss_roll(1000, random_state=1)[0]):
         back = reducer.inverse_transform(reducer.transform(rows))
         assert r2_score(rows, back, multioutput="variance_weighted") >= 0.999
+
+
+def test_score_is_that_of_the_distances_along_the_data(roll, monkeypatch):
+    X, _, reducer = roll
+    assert reducer.score(X) == pytest.approx(-reducer.stress_, rel=1e-6)
+    repeated = np.concatenate([X, X[:20]])
+    assert reducer.score(repeated) == pytest.approx(-reducer.stress_, rel=0.05)
+    assert reducer.score(torch.from_numpy(X)) == reducer.score(X)
+    new, _ = make_swiss_roll(1000, random_state=1)
+    assert reducer.score(new) > -0.05
+    monkeypatch.setattr("sktransform.reduction._score._SCORED_ROWS", 300)
+    assert reducer.score(X) == pytest.approx(-reducer.stress_, rel=0.1)
+    folded = _reducer().fit(X).set_params(metric="geodesic")
+    assert folded.score(new) < -0.5
+    with pytest.raises(ValueError, match="does not take sparse rows"):
+        reducer.score(csr_array(X))
 
 
 def test_geodesic_landmarks_agree_with_all_rows(roll):
@@ -176,6 +193,22 @@ def test_wrong_distances_are_refused_and_change_nothing(blobs, mistake):
     with pytest.raises(ValueError, match=sentence):
         reducer.fit(blobs, distances=spoil(D))
     assert joblib.hash(vars(reducer)) == before
+
+
+def test_score_is_that_of_the_given_distances(blobs):
+    D = 3 * _distances(blobs)
+    reducer = _reducer(metric="precomputed").fit(blobs, distances=D)
+    assert reducer.score(blobs, distances=D) == pytest.approx(-reducer.stress_)
+    some = slice(None, None, 2)
+    expected = stress(
+        D[some, some], reducer.transform(blobs[some]), metric="precomputed"
+    )
+    found = reducer.score(blobs[some], distances=D[some, some])
+    assert found == pytest.approx(-expected)
+    with pytest.raises(ValueError, match="distances are not given"):
+        reducer.score(blobs)
+    with pytest.raises(ValueError, match="'euclidean' and distances are given"):
+        reducer.set_params(metric="euclidean").score(blobs, distances=D)
 
 
 def test_distances_and_their_metric_come_together(blobs):
@@ -340,6 +373,13 @@ def test_published_map_is_that_of_the_paper(published, small):
     # Its centres are training rows.
     gaps = np.abs(published.centers_[:, None] - small).max(axis=2).min(axis=1)
     np.testing.assert_allclose(gaps, 0, atol=1e-12)
+    # A chart is linear: its value at its centre is what the biplot starts from.
+    steps = small[:, None] - published.centers_
+    affine = published.offsets_ + np.einsum(
+        "mqd,nmd->nmq", published.components_, steps
+    )
+    np.testing.assert_allclose(affine, local, atol=1e-12)
+    assert not hasattr(published, "mean_")
 
 
 @pytest.mark.parametrize("method", ["inverse_transform", "reconstruction_error"])
@@ -414,3 +454,7 @@ def test_a_decoder_comes_and_goes_with_the_solver(small):
     reducer.set_params(solver="published", max_iter=2).fit(small)
     assert reducer.decoder_ is None
     assert "mean" not in reducer.map_
+    # What counts is the map that there is.
+    assert not hasattr(reducer.set_params(solver="majorize"), "inverse_transform")
+    reducer.fit(small).set_params(solver="published")
+    assert np.isfinite(reducer.inverse_transform(reducer.embedding_)).all()

@@ -123,6 +123,30 @@ MISTAKES = {
         lambda: _fit_again({}, again=X[:, :3]),
         "X has 3 features, but GaussianWeightedLinearReducer is expecting 4",
     ),
+    "a generator of blocks": (
+        lambda: _fit(X[i : i + 10] for i in range(0, 30, 10)),
+        "X is a generator, but .* one table of rows at a time; .* to partial_fit",
+    ),
+    "negative refinements": (
+        lambda: FITTED.inverse_transform(X[:, :2], n_refinements=-1),
+        "n_refinements == -1, must be >= 0",
+    ),
+    "refinements in words": (
+        lambda: FITTED.inverse_transform(X[:, :2], n_refinements="two"),
+        "n_refinements must be an instance of int",
+    ),
+    "squares beyond single precision": (
+        lambda: _fit(np.float32(1e25) * X.astype(np.float32)),
+        "Squared distances of these rows do not fit into float32; give rows in float64",
+    ),
+    "squares below single precision": (
+        lambda: _fit(np.float32(1e-30) * X.astype(np.float32)),
+        "Squared distances of these rows do not fit into float32; give rows in float64",
+    ),
+    "variance beyond all numbers": (
+        lambda: _fit(X * 1e200),
+        "too large: the variance of the features is not finite",
+    ),
     "negative weights": (
         lambda: _fit(sample_weight=-np.ones(30)),
         "Negative values in data",
