@@ -231,7 +231,7 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         """Return the names of the similarities, checked."""
         names = self.similarities
         names = [names] if isinstance(names, str) else list(names)
-        unknown = [name for name in names if name not in SIMILARITIES]
+        unknown = [name for name in names if name not in [*SIMILARITIES]]
         if unknown or not names or len(set(names)) < len(names):
             raise ValueError(
                 f"similarities={self.similarities!r} must name each once, of "
@@ -258,6 +258,8 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
                 f"anchors lie between {places.min()} and {places.max()}, but X has "
                 f"{len(rows)} rows; give places from 0 to {len(rows) - 1}."
             )
+        if len(np.unique(places)) < len(places):
+            raise ValueError("anchors must be different rows; give each place once.")
         return places.astype(np.int64)
 
     def transform(self, X):

@@ -229,9 +229,11 @@ def test_no_inverse_is_offered():
         ({"anchors": [-1, 3]}, "give places from 0 to 59"),
         ({"anchors": [0.5, 3.0]}, "one axis of whole numbers"),
         ({"anchors": [[0, 1]]}, "one axis of whole numbers"),
+        ({"anchors": [3, 7, 3]}, "give each place once"),
         ({"anchors": []}, "one axis of whole numbers"),
         ({"similarities": []}, "must name each once"),
         ({"similarities": ["cosine", "cosine"]}, "must name each once"),
+        ({"similarities": [["cosine"]]}, "must name each once"),
         ({"similarities": ["l3"]}, r"of \['chebyshev', 'cosine'"),
     ],
 )
