@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from scipy.linalg import orthogonal_procrustes
 from scipy.optimize import minimize
 
-from sktransform.alignment import OrthogonalAligner
+from sktransform.alignment import OrthogonalAligner, PermutationAligner
 from sktransform.alignment._fold_moments import row_folds
 from sktransform.exceptions import DegenerateDataWarning
 
@@ -370,6 +370,15 @@ def test_wrong_usage_is_said():
         fitted.merge(OrthogonalAligner(lam=1).fit(X, y))
     with pytest.raises(ValueError, match="other spaces cannot be merged"):
         fitted.merge(OrthogonalAligner(lam=0).fit(X[:, :4], y))
+    with pytest.raises(ValueError, match="must be of class OrthogonalAligner"):
+        fitted.merge(PermutationAligner())
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        OrthogonalAligner().fit(X, y, groups=[0, 1])
+    with pytest.raises(ValueError, match="every row a group"):
+        OrthogonalAligner().fit(X, y, groups=np.full(len(X), np.nan))
+    for lams in ([], [np.nan], [-1, 2]):
+        with pytest.raises(ValueError, match="one or more numbers from 0 on"):
+            fitted.path(lams)
     with pytest.raises(ValueError, match="y has 3 columns"):
         fitted.score(X, y[:, :3])
     with pytest.raises(ValueError, match="at least one non-zero"):
