@@ -98,7 +98,7 @@ SingularValueDisplay.from_estimator(aligner)
 ResidualMapDisplay.from_estimator(aligner, first_new, second_new)
 
 # %%
-# Larger networks. ``new`` and ``new_64`` know all digits, ``old`` only those below 5: of
+# Larger networks. ``new`` and ``new_64`` know all digits, ``old`` those below 5: of
 # the others its features tell less, and no map brings that back. Kernels find more of
 # it than a linear map does.
 
