@@ -232,6 +232,23 @@ def test_inverse_is_exact_for_a_rotation_onto_more_dimensions():
     assert_allclose(aligner._inverse_coef(), np.linalg.pinv(aligner.coef_), atol=1e-10)
 
 
+@pytest.mark.parametrize(("lam", "shape"), [(0, (4, 6)), (0, (6, 4)), (0.5, (4, 6))])
+def test_inverse_is_the_transposed_rotation_or_the_pseudo_inverse(lam, shape):
+    X, y = views(*shape)
+    aligner = OrthogonalAligner(lam=lam).fit(X, y)
+    matrix = aligner.coef_.T
+    if lam == 0 and shape[0] <= shape[1]:
+        inverse = matrix.T / np.linalg.norm(matrix, 2) ** 2
+    else:
+        inverse = np.linalg.pinv(matrix)
+        other = matrix.T / np.linalg.norm(matrix, 2) ** 2
+        assert lam == 0 or np.abs(inverse - other).max() > 1e-2
+    # Of all rows with the nearest image, that nearest to the mean.
+    image_of_mean = aligner.mean_ @ matrix + aligner.intercept_
+    expected = aligner.mean_ + (y - image_of_mean) @ inverse
+    assert_allclose(aligner.inverse_transform(y), expected, atol=1e-10)
+
+
 def test_dead_and_repeated_features_change_nothing_but_their_columns():
     X, y = views(5, 8)
     spoiled = np.column_stack([X, np.full(len(X), 3.0), X[:, 0]])
