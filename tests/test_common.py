@@ -84,6 +84,7 @@ VARIANTS: dict[str, list[dict]] = {
         {"similarities": ["cosine", "euclidean", "l1", "chebyshev"]},
         {"anchors": "farthest", "similarities": "l1", "center": False},
         {"similarities": ["cosine", "l1"], "combination": "sum"},
+        {"similarities": ["geodesic", "l1"], "combination": "attention"},
     ],
 }
 

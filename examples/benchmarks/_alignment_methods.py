@@ -158,7 +158,8 @@ def netrep(X, Y, seed=0):
 
     def transform(rows):
         wide = np.pad(rows, ((0, 0), (0, width - rows.shape[1])))
-        return (model.transform_X(wide) @ back + model.my_)[:, :n_outputs]
+        turned = (wide - model.mx_) @ model.Wx_ @ back
+        return (turned + model.my_)[:, :n_outputs]
 
     return transform
 

@@ -4,16 +4,13 @@
 from dataclasses import replace
 
 from sklearn.base import clone
-from sklearn.utils.validation import (
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-)
+from sklearn.utils.validation import check_is_fitted
 
 from sktransform.alignment._adapter_fit import linear_model
 from sktransform.alignment._adapter_report import adapter_report
 from sktransform.alignment._fold_moments import FoldMoments
 from sktransform.alignment._pair_rows import PairRows
+from sktransform.alignment._stream_checks import check_mergeable, checked_groups
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._runtime import Runtime
 from sktransform.utils._sklearn import fit_context
@@ -94,30 +91,11 @@ class StreamedAdapter:
         Raises
         ------
         ValueError
-            If parameters, or numbers of features or outputs, differ, or if kernels or a
-            polish are asked for.
+            If parameters, or numbers of features or outputs, or the names of features,
+            differ, or if kernels or a polish are asked for.
         """
-        check_is_fitted(self, "moments_")
         self._refuse_what_needs_rows()
-        if type(other) is not type(self):
-            name = type(self).__name__
-            raise ValueError(f"other must be of class {name}, got {other!r}.")
-        check_is_fitted(other, "moments_")
-        mine, its = self.get_params(deep=False), other.get_params(deep=False)
-        differing = sorted(
-            name for name in mine if name != "device" and mine[name] != its[name]
-        )
-        if differing:
-            raise ValueError(
-                f"Adapters with other parameters cannot be merged ({differing}); fit "
-                "both with the same."
-            )
-        shapes = [adapter.moments_["xy"].shape[1:] for adapter in (self, other)]
-        if shapes[0] != shapes[1]:
-            raise ValueError(
-                f"Adapters of other spaces cannot be merged: {shapes[0]} and "
-                f"{shapes[1]} features and outputs."
-            )
+        check_mergeable(self, other)
         merged = clone(self)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
@@ -147,9 +125,7 @@ class StreamedAdapter:
     def _rows(self, X, y, sample_weight, groups, *, reset):
         """Return the rows that have a weight, checked."""
         X, Y, weights = self._validate_pairs(X, y, sample_weight, reset=reset)
-        if groups is not None:
-            groups = column_or_1d(groups)
-            check_consistent_length(X, groups)
+        groups = checked_groups(X, groups)
         tensors = self._runtime(X).tensors(X, Y, weights)
         return PairRows.of(*tensors, self.n_folds, groups)
 

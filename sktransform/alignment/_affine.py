@@ -12,30 +12,11 @@ from sktransform.runtime._kept import built_once
 from sktransform.runtime._runtime import QUERY_ROWS, Runtime
 
 
-class AffineAligner(AlignerMixin, ClassNamePrefixFeaturesOutMixin, TorchTransformer):
-    """Base of aligners whose map is ``x @ coef_.T + intercept_``.
+class ServedMap:
+    """The part of an aligner that hands out its map as a torch module.
 
-    `fit` sets `coef_` of shape (n_outputs, n_features), `intercept_` of shape
-    (n_outputs,) and `mean_`, the mean row of X, of shape (n_features,), in float64.
+    The estimator has `coef_` and `intercept_`.
     """
-
-    _inverse_contract = "least_squares"
-
-    def transform(self, X):
-        """Map rows into the space of the target.
-
-        Parameters
-        ----------
-        X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            Rows of the first view.
-
-        Returns
-        -------
-        ndarray or Tensor of shape (n_samples, n_outputs)
-            Their images, in the precision of X. A row has the same bits whatever rows
-            come with it.
-        """
-        return self._mapped(X, "map", self._map_state)
 
     def torch_module(self, dtype=torch.float32):
         """Return the map as a torch module, to be served or exported.
@@ -67,6 +48,34 @@ class AffineAligner(AlignerMixin, ClassNamePrefixFeaturesOutMixin, TorchTransfor
     def _built(self, runtime, state):
         """Return a module of such arrays."""
         return runtime.module(AffineMap, state)
+
+
+class AffineAligner(
+    ServedMap, AlignerMixin, ClassNamePrefixFeaturesOutMixin, TorchTransformer
+):
+    """Base of aligners whose map is ``x @ coef_.T + intercept_``.
+
+    `fit` sets `coef_` of shape (n_outputs, n_features), `intercept_` of shape
+    (n_outputs,) and `mean_`, the mean row of X, of shape (n_features,), in float64.
+    """
+
+    _inverse_contract = "least_squares"
+
+    def transform(self, X):
+        """Map rows into the space of the target.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Rows of the first view.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_outputs)
+            Their images, in the precision of X. A row has the same bits whatever rows
+            come with it.
+        """
+        return self._mapped(X, "map", self._map_state)
 
     def _mapped(self, X, name, state_of_map):
         """Return rows under a map, whose module is kept by a name."""

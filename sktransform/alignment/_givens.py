@@ -8,6 +8,7 @@ import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted
 
+from sktransform.alignment._affine import ServedMap
 from sktransform.alignment._givens_angles import (
     angle_passes,
     givens_rotation,
@@ -34,7 +35,9 @@ def _unit_ratio(moments):
     return sizes[0] / sizes[1] if all(sizes) else 1.0
 
 
-class GivensAligner(AlignerMixin, ClassNamePrefixFeaturesOutMixin, TorchTransformer):
+class GivensAligner(
+    ServedMap, AlignerMixin, ClassNamePrefixFeaturesOutMixin, TorchTransformer
+):
     """Turn one view into another by a rotation that is kept as a few angles.
 
     The rotation is a product of plane rotations in the layout of [1]_: a sweep turns

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What aligners share that keep nothing of the rows but their moments."""
 
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import clone
 
 from sktransform.alignment._affine import AffineAligner
 from sktransform.alignment._fold_moments import FoldMoments
+from sktransform.alignment._stream_checks import check_mergeable, checked_groups
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._runtime import Runtime
 from sktransform.utils._sklearn import fit_context
@@ -60,7 +61,7 @@ class MomentAligner(AffineAligner):
             runtime.tensor(Y),
             runtime.tensor(row_weights),
             n_folds=n_folds,
-            groups=groups,
+            groups=checked_groups(X, groups),
         )
         if not reset:
             present = self._moments(runtime)
@@ -89,28 +90,13 @@ class MomentAligner(AffineAligner):
         Raises
         ------
         ValueError
-            If parameters, or numbers of features or outputs, differ.
+            If parameters, or numbers of features or outputs, or the names of features,
+            differ.
         """
-        check_is_fitted(self, "moments_")
-        check_is_fitted(other, "moments_")
-        mine, its = self.get_params(deep=False), other.get_params(deep=False)
-        differing = sorted(
-            name for name in mine if name != "device" and mine[name] != its.get(name)
-        )
-        if type(other) is not type(self) or differing:
-            raise ValueError(
-                f"Aligners with other parameters cannot be merged ({differing}); fit "
-                "both with the same."
-            )
-        shapes = [aligner.moments_["xy"].shape for aligner in (self, other)]
-        if shapes[0] != shapes[1]:
-            raise ValueError(
-                f"Aligners of other spaces cannot be merged: {shapes[0][1:]} and "
-                f"{shapes[1][1:]} features and outputs."
-            )
+        check_mergeable(self, other)
         runtime = Runtime.of(self.moments_["mean_x"], self.device)
         moments = self._moments(runtime).merge(other._moments(runtime))
-        merged = type(self)(**mine)
+        merged = clone(self)
         vars(merged).update(
             (name, value)
             for name, value in vars(self).items()

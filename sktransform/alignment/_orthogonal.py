@@ -355,9 +355,9 @@ class OrthogonalAligner(MomentAligner):
             raise ValueError("X or y does not vary: there is no path.")
         if lams is None:
             lams = np.array(_PATH) * problem.largest_residual
-        lams = np.sort(np.asarray(lams, dtype=float))
-        if lams[0] < 0:
-            raise ValueError(f"lams must not be negative, got {lams[0]}.")
+        lams = np.sort(np.asarray(lams, dtype=float), axis=None)
+        if not lams.size or not np.all(lams >= 0):
+            raise ValueError(f"lams must be one or more numbers from 0 on, got {lams}.")
         maps = [*problem.path(lams[::-1])][::-1]
         variance = moments.covariance_y.trace()
         errors = [moments.mean_squared_error(m.matrix, m.intercept) for m in maps]

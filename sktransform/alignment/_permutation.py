@@ -6,9 +6,9 @@ import copy
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
-from sklearn.utils.validation import check_is_fitted
 
 from sktransform.alignment._affine import AffineAligner
+from sktransform.alignment._stream_checks import check_mergeable
 from sktransform.base import TorchTransformer
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._moments import PairMoments
@@ -301,16 +301,9 @@ class PermutationAligner(AffineAligner):
         Raises
         ------
         ValueError
-            If the views of the other have other widths.
+            If the views of the other have other widths or names.
         """
-        check_is_fitted(self)
-        check_is_fitted(other)
-        if other.coef_.shape != self.coef_.shape:
-            raise ValueError(
-                f"other maps {other.coef_.shape[1]} units to {other.coef_.shape[0]}, "
-                f"this aligner {self.coef_.shape[1]} to {self.coef_.shape[0]}; merge "
-                "aligners of the same views."
-            )
+        check_mergeable(self, other, same_parameters=False)
         runtime = self._runtime(self.coef_)
         mine, its = (_moments(runtime, a.moments_) for a in (self, other))
         merged = copy.copy(self)

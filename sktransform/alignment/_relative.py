@@ -9,66 +9,20 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from sktransform.alignment._relative_similarities import (
+    ORDERS,
+    SIMILARITIES,
+    distances,
+    encoding,
+    mean_between,
+)
 from sktransform.base import TorchTransformer
-from sktransform.nn._products import padded_columns
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._kept import built_once
 from sktransform.runtime._runtime import QUERY_ROWS
 from sktransform.utils._charts import farthest_rows
+from sktransform.utils._graphs import geodesic_distances
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
-
-# Similarities that come from distances, and torch's order of the norm.
-_ORDERS = {"euclidean": 2.0, "l1": 1.0, "chebyshev": torch.inf}
-_SIMILARITIES = {"cosine", *_ORDERS}
-
-
-def unit_rows(X, floor):
-    """Return rows of length 1, and of length 0 where they were at most the floor."""
-    lengths = X.norm(dim=1, keepdim=True)
-    return X / lengths.where(lengths > floor, torch.inf)
-
-
-def distances(X, anchors, order):
-    """Return distances between rows and anchors, shape (n_rows, n_anchors).
-
-    Parameters
-    ----------
-    X : Tensor of shape (n_rows, n_features)
-        Rows.
-
-    anchors : Tensor of shape (n_anchors, n_features)
-        Anchors.
-
-    order : float
-        Order of the norm: 2, 1 or infinity.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, n_anchors)
-        The distances, by differences: products would lose digits of small ones.
-    """
-    return torch.cdist(X, anchors, p=order, compute_mode="donot_use_mm_for_euclid_dist")
-
-
-def mean_distance(anchors, order):
-    """Return the mean distance between different anchors; 1 if it is 0.
-
-    Parameters
-    ----------
-    anchors : Tensor of shape (n_anchors, n_features)
-        Anchors.
-
-    order : float
-        Order of the norm: 2, 1 or infinity.
-
-    Returns
-    -------
-    float
-        The mean, a unit of distance that any space of these anchors has.
-    """
-    n_pairs = len(anchors) * (len(anchors) - 1)
-    total = distances(anchors, anchors, order).sum().item()
-    return total / n_pairs if total > 0 else 1.0
 
 
 class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
@@ -95,10 +49,17 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         not those of another: give `anchor_indices_` of the first to the others.
 
     similarities : str or list of str, default="cosine"
-        One or more of "cosine", "euclidean", "l1" and "chebyshev".
+        One or more of "cosine", "euclidean", "geodesic", "l1" and "chebyshev".
+        "geodesic" is the length of the shortest path over anchors that are near each
+        other.
 
-    combination : {"concatenate", "sum"}, default="concatenate"
-        Whether each similarity has columns of its own, or they are added up.
+    combination : {"concatenate", "sum", "attention"}, default="concatenate"
+        Whether each similarity has columns of its own, or they are added up, or
+        averaged row by row with the weights of self-attention, of which nothing is
+        trained: those weigh more that are like the others.
+
+    n_neighbors : int, default=10
+        Nearest anchors to which a path of "geodesic" may lead from an anchor or a row.
 
     center : bool, default=True
         Whether cosines are those of rows less the mean row of `fit`. Distances do not
@@ -131,6 +92,12 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
     combination_ : str
         Their combination.
 
+    path_lengths_ : ndarray of shape (n_anchors, n_anchors) or None
+        Shortest paths between anchors, for "geodesic".
+
+    n_neighbors_ : int
+        Nearest anchors of a row to which they lead.
+
     n_features_in_ : int
         Number of features seen during `fit`.
 
@@ -147,8 +114,12 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
     0 at the anchors' mean distance from each other.
 
     What the encoding does not see: translations (with `center`) and changes of scale of
-    the space, for all similarities; besides, rotations for "cosine" and "euclidean",
-    and the order and the signs of coordinates for "l1" and "chebyshev".
+    the space, for all similarities; besides, rotations for "cosine", "euclidean" and
+    "geodesic", and the order and the signs of coordinates for "l1" and "chebyshev".
+    "geodesic" sees little of how the space is bent as a whole.
+
+    "attention" takes, for the matrix S whose rows are a row's codes, the mean row of
+    ``softmax(S S' / sqrt(n_anchors)) S``. In [2]_ it has trained projections besides.
 
     A row at the mean has no direction, and cosine 0 with all anchors. Fewer anchors
     than dimensions lose information; there is no inverse.
@@ -177,8 +148,9 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         **TorchTransformer._parameter_constraints,
         "n_anchors": [Interval(Integral, 1, None, closed="left")],
         "anchors": [StrOptions({"random", "farthest"}), "array-like"],
-        "similarities": [StrOptions(_SIMILARITIES), list, tuple],
-        "combination": [StrOptions({"concatenate", "sum"})],
+        "similarities": [StrOptions(SIMILARITIES), list, tuple],
+        "combination": [StrOptions({"concatenate", "sum", "attention"})],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "center": ["boolean"],
         "random_state": ["random_state"],
     }
@@ -190,6 +162,7 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         anchors="random",
         similarities="cosine",
         combination="concatenate",
+        n_neighbors=10,
         center=True,
         random_state=None,
         device="auto",
@@ -198,6 +171,7 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         self.anchors = anchors
         self.similarities = similarities
         self.combination = combination
+        self.n_neighbors = n_neighbors
         self.center = center
         self.random_state = random_state
         self.device = device
@@ -234,25 +208,34 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
             centered = rows - rows.mean(0)
             self.anchor_indices_ = self._places(runtime.arrays(centered)[0])
             self.mean_, self.anchors_ = runtime.arrays(mean, rows[self.anchor_indices_])
-            anchors = centered[self.anchor_indices_]
-            self.scales_ = {
-                name: mean_distance(anchors, _ORDERS[name])
-                for name in names
-                if name in _ORDERS
-            }
+            self._measure(centered[self.anchor_indices_], names, runtime)
             self.similarities_, self.combination_ = names, self.combination
             progress.step()
         return self
+
+    def _measure(self, anchors, names, runtime):
+        """Set the units of distances, and the paths between anchors."""
+        between = {
+            name: distances(anchors, anchors, ORDERS[name])
+            for name in names
+            if name in ORDERS
+        }
+        self.path_lengths_, self.n_neighbors_ = None, self.n_neighbors
+        if "geodesic" in names:
+            (rows,) = runtime.arrays(anchors)
+            self.path_lengths_ = geodesic_distances(rows, self.n_neighbors)
+            between["geodesic"] = torch.from_numpy(self.path_lengths_)
+        self.scales_ = {name: mean_between(table) for name, table in between.items()}
 
     def _names(self):
         """Return the names of the similarities, checked."""
         names = self.similarities
         names = [names] if isinstance(names, str) else list(names)
-        unknown = [name for name in names if name not in _SIMILARITIES]
+        unknown = [name for name in names if name not in [*SIMILARITIES]]
         if unknown or not names or len(set(names)) < len(names):
             raise ValueError(
                 f"similarities={self.similarities!r} must name each once, of "
-                f"{sorted(_SIMILARITIES)}."
+                f"{sorted(SIMILARITIES)}."
             )
         return names
 
@@ -275,6 +258,8 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
                 f"anchors lie between {places.min()} and {places.max()}, but X has "
                 f"{len(rows)} rows; give places from 0 to {len(rows) - 1}."
             )
+        if len(np.unique(places)) < len(places):
+            raise ValueError("anchors must be different rows; give each place once.")
         return places.astype(np.int64)
 
     def transform(self, X):
@@ -289,13 +274,21 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         -------
         ndarray or Tensor of shape (n_samples, n_columns)
             The similarities, in the precision of X: the columns of one similarity after
-            those of the other, or their sum. A row has the same bits whatever rows come
-            with it.
+            those of the other, or one table of all. A row has the same bits whatever
+            rows come with it.
         """
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
         runtime = self._runtime(X)
-        fitted = ("mean", "anchors", "scales", "similarities", "combination")
+        fitted = (
+            "mean",
+            "anchors",
+            "scales",
+            "similarities",
+            "combination",
+            "path_lengths",
+            "n_neighbors",
+        )
         state = {name: getattr(self, f"{name}_") for name in fitted}
 
         def build():
@@ -309,23 +302,12 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         origin, anchors = runtime.tensors(
             self.mean_, self.anchors_ - self.mean_, dtype=runtime.dtype
         )
-        # A row at the mean differs from it by rounding.
-        floor = torch.finfo(runtime.dtype).eps * origin.norm().item()
-        directions = padded_columns(unit_rows(anchors, floor).T)
-        names, scales = self.similarities_, self.scales_
-        is_sum = self.combination_ == "sum"
-
-        def encoded(rows):
-            rows = rows - origin
-            parts = [
-                1 - distances(rows, anchors, _ORDERS[name]) / scales[name]
-                if name in _ORDERS
-                else (unit_rows(rows, floor) @ directions)[:, : len(anchors)]
-                for name in names
-            ]
-            return sum(parts) if is_sum else torch.cat(parts, 1)
-
-        return encoded
+        paths = None
+        if self.path_lengths_ is not None:
+            paths = runtime.tensor(self.path_lengths_, runtime.dtype), self.n_neighbors_
+        return encoding(
+            self.similarities_, self.combination_, origin, anchors, self.scales_, paths
+        )
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns, such as ``"cosine_17"``.
@@ -338,15 +320,17 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         Returns
         -------
         ndarray of str objects
-            The similarity, or "similarity" for their sum, and the place of the anchor
-            among the rows of `fit`.
+            The similarity, or "similarity" where several share a column, and the place
+            of the anchor among the rows of `fit`.
         """
         super().get_feature_names_out(input_features)
-        kinds = ["similarity"] if self.combination_ == "sum" else self.similarities_
+        is_joined = self.combination_ != "concatenate"
+        kinds = ["similarity"] if is_joined else self.similarities_
         names = [f"{kind}_{place}" for kind in kinds for place in self.anchor_indices_]
         return np.array(names, dtype=object)
 
     @property
     def _n_features_out(self):
-        n_parts = 1 if self.combination_ == "sum" else len(self.similarities_)
+        is_joined = self.combination_ != "concatenate"
+        n_parts = 1 if is_joined else len(self.similarities_)
         return n_parts * len(self.anchor_indices_)

@@ -150,11 +150,12 @@ def _tensors(aligner, matrix, name):
     """Return the map's matrix and the one to carry over, checked."""
     if hasattr(aligner, "fit"):
         check_is_fitted(aligner)
+        has_kernels = getattr(aligner, "kernel_coef_", None) is not None
         aligner = getattr(aligner, "coef_", None)
-        if aligner is None:
+        if aligner is None or has_kernels:
             raise ValueError(
-                "aligner has no coef_: its map is not affine, so that nothing can be "
-                "carried over; give an affine aligner or its matrix."
+                "aligner has kernels, or no coef_: its map is not affine, so that "
+                "nothing can be carried over; give an affine aligner or its matrix."
             )
     coef = check_array(aligner, dtype=np.float64, input_name="aligner")
     matrix = check_array(matrix, dtype=np.float64, input_name=name)

@@ -110,6 +110,9 @@ class CovarianceMatchDisplay:
 
     def _draw(self, ax, curves):
         """Draw curves over the place of the axis, the widest first."""
+        from matplotlib.ticker import MaxNLocator
+
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         ax.set_xlabel("principal axis of the gallery")
         lines = []
         for index, (name, style) in enumerate(_CURVES.items()):

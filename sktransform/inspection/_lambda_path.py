@@ -227,9 +227,12 @@ class LambdaPathDisplay:
         Raises
         ------
         ValueError
-            If a curve has another number of values than there are bounds.
+            If bounds are negative or not finite, or a curve has another number of
+            values than there are bounds.
         """
         lams = to_array(lams).astype(float)
+        if not np.all(np.isfinite(lams) & (lams >= 0)):
+            raise ValueError(f"lams must be finite and not negative, got {lams}.")
         order = np.argsort(lams, kind="stable")
 
         def along(name, values):

@@ -92,6 +92,7 @@ class ResidualMapDisplay:
         self.points_ = ax.scatter(*self.positions.T, **style | scatter_kw)
         self.arrows_ = None
         if n_arrows:
+            n_arrows = min(n_arrows, len(self.positions))
             some = np.linspace(0, len(self.positions) - 1, n_arrows).astype(int)
             self.arrows_ = ax.quiver(
                 *self.positions[some].T,
@@ -119,7 +120,9 @@ class ResidualMapDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            A fitted aligner.
+            A fitted aligner. Of a
+            :class:`sktransform.alignment.BackwardCompatibleAligner` the columns are
+            compared that stand for those of y.
 
         X : array-like of shape (n_samples, n_features)
             Rows of the first view; new ones tell more.
@@ -138,7 +141,10 @@ class ResidualMapDisplay:
         ResidualMapDisplay
             The display, drawn.
         """
-        return cls.from_predictions(y, estimator.transform(X), ax=ax, **plot_kw)
+        mapped = to_array(estimator.transform(X))
+        if hasattr(estimator, "pad"):  # old vectors have no further columns
+            mapped = mapped[:, : to_array(y).shape[1]]
+        return cls.from_predictions(y, mapped, ax=ax, **plot_kw)
 
     @classmethod
     def from_predictions(cls, y, mapped, *, ax=None, **plot_kw):
@@ -166,7 +172,8 @@ class ResidualMapDisplay:
         Raises
         ------
         ValueError
-            If the tables differ in shape, or have fewer than two rows or columns.
+            If the tables differ in shape, or have fewer than two rows or columns, or
+            y does not vary.
         """
         y = check_array(
             to_array(y),
@@ -182,6 +189,8 @@ class ResidualMapDisplay:
                 f"y has shape {y.shape} and its images {mapped.shape}; both must lie "
                 "in one space."
             )
+        if np.all(y == y[0]):
+            raise ValueError("All rows of y are equal; give rows that vary.")
         axes = PCA(2, svd_solver="full").fit(y)
         spread = np.sqrt(((y - y.mean(axis=0)) ** 2).sum(axis=1).mean())
         display = cls(

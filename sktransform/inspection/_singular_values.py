@@ -76,6 +76,7 @@ class SingularValueDisplay:
             The display itself, with what was drawn as attributes.
         """
         import matplotlib.pyplot as plt
+        from matplotlib.ticker import MaxNLocator
 
         if ax is None:
             _, ax = plt.subplots(figsize=(5, 3.6), layout="constrained")
@@ -87,6 +88,7 @@ class SingularValueDisplay:
         style = {"color": color, "marker": marker, "ms": 3, "label": "fitted map"}
         (self.spectrum_,) = ax.plot(places, self.singular_values, **style | line_kw)
         ax.set_ylim(bottom=0)
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         ax.set_xlabel("place, the largest first")
         ax.set_ylabel("singular value")
         ax.legend(fontsize="small")
@@ -131,9 +133,20 @@ class SingularValueDisplay:
         -------
         SingularValueDisplay
             The display, drawn.
+
+        Raises
+        ------
+        TypeError
+            If the estimator's map is not affine.
         """
         check_is_fitted(estimator)
         values = getattr(estimator, "singular_values_", None)
+        has_kernels = getattr(estimator, "kernel_coef_", None) is not None
+        if has_kernels or (values is None and not hasattr(estimator, "coef_")):
+            raise TypeError(
+                f"{cls.__name__} needs an affine map, which "
+                f"{type(estimator).__name__} has not, as it was fitted."
+            )
         if values is None:
             values = np.linalg.svd(to_array(estimator.coef_), compute_uv=False)
             values = values / np.sqrt(np.mean(values**2))
@@ -162,8 +175,18 @@ class SingularValueDisplay:
         -------
         SingularValueDisplay
             The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the values are not numbers from 0 on, along one axis.
         """
         values = check_array(
             to_array(singular_values), ensure_2d=False, input_name="singular_values"
         )
+        if values.ndim != 1 or values.min() < 0:
+            raise ValueError(
+                f"singular_values must be numbers from 0 on along one axis, got shape "
+                f"{values.shape} and {values.min()} as the least."
+            )
         return cls(np.sort(values)[::-1], lam=lam).plot(ax, **line_kw)

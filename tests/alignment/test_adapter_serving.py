@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What an adapter hands out beside its transform: the regression, and a module."""
+"""What aligners hand out beside transform: the regression, and a module."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,13 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
 
-from sktransform.alignment import EmbeddingAdapter
+from sktransform.alignment import (
+    BackwardCompatibleAligner,
+    EmbeddingAdapter,
+    GivensAligner,
+    OrthogonalAligner,
+    PermutationAligner,
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +56,26 @@ def test_module_is_the_map_and_a_copy(features, bent):
     assert np.abs(adapter.transform(new[:5])).max() > 0
     single = adapter.torch_module()(rows.float())
     assert_allclose(single, adapter.transform(new[:5]), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "aligner",
+    [
+        BackwardCompatibleAligner(),
+        GivensAligner(n_sweeps=2),
+        OrthogonalAligner(lam=0),
+        PermutationAligner(),
+    ],
+)
+@pytest.mark.parametrize("width", [5, 16])
+def test_every_affine_aligner_hands_out_its_map(aligner, width, bent):
+    new, old = bent
+    aligner.fit(new, old[:, :width])
+    module = aligner.torch_module(torch.float64)
+    rows = torch.from_numpy(new[:5])
+    assert_allclose(module(rows), aligner.transform(new[:5]), atol=1e-10)
+    bare = new[:5] @ aligner.coef_.T + aligner.intercept_
+    assert_allclose(module(rows), bare, atol=1e-10)
 
 
 def test_module_of_an_unfitted_adapter_is_refused():

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from scipy.linalg import orthogonal_procrustes
 from scipy.optimize import minimize
 
-from sktransform.alignment import OrthogonalAligner
+from sktransform.alignment import OrthogonalAligner, PermutationAligner
 from sktransform.alignment._fold_moments import row_folds
 from sktransform.exceptions import DegenerateDataWarning
 
@@ -232,6 +232,23 @@ def test_inverse_is_exact_for_a_rotation_onto_more_dimensions():
     assert_allclose(aligner._inverse_coef(), np.linalg.pinv(aligner.coef_), atol=1e-10)
 
 
+@pytest.mark.parametrize(("lam", "shape"), [(0, (4, 6)), (0, (6, 4)), (0.5, (4, 6))])
+def test_inverse_is_the_transposed_rotation_or_the_pseudo_inverse(lam, shape):
+    X, y = views(*shape)
+    aligner = OrthogonalAligner(lam=lam).fit(X, y)
+    matrix = aligner.coef_.T
+    if lam == 0 and shape[0] <= shape[1]:
+        inverse = matrix.T / np.linalg.norm(matrix, 2) ** 2
+    else:
+        inverse = np.linalg.pinv(matrix)
+        other = matrix.T / np.linalg.norm(matrix, 2) ** 2
+        assert lam == 0 or np.abs(inverse - other).max() > 1e-2
+    # Of all rows with the nearest image, that nearest to the mean.
+    image_of_mean = aligner.mean_ @ matrix + aligner.intercept_
+    expected = aligner.mean_ + (y - image_of_mean) @ inverse
+    assert_allclose(aligner.inverse_transform(y), expected, atol=1e-10)
+
+
 def test_dead_and_repeated_features_change_nothing_but_their_columns():
     X, y = views(5, 8)
     spoiled = np.column_stack([X, np.full(len(X), 3.0), X[:, 0]])
@@ -370,6 +387,15 @@ def test_wrong_usage_is_said():
         fitted.merge(OrthogonalAligner(lam=1).fit(X, y))
     with pytest.raises(ValueError, match="other spaces cannot be merged"):
         fitted.merge(OrthogonalAligner(lam=0).fit(X[:, :4], y))
+    with pytest.raises(ValueError, match="must be of class OrthogonalAligner"):
+        fitted.merge(PermutationAligner())
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        OrthogonalAligner().fit(X, y, groups=[0, 1])
+    with pytest.raises(ValueError, match="every row a group"):
+        OrthogonalAligner().fit(X, y, groups=np.full(len(X), np.nan))
+    for lams in ([], [np.nan], [-1, 2]):
+        with pytest.raises(ValueError, match="one or more numbers from 0 on"):
+            fitted.path(lams)
     with pytest.raises(ValueError, match="y has 3 columns"):
         fitted.score(X, y[:, :3])
     with pytest.raises(ValueError, match="at least one non-zero"):

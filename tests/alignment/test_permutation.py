@@ -4,6 +4,7 @@ import itertools
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.preprocessing import StandardScaler
 
 from sktransform.alignment import PermutationAligner
 
@@ -170,8 +171,10 @@ def test_one_row_is_only_moved():
 def test_wrong_usage_is_said(normal):
     X, Y, _ = _views(normal)
     aligner = PermutationAligner().fit(X, Y)
-    with pytest.raises(ValueError, match="merge aligners of the same views"):
+    with pytest.raises(ValueError, match="other spaces cannot be merged"):
         aligner.merge(PermutationAligner().fit(X, Y[:, :3]))
+    with pytest.raises(ValueError, match="must be of class PermutationAligner"):
+        aligner.merge(StandardScaler().fit(X))
     before = aligner.coef_.copy()
     with pytest.raises(ValueError, match="y has 3 columns"):
         aligner.partial_fit(X, Y[:, :3])

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse.csgraph import shortest_path
 from scipy.spatial.distance import cdist
 from scipy.stats import special_ortho_group
 from sklearn.metrics.pairwise import cosine_similarity
 
 from sktransform.alignment import RelativeEncoder
+from sktransform.alignment._relative_similarities import attended
 
 METRICS = {"euclidean": "euclidean", "l1": "cityblock", "chebyshev": "chebyshev"}
-ALL = ["cosine", *METRICS]
+ALL = ["cosine", "geodesic", *METRICS]
 
 
 @pytest.fixture
@@ -31,7 +34,8 @@ def test_turned_scaled_and_moved_spaces_have_one_encoding(rows, anchors):
     encoder = RelativeEncoder(
         20,
         anchors=anchors,
-        similarities=["cosine", "euclidean"],
+        similarities=["cosine", "euclidean", "geodesic"],
+        n_neighbors=4,
         random_state=0,
     )
     code = encoder.fit_transform(rows)
@@ -87,7 +91,7 @@ def test_distances_count_in_their_mean_between_anchors(rows, similarity):
 
 def test_an_anchor_is_most_similar_to_itself(rows):
     encoder = RelativeEncoder(12, similarities=ALL, random_state=0).fit(rows)
-    own = encoder.transform(encoder.anchors_).reshape(12, 4, 12)
+    own = encoder.transform(encoder.anchors_).reshape(12, 5, 12)
     assert_allclose(np.diagonal(own, axis1=0, axis2=2), 1)
 
 
@@ -101,6 +105,54 @@ def test_columns_of_several_similarities_stand_side_by_side(rows):
     assert_array_equal(together, np.hstack(single))
     added = RelativeEncoder(similarities=ALL, combination="sum", **settings)
     assert_allclose(added.fit_transform(rows), sum(single))
+
+
+def test_paths_lead_along_a_curve(rows):
+    angle = np.linspace(0.1, np.pi, 200)
+    arc = np.column_stack([np.cos(angle), np.sin(angle)])
+    encoder = RelativeEncoder(40, similarities="geodesic", n_neighbors=2)
+    code = encoder.set_params(anchors=np.arange(0, 200, 5)).fit_transform(arc)
+    lengths = (1 - code) * encoder.scales_["geodesic"]
+    expected = np.abs(angle[:, None] - angle[encoder.anchor_indices_])
+    # Chords of a sixtieth of the arc, and up to a step back to the nearest anchor.
+    assert_allclose(lengths, expected, atol=0.08)
+    assert cdist(arc, encoder.anchors_).max() < 2 < lengths.max()
+
+
+def test_paths_are_shortest_ones_over_near_anchors(rows):
+    encoder = RelativeEncoder(15, similarities="geodesic", n_neighbors=4)
+    encoder.set_params(random_state=0).fit(rows)
+    between = cdist(encoder.anchors_, encoder.anchors_)
+    graph = np.where(between <= np.sort(between, 1)[:, [4]], between, 0)
+    paths = shortest_path(np.maximum(graph, graph.T))
+    assert_allclose(encoder.path_lengths_, paths)
+    steps = cdist(rows, encoder.anchors_)
+    far = steps > np.sort(steps, 1)[:, [3]]
+    lengths = np.where(far, np.inf, steps)[:, :, None] + paths
+    expected = 1 - lengths.min(1) / encoder.scales_["geodesic"]
+    assert_allclose(encoder.transform(rows), expected, atol=1e-12)
+    assert_allclose(encoder.scales_["geodesic"], paths[np.triu_indices(15, 1)].mean())
+
+
+def test_attention_is_the_mean_of_what_codes_make_of_each_other(rows):
+    settings = {"n_anchors": 8, "similarities": ALL, "random_state": 0}
+    codes = RelativeEncoder(**settings).fit_transform(rows).reshape(60, 5, 8)
+    scores = codes @ codes.transpose(0, 2, 1) / np.sqrt(8)
+    weights = np.exp(scores) / np.exp(scores).sum(2, keepdims=True)
+    expected = (weights @ codes).mean(1)
+    encoder = RelativeEncoder(**settings, combination="attention").fit(rows)
+    assert_allclose(encoder.transform(rows), expected, atol=1e-12)
+    assert_array_equal(encoder.transform(rows[:1]), encoder.transform(rows)[:1])
+
+
+def test_attention_turns_from_a_code_that_no_other_agrees_with():
+    generator = torch.Generator().manual_seed(0)
+    codes = torch.randn(2, 4, 50, generator=generator)
+    agreed, odd = 2 * codes / codes.norm(dim=2, keepdim=True)
+    joined = attended([agreed, agreed, odd])
+    plain = (2 * agreed + odd) / 3
+    assert torch.all((joined - agreed).norm(dim=1) < (plain - agreed).norm(dim=1))
+    assert torch.equal(attended([agreed]), agreed)
 
 
 def test_columns_are_named_by_similarity_and_anchor(rows):
@@ -132,7 +184,7 @@ def test_equal_rows_have_finite_codes():
     X = np.full((6, 3), 0.1)
     encoder = RelativeEncoder(4, similarities=ALL, random_state=0).fit(X)
     assert_array_equal(
-        encoder.transform(X), np.repeat([[0, 1, 1, 1]], 4, 1).repeat(6, 0)
+        encoder.transform(X), np.repeat([[0, 1, 1, 1, 1]], 4, 1).repeat(6, 0)
     )
 
 
@@ -177,10 +229,12 @@ def test_no_inverse_is_offered():
         ({"anchors": [-1, 3]}, "give places from 0 to 59"),
         ({"anchors": [0.5, 3.0]}, "one axis of whole numbers"),
         ({"anchors": [[0, 1]]}, "one axis of whole numbers"),
+        ({"anchors": [3, 7, 3]}, "give each place once"),
         ({"anchors": []}, "one axis of whole numbers"),
         ({"similarities": []}, "must name each once"),
         ({"similarities": ["cosine", "cosine"]}, "must name each once"),
-        ({"similarities": ["geodesic"]}, r"of \['chebyshev', 'cosine'"),
+        ({"similarities": [["cosine"]]}, "must name each once"),
+        ({"similarities": ["l3"]}, r"of \['chebyshev', 'cosine'"),
     ],
 )
 def test_wrong_usage_is_said(rows, settings, message):

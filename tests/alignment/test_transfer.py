@@ -6,6 +6,7 @@ from scipy.stats import ortho_group
 from sklearn.exceptions import NotFittedError
 
 from sktransform.alignment import (
+    EmbeddingAdapter,
     GaussianWeightedAligner,
     GivensAligner,
     OrthogonalAligner,
@@ -78,6 +79,7 @@ def test_wrong_usage_is_said(normal, transfer):
         transfer(normal(3, 5), normal(5, 4))
     with pytest.raises(NotFittedError):
         transfer(GivensAligner(), np.eye(3))
-    bent = GaussianWeightedAligner().fit(normal(30, 3), normal(30, 3))
-    with pytest.raises(ValueError, match="its map is not affine"):
-        transfer(bent, np.eye(3))
+    views = normal(30, 3), normal(30, 3)
+    for bent in (GaussianWeightedAligner(), EmbeddingAdapter(features="nystroem")):
+        with pytest.raises(ValueError, match="its map is not affine"):
+            transfer(bent.fit(*views), np.eye(3))

@@ -9,7 +9,12 @@ pytest.importorskip("matplotlib")
 
 import matplotlib.pyplot as plt
 
-from sktransform.alignment import EmbeddingAdapter, OrthogonalAligner
+from sktransform.alignment import (
+    BackwardCompatibleAligner,
+    EmbeddingAdapter,
+    GaussianWeightedAligner,
+    OrthogonalAligner,
+)
 from sktransform.inspection import (
     CovarianceMatchDisplay,
     LambdaPathDisplay,
@@ -66,10 +71,31 @@ def test_positions_are_those_of_the_principal_axes(rows):
     assert_array_equal(display.residuals, np.zeros(80))
 
 
+def test_a_row_has_one_arrow(rows):
+    display = ResidualMapDisplay.from_predictions(rows[:3], rows[:3] + 1)
+    assert display.arrows_.N == 3
+
+
+def test_places_are_whole_numbers(rows):
+    spectrum = SingularValueDisplay.from_singular_values([2.0, 1.0, 0.5])
+    match = CovarianceMatchDisplay.from_views(rows, rows / 2)
+    for ax in (spectrum.ax_, *match.axes_):
+        ticks = ax.get_xticks()
+        assert_array_equal(ticks, np.round(ticks))
+
+
 def test_arrows_can_be_left_out(rows):
     display = ResidualMapDisplay.from_predictions(rows, rows + 1, n_arrows=0)
     assert display.arrows_ is None
     assert len(ResidualMapDisplay.from_predictions(rows, rows).arrows_.X) == 40
+
+
+def test_columns_that_stand_for_the_old_ones_are_compared(views):
+    X, y = views
+    staged = BackwardCompatibleAligner().fit(X, y[:, :3])
+    display = ResidualMapDisplay.from_estimator(staged, X, y[:, :3])
+    plain = ResidualMapDisplay.from_predictions(y[:, :3], staged.transform(X)[:, :3])
+    assert_array_equal(display.residuals, plain.residuals)
 
 
 def test_path_is_sorted_with_its_curves():
@@ -147,6 +173,9 @@ def test_displays_refuse_what_cannot_tell_them(views):
         LambdaPathDisplay.from_estimator(adapter)
     with pytest.raises(TypeError, match="method regress"):
         CovarianceMatchDisplay.from_estimator(aligner, X, y)
+    for bent in (GaussianWeightedAligner(), EmbeddingAdapter(features="nystroem")):
+        with pytest.raises(TypeError, match="needs an affine map"):
+            SingularValueDisplay.from_estimator(bent.fit(X, y))
     with pytest.raises(ValueError, match="give both"):
         LambdaPathDisplay.from_estimator(aligner, X)
 
@@ -166,6 +195,14 @@ def test_axes_without_variance_are_left_out(rows):
 
 
 def test_wrong_usage_is_said(rows):
+    for values in ([-1.0, 2.0], np.eye(3)):
+        with pytest.raises(ValueError, match="numbers from 0 on along one axis"):
+            SingularValueDisplay.from_singular_values(values)
+    for lams in ([0, np.inf], [-1, 0]):
+        with pytest.raises(ValueError, match="finite and not negative"):
+            LambdaPathDisplay.from_path(lams, {"loss": [1, 2]})
+    with pytest.raises(ValueError, match="All rows of y are equal"):
+        ResidualMapDisplay.from_predictions(np.ones((5, 2)), np.ones((5, 2)))
     with pytest.raises(ValueError, match="both must lie in one space"):
         ResidualMapDisplay.from_predictions(rows, rows[:, :3])
     with pytest.raises(ValueError, match="give one value for each"):

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-3-Clause
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.exceptions import NotFittedError
+
+from sktransform.alignment import (
+    EmbeddingAdapter,
+    OrthogonalAligner,
+    PermutationAligner,
+)
+from sktransform.alignment._stream_checks import checked_groups
+
+MERGEABLE = [OrthogonalAligner(), EmbeddingAdapter(), PermutationAligner()]
+
+
+def _named(names):
+    return pd.DataFrame(np.random.default_rng(0).normal(size=(30, 3)), columns=names)
+
+
+@pytest.mark.parametrize("aligner", MERGEABLE)
+def test_columns_of_other_names_are_not_merged(aligner):
+    X, y = _named(["a", "b", "c"]), np.random.default_rng(1).normal(size=(30, 4))
+    one = type(aligner)().fit(X, y)
+    for names in (["c", "b", "a"], ["a", "b", "d"]):
+        with pytest.raises(ValueError, match="other names, or the same in another"):
+            one.merge(type(aligner)().fit(_named(names), y))
+    assert_array_equal(one.merge(one).feature_names_in_, X.columns)
+    # Rows without names are taken as `transform` takes them.
+    one.merge(type(aligner)().fit(X.to_numpy(), y))
+
+
+@pytest.mark.parametrize("aligner", MERGEABLE)
+def test_only_fitted_aligners_of_one_class_are_merged(aligner):
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    one = type(aligner)().fit(X, X)
+    with pytest.raises(NotFittedError):
+        one.merge(type(aligner)())
+    for other in MERGEABLE:
+        if type(other) is not type(aligner):
+            with pytest.raises(ValueError, match="must be of class"):
+                one.merge(other)
+
+
+@pytest.mark.parametrize("container", [list, np.array, pd.Series])
+def test_groups_of_any_container(container):
+    labels = ["one", "other", "one"]
+    assert_array_equal(checked_groups(np.zeros((3, 2)), container(labels)), labels)
+    assert checked_groups(np.zeros((3, 2)), None) is None
+
+
+@pytest.mark.parametrize("missing", [np.nan, None])
+def test_missing_groups_are_refused(missing):
+    groups = np.array(["one", missing, "other"], dtype=object)
+    with pytest.raises(ValueError, match="has 1 missing values"):
+        checked_groups(np.zeros((3, 2)), groups)
