@@ -5,6 +5,7 @@ One line for each transformation that acted on a row, in the order in which they
 and one with place -1 for a row that was left as it is.
 """
 
+import narwhals.stable.v2 as nw
 import numpy as np
 
 from sktransform.augmentation._law import Draw
@@ -111,7 +112,9 @@ def from_table(table, transformations):
         If columns are missing, or a place is not one of the law's.
     """
     n_all = len(transformations)
-    columns = {name: np.asarray(table[name]) for name in table}
+    frame = nw.from_native(table, pass_through=True, eager_only=True)
+    names = frame.columns if isinstance(frame, nw.DataFrame) else list(table)
+    columns = {name: np.asarray(table[name]) for name in names}
     missing = [name for name in COLUMNS if name not in columns]
     if missing:
         raise ValueError(

@@ -134,7 +134,7 @@ class InvarianceResampler(GrowingMixin, CallbackSupportMixin, BaseEstimator):
             Classes, or numbers.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. A row of weight 0 gets no versions.
+            Weights of the rows, not negative. Rows of weight 0 are left out.
 
         groups : array-like of shape (n_samples,), default=None
             Rows of one group are never split between training and held-out rows.

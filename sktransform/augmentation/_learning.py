@@ -152,20 +152,23 @@ class LearningMixin:
         )
         y, values, classes = validated_labels(y, is_classes, takes_columns)
         check_consistent_length(data.rows, y, groups)
-        labelled = replace(
+        if groups is not None:
+            groups = np.unique(groups, return_inverse=True)[1]
+        if sample_weight is not None and not sample_weight.all():
+            # A row without weight is no row: it would give its cells to others, and
+            # its class is none that an estimator learns.
+            kept = np.flatnonzero(sample_weight)
+            data, sample_weight = data[kept], sample_weight[kept]
+            groups = None if groups is None else groups[kept]
+            y, values, classes = validated_labels(y[kept], is_classes, takes_columns)
+        return replace(
             data,
             y=y,
             target=Target.of(values, is_classes, sample_weight),
             classes=classes,
             sample_weight=sample_weight,
-            groups=None
-            if groups is None
-            else np.unique(groups, return_inverse=True)[1],
+            groups=groups,
         )
-        if sample_weight is None or sample_weight.all():
-            return labelled
-        # A row without weight is no row: it would give its cells to others.
-        return labelled[np.flatnonzero(sample_weight)]
 
     def _is_classification(self, y):
         """Tell whether y holds classes, as told, or as the estimator or y say."""
