@@ -13,6 +13,7 @@ from sktransform.augmentation._columns import ColumnTable
 from sktransform.augmentation._composed import GrowingMixin
 from sktransform.augmentation._grown import fit_grown, seeded_clone
 from sktransform.augmentation._invariance_augmenter import InvarianceAugmenter
+from sktransform.augmentation._learning import check_kind
 from sktransform.augmentation._table import Table
 from sktransform.augmentation._tta import AUTO_VERSIONS, averaged, averaging_helps
 from sktransform.utils._sklearn import HasMethods, Interval, StrOptions
@@ -31,6 +32,7 @@ class AugmentedEstimator(GrowingMixin, CallbackSupportMixin):
 
     def _fit_grown(self, X, y, sample_weight, groups):
         """Learn the law, grow the rows, and train a clone of the estimator on them."""
+        check_kind(self.estimator, self._task_setting()["task"] == "classification")
         data, rows, sources = self._grow(X, y, sample_weight, groups, self.estimator)
         estimator = seeded_clone(self.estimator, self.seed_)
         self.estimator_ = fit_grown(estimator, data, rows, sources)

@@ -189,7 +189,8 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
         """
         if getattr(self, "tta_", 0) == 0:
             return self._averaged("predict_log_proba", X)
-        return np.log(self._averaged("predict_proba", X))
+        with np.errstate(divide="ignore"):  # a probability of 0 is one
+            return np.log(self._averaged("predict_proba", X))
 
     @available_if(estimator_has("decision_function"))
     def decision_function(self, X):

@@ -3,11 +3,12 @@
 
 from dataclasses import replace
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import torch
+from sklearn import get_config
 from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import (
     check_array,
@@ -35,7 +36,7 @@ from sktransform.augmentation._probe_estimators import ProbeClassifier, ProbeReg
 from sktransform.augmentation._records import from_record, to_record
 from sktransform.augmentation._report import short_name
 from sktransform.augmentation._streams import root_seed
-from sktransform.augmentation._table import Table
+from sktransform.augmentation._table import Table, is_frame
 from sktransform.augmentation._target import Target
 from sktransform.augmentation._transformation import Transformation
 from sktransform.runtime._callbacks import FitProgress
@@ -46,12 +47,6 @@ from sktransform.utils._sklearn import check_sample_weight
 _ROWS, _SHAPED = (220, 48), (400, 64)
 # "constrain" trains a single network, which may take longer.
 _LONGER = 1.5
-
-
-def is_frame(X):
-    """Tell whether X is a data frame that is in memory."""
-    frame = nw.from_native(X, pass_through=True, eager_only=True)
-    return isinstance(frame, nw.DataFrame)
 
 
 def validated_labels(y, is_classes, takes_columns=True):
@@ -67,6 +62,26 @@ def validated_labels(y, is_classes, takes_columns=True):
     if not takes_columns:
         y = column_or_1d(y, warn=True)
     return y, y, None
+
+
+def takes_weights(estimator):
+    """Tell whether an estimator's `fit` takes weights, itself or on their way on."""
+    if has_fit_parameter(estimator, "sample_weight"):
+        return True
+    if not get_config()["enable_metadata_routing"]:
+        return False
+    routing = get_routing_for_object(estimator)
+    return "sample_weight" in routing.consumes("fit", ["sample_weight"])
+
+
+def check_kind(estimator, is_classes):
+    """Raise ValueError for a regressor of classes, or a classifier of numbers."""
+    if (is_regressor if is_classes else is_classifier)(estimator):
+        given, wanted = ("regressor", "classifier")[:: 1 if is_classes else -1]
+        raise ValueError(
+            f"{type(estimator).__name__} is a {given}, but what y holds is learned as "
+            f"{'classes' if is_classes else 'numbers'}; give a {wanted}."
+        )
 
 
 class LearningMixin:
@@ -101,6 +116,8 @@ class LearningMixin:
             data = replace(data, passes_weights=passes_weights)
         selection, duals = self._learned(data, bound, root, on_round)
         law = data.law(bound, selection.law_ranges, duals.get("probabilities"))
+        if self.law == "hard":
+            law = replace(law, magnitudes=duals.get("parameter_histogram_"))
         self._keep_law(law, data.columns)
         self._keep_selection(selection, bound)
         self._keep_duals(duals)
@@ -147,6 +164,8 @@ class LearningMixin:
     def _labelled(self, data, X, y, sample_weight, groups):
         """Return the rows with validated labels, weights and groups."""
         is_classes = self._is_classification(y)
+        if self.estimator is not None:
+            check_kind(self.estimator, is_classes)
         takes_columns = (
             self.estimator is None or get_tags(self.estimator).target_tags.multi_output
         )
@@ -193,6 +212,8 @@ class LearningMixin:
         """Return what the strategy found, and what belongs to "constrain" alone."""
         self._check_choices()
         everything = np.ones(len(transformations))
+        if not transformations:
+            return nothing(0), {}
         if not self.learn or data.y is None:
             declared = nothing(len(transformations))
             kept = GateResult(LAW, {}, 0.0, 0.0)
@@ -216,7 +237,7 @@ class LearningMixin:
             data = replace(
                 data, decode=lambda rows, _: rows.numpy(), passes_weights=False
             )
-        elif not has_fit_parameter(estimator, "sample_weight"):
+        elif not takes_weights(estimator):
             data = replace(data, passes_weights=False)
         return select(data, transformations, estimator, settings, root, on_round), {}
 
@@ -287,6 +308,7 @@ class LearningMixin:
             "references": law.references,
             "ranges": law.ranges,
             "probabilities": law.probabilities,
+            "magnitudes": law.magnitudes,
             "columns": columns.to_state(),
         }
         self.names_ = [short_name(t, columns) for t in law.transformations]
@@ -295,13 +317,12 @@ class LearningMixin:
     @property
     def _law(self):
         """The fitted law, made of what was kept."""
-        magnitudes = getattr(self, "parameter_histogram_", None)
         return Law(
             tuple(from_record(record) for record in self.law_["records"]),
             self.law_["references"],
             self.law_["ranges"],
             self.law_["probabilities"],
-            magnitudes if self.law == "hard" else None,
+            self.law_["magnitudes"],
         )
 
     def _keep_selection(self, selection, transformations):

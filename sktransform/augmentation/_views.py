@@ -10,11 +10,10 @@ from sktransform.augmentation._columns import ColumnTable
 from sktransform.augmentation._draw_table import from_table, to_table
 from sktransform.augmentation._grown import check_copies, draw_copies
 from sktransform.augmentation._law import apply_draw, draw_versions, undo_draw
-from sktransform.augmentation._learning import is_frame
 from sktransform.augmentation._records import from_record
 from sktransform.augmentation._report import range_report
 from sktransform.augmentation._streams import VIEWS, root_seed, stream_seed
-from sktransform.augmentation._table import Table
+from sktransform.augmentation._table import Table, is_frame
 from sktransform.utils._sklearn import fit_context
 
 
@@ -84,8 +83,8 @@ class ViewsMixin(TransformerMixin):
             A copy in the container of X.
         """
         table, rows = self._fitted_rows(X)
-        if is_frame(X) and not hasattr(self, "feature_names_in_"):
-            return rows.numpy()  # fitted without names, it has none to give
+        if table.columns.names is None and is_frame(X):
+            return rows.numpy()  # fitted to an array, it has no names to give
         return table.restored(rows, X)
 
     def inverse_transform(self, X):
