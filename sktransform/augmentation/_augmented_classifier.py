@@ -38,6 +38,7 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
         Number of versions of each row to predict over which scores are averaged, the
         row itself having half of the weight. "auto" averages over 8 if that lowers the
         held-out cross-entropy by more than its standard error. 0 predicts rows alone.
+        Transformations of status "inconclusive" make no versions to predict.
 
     random_state : int, RandomState instance or None, default=None
         Seed, also of the augmenter and of parts of the classifier without one.

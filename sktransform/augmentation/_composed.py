@@ -57,8 +57,8 @@ class GrowingMixin:
         )
         if augmenter.task != setting.get("task", augmenter.task):
             raise ValueError(
-                f"{type(self).__name__} is for {setting['task']}, but its augmenter has "
-                f"task={augmenter.task!r}; leave that at 'auto'."
+                f"{type(self).__name__} is for {setting['task']}, but its augmenter "
+                f"has task={augmenter.task!r}; leave that at 'auto'."
             )
         passes_weights = _passes_weights(self, estimator, sample_weight)
         n_tasks = augmenter.max_rounds + 1 + n_further_tasks
@@ -82,6 +82,21 @@ class GrowingMixin:
     def _task_setting(self):
         """Return what the class itself says about the task."""
         return {}
+
+    @property
+    def n_features_in_(self):
+        """Number of features seen during `fit`."""
+        return self._of_augmenter("n_features_in_")
+
+    @property
+    def feature_names_in_(self):
+        """Names of features seen during `fit`, if they are all strings."""
+        return self._of_augmenter("feature_names_in_")
+
+    def _of_augmenter(self, name):
+        if "augmenter_" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} is not fitted: no {name}.")
+        return getattr(self.augmenter_, name)
 
 
 def _passes_weights(owner, estimator, sample_weight):

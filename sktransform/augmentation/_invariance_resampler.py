@@ -173,21 +173,6 @@ class InvarianceResampler(GrowingMixin, CallbackSupportMixin, BaseEstimator):
         results += [np.asarray(array)[places] for array in arrays.values()]
         return tuple(results)
 
-    @property
-    def n_features_in_(self):
-        """Number of features seen during `fit`."""
-        return self._of_augmenter("n_features_in_")
-
-    @property
-    def feature_names_in_(self):
-        """Names of features seen during `fit`, if they are all strings."""
-        return self._of_augmenter("feature_names_in_")
-
-    def _of_augmenter(self, name):
-        if not hasattr(self, "augmenter_"):
-            raise AttributeError(f"{type(self).__name__} is not fitted: no {name}.")
-        return getattr(self.augmenter_, name)
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
