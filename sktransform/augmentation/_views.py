@@ -63,7 +63,7 @@ class ViewsMixin(TransformerMixin):
             clean = 1 / (1 + self.dual_path_.mean(0).sum())
         draw = draw_versions(law, units, self.seed_, VIEWS, clean_share=clean)
         versions = apply_draw(law, data.rows, draw, data.labels, self.batch_size)
-        if len(data) == len(X):
+        if sample_weight is None or len(data) == len(sample_weight):
             return data.decode(versions, data.numbers)
         table, rows = self._fitted_rows(X)
         rows[data.numbers] = versions
@@ -194,9 +194,10 @@ n_features)
         table, rows = self._fitted_rows(X)
         law = self._law
         draw, sources, labels = from_table(params, law.transformations)
-        if len(sources) and not 0 <= sources.min() <= sources.max() < len(rows):
+        foreign = sources[(sources < 0) | (sources >= len(rows))]
+        if len(foreign):
             raise ValueError(
-                f"params names row {sources.max()}, but X has {len(rows)} rows; give "
+                f"params names row {foreign[0]}, but X has {len(rows)} rows; give "
                 "the rows that were augmented."
             )
         labels = None if labels is None else torch.from_numpy(labels)

@@ -188,6 +188,29 @@ def test_a_record_of_another_fit_is_refused(X):
         kept(Shift()).fit(X).apply(X, params)
     with pytest.raises(ValueError, match="X has 3 rows"):
         versions.apply(X[:3], params)
+    with pytest.raises(ValueError, match="row -4, but X has 40 rows"):
+        versions.apply(X, {**params, "source": params["source"] - 4})
+    del params["p_1"]
+    with pytest.raises(ValueError, match="no column 'p_1'"):
+        versions.apply(X, params)
+
+
+def test_lines_of_a_record_may_come_in_any_order(X):
+    augmenter = kept(Shift([0]), Rotate([1, 2])).fit(X)
+    versions, params = augmenter.augment(X, random_state=0, return_params=True)
+    turned = {name: column[::-1] for name, column in params.items()}
+    assert_array_equal(augmenter.apply(X, turned), versions[::-1])
+
+
+def test_records_put_together_need_numbers_of_their_own(X):
+    augmenter = kept(Shift([0]), Rotate([1, 2])).fit(X)
+    first, second = (augmenter.augment(X, return_params=True) for _ in range(2))
+    names = list(first[1])
+    both = {name: np.concatenate([first[1][name], second[1][name]]) for name in names}
+    with pytest.raises(ValueError, match="several lines of one row and order"):
+        augmenter.apply(X, both)
+    both["row"] = np.concatenate([first[1]["row"], 40 + second[1]["row"]])
+    assert_array_equal(augmenter.apply(X, both), np.vstack([first[0], second[0]]))
 
 
 def test_a_report_says_what_was_found(X, y):
