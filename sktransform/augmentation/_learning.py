@@ -19,7 +19,7 @@ from sklearn.utils.validation import (
 )
 
 from sktransform.augmentation._constrain import ConstrainSettings, constrain
-from sktransform.augmentation._defaults import default_transformations
+from sktransform.augmentation._defaults import bound_transformations
 from sktransform.augmentation._engine import (
     LAW,
     UNSHRUNK,
@@ -38,7 +38,6 @@ from sktransform.augmentation._report import short_name
 from sktransform.augmentation._streams import root_seed
 from sktransform.augmentation._table import Table, is_frame
 from sktransform.augmentation._target import Target
-from sktransform.augmentation._transformation import Transformation
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._validation import check_tensor
 from sktransform.utils._sklearn import check_sample_weight
@@ -136,20 +135,11 @@ class LearningMixin:
             return table.restored(rows, X, sources)
 
         data = LabelledRows(rows, table.columns, decode, np.arange(len(rows)))
-        if isinstance(self.transformations, str):
-            labelled = y is not None and self._is_classification(y)
-            chosen = default_transformations(rows, table.columns, labelled=labelled)
-        else:
-            chosen = self.transformations
-        bound = []
-        for transformation in chosen:
-            if not isinstance(transformation, Transformation):
-                raise ValueError(
-                    "transformations must be 'default' or a list of Transformation, "
-                    f"got {transformation!r} in it."
-                )
-            bound.append(transformation.bind(table.columns, X))
-        return data, tuple(bound)
+        labelled = y is not None and self._is_classification(y)
+        bound = bound_transformations(
+            self.transformations, rows, table.columns, X, labelled=labelled
+        )
+        return data, bound
 
     def _validate_names(self, X, *, reset):
         """Set or compare the number and the names of the columns."""
