@@ -24,6 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from sktransform.augmentation import (
     AugmentedClassifier,
     AugmentedRegressor,
+    ClassCutMix,
     GaussianNoise,
     InvarianceAugmenter,
     InvarianceResampler,
@@ -83,10 +84,15 @@ def test_held_out_rows_are_never_seen_and_never_changed(numbered, augmenter):
         assert_array_equal(Spy.seen[-1][1], X[test])
 
 
-def test_the_gate_never_trains_on_what_it_holds_out(numbered):
+@pytest.mark.parametrize(
+    "transformation",
+    [GaussianNoise([1]), MarginalSwap([0]), ClassCutMix([0], max_rate=1.0)],
+    ids=repr,
+)
+def test_the_gate_never_trains_on_what_it_holds_out(numbered, transformation):
     X, y = numbered
     Spy.seen.clear()
-    augmenter = InvarianceAugmenter([GaussianNoise([1])], tol=10.0, **QUICK)
+    augmenter = InvarianceAugmenter([transformation], tol=10.0, **QUICK)
     AugmentedClassifier(Spy(), augmenter, random_state=0).fit(X, y)
     trained = None
     n_held_out = 0
@@ -95,6 +101,7 @@ def test_the_gate_never_trains_on_what_it_holds_out(numbered):
             trained = rows
             continue
         n_held_out += len(rows)
+        # Not even a cell of a held-out row is swapped into another one.
         assert not set(rows[:, 0]) & set(trained[:, 0])
         assert {tuple(row) for row in rows} <= {tuple(row) for row in X}
     assert n_held_out == 3 * len(X)  # none, repeated, law
