@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_consistent_length
 
+from sktransform.augmentation._below import labels_taken
 from sktransform.augmentation._composed import GrowingMixin, unique_sources
 from sktransform.augmentation._invariance_augmenter import InvarianceAugmenter
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
@@ -147,8 +148,9 @@ class InvarianceResampler(GrowingMixin, CallbackSupportMixin, BaseEstimator):
         X : ndarray, data frame or Tensor of shape (n_samples_new, n_features)
             The rows, then the first version of each, and so on.
 
-        y : ndarray of shape (n_samples_new,) or (n_samples_new, n_outputs)
-            Their labels.
+        y : ndarray, series or frame of shape (n_samples_new,) or (n_samples_new, \
+n_outputs)
+            Their labels, in the container of y.
 
         *others : ndarray
             Weights, groups and further arrays of the new rows, in this order, of
@@ -162,7 +164,8 @@ class InvarianceResampler(GrowingMixin, CallbackSupportMixin, BaseEstimator):
         check_consistent_length(X, y, *arrays.values())
         data, rows, sources = self._grow(X, y, sample_weight, groups)
         self.sample_indices_ = places = unique_sources(data, sources)
-        results = [data.decode(rows, places), data.y[sources]]
+        labels = labels_taken(y, data.y, sources, places)
+        results = [data.decode(rows, places), labels]
         if sample_weight is not None:
             weights = data.sample_weight[sources]
             if self.preserve_total_weight:

@@ -3,6 +3,7 @@
 
 from typing import ClassVar
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -148,6 +149,24 @@ def test_rows_grow_by_the_number_of_copies_in_order(numbered):
     assert not hasattr(resampler, "transform")
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_resampled_labels_come_as_they_were_given(numbered, library):
+    pytest.importorskip(library)
+    X, y = numbered
+    names = np.array(["no", "yes"])[y]
+    series = nw.new_series("label", names.tolist(), backend=library)
+    augmenter = InvarianceAugmenter([Shift([1])], learn=False)
+    resampler = InvarianceResampler(augmenter, n_copies=2, random_state=0)
+    weight = np.repeat([0.0, 1.0], 24)
+    found = resampler.fit_resample(X, series.to_native(), sample_weight=weight)[1]
+    found = nw.from_native(found, series_only=True)
+    assert found.dtype == series.dtype
+    assert found.to_list() == np.tile(names[24:], 3).tolist()
+    table = nw.from_dict({"a": X[:, 0], "b": X[:, 1]}, backend=library).to_native()
+    found = resampler.fit_resample(X, table)[1]
+    assert_array_equal(nw.from_native(found).to_numpy(), np.tile(X, (3, 1)))
+
+
 def test_a_pipeline_of_imbalanced_learn_takes_the_resampler(numbered):
     pipeline = pytest.importorskip("imblearn.pipeline")
     X, y = numbered
@@ -158,6 +177,18 @@ def test_a_pipeline_of_imbalanced_learn_takes_the_resampler(numbered):
     ).fit(X, y)
     model.predict(X)
     assert [len(rows) for _, rows in Spy.seen] == [144, 48]
+
+
+# One of the checks hands in labels as a frame of one column.
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")
+@pytest.mark.parametrize(
+    "check", ["2d_target", "fit_resample", "nan", "pandas", "preserve_dtype"]
+)
+def test_checks_of_imbalanced_learn(check):
+    checks = pytest.importorskip("imblearn.utils.estimator_checks")
+    augmenter = InvarianceAugmenter([Shift()], learn=False)
+    resampler = InvarianceResampler(augmenter, n_copies=1, random_state=0)
+    getattr(checks, f"check_samplers_{check}")("InvarianceResampler", resampler)
 
 
 def test_groups_are_never_split(numbered):
