@@ -13,8 +13,14 @@ from sktransform.augmentation._columns import ColumnTable
 from sktransform.augmentation._composed import GrowingMixin
 from sktransform.augmentation._grown import fit_grown, seeded_clone
 from sktransform.augmentation._invariance_augmenter import InvarianceAugmenter
+from sktransform.augmentation._learning import check_kind
 from sktransform.augmentation._table import Table
-from sktransform.augmentation._tta import AUTO_VERSIONS, averaged, averaging_helps
+from sktransform.augmentation._tta import (
+    AUTO_VERSIONS,
+    averaged,
+    averaging_helps,
+    averaging_law,
+)
 from sktransform.utils._sklearn import HasMethods, Interval, StrOptions
 
 
@@ -31,6 +37,7 @@ class AugmentedEstimator(GrowingMixin, CallbackSupportMixin):
 
     def _fit_grown(self, X, y, sample_weight, groups):
         """Learn the law, grow the rows, and train a clone of the estimator on them."""
+        check_kind(self.estimator, self._task_setting()["task"] == "classification")
         data, rows, sources = self._grow(X, y, sample_weight, groups, self.estimator)
         estimator = seeded_clone(self.estimator, self.seed_)
         self.estimator_ = fit_grown(estimator, data, rows, sources)
@@ -39,8 +46,7 @@ class AugmentedEstimator(GrowingMixin, CallbackSupportMixin):
 
     def _n_versions(self, data):
         """Return the number of versions over which predictions are averaged."""
-        law = self.augmenter_._law.without_labels()
-        if not len(law.active):
+        if not len(self._averaging_law.active):
             return 0
         if self.tta != "auto":
             return int(self.tta)
@@ -51,6 +57,11 @@ class AugmentedEstimator(GrowingMixin, CallbackSupportMixin):
             self.estimator, data, transformations, self.augmenter_, self.seed_
         )
         return AUTO_VERSIONS if helps else 0
+
+    @property
+    def _averaging_law(self):
+        """The law of versions over which predictions are averaged."""
+        return averaging_law(self.augmenter_._law, self.augmenter_.status_)
 
     def _averaged(self, method, X):
         """Return results, averaged over versions of the rows if asked.
@@ -67,25 +78,10 @@ class AugmentedEstimator(GrowingMixin, CallbackSupportMixin):
         def decode(rows, sources):
             return table.restored(rows, X, sources)
 
-        law = augmenter._law.without_labels()
+        law = self._averaging_law
         rows = table.rows(X).cpu()
         function = method if callable(method) else getattr(self.estimator_, method)
         return averaged(law, rows, decode, function, self.tta_, self.seed_)
-
-    @property
-    def n_features_in_(self):
-        """Number of features seen during `fit`."""
-        return self._of_augmenter("n_features_in_")
-
-    @property
-    def feature_names_in_(self):
-        """Names of features seen during `fit`, if they are all strings."""
-        return self._of_augmenter("feature_names_in_")
-
-    def _of_augmenter(self, name):
-        if "augmenter_" not in vars(self):
-            raise AttributeError(f"{type(self).__name__} is not fitted: no {name}.")
-        return getattr(self.augmenter_, name)
 
     def get_metadata_routing(self):
         """Return which metadata `fit` takes, and what it hands to the estimator.

@@ -38,6 +38,7 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
         Number of versions of each row to predict over which scores are averaged, the
         row itself having half of the weight. "auto" averages over 8 if that lowers the
         held-out cross-entropy by more than its standard error. 0 predicts rows alone.
+        Transformations of status "inconclusive" make no versions to predict.
 
     random_state : int, RandomState instance or None, default=None
         Seed, also of the augmenter and of parts of the classifier without one.
@@ -189,7 +190,8 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
         """
         if getattr(self, "tta_", 0) == 0:
             return self._averaged("predict_log_proba", X)
-        return np.log(self._averaged("predict_proba", X))
+        with np.errstate(divide="ignore"):  # a probability of 0 is one
+            return np.log(self._averaged("predict_proba", X))
 
     @available_if(estimator_has("decision_function"))
     def decision_function(self, X):

@@ -29,7 +29,7 @@ class AugmentedRegressor(AugmentedEstimator, RegressorMixin, BaseEstimator):
         Number of versions of each row to predict over which predictions are averaged,
         the row itself having half of the weight. "auto" averages over 8 if that lowers
         the held-out squared error by more than its standard error. 0 predicts rows
-        alone.
+        alone. Transformations of status "inconclusive" make no versions to predict.
 
     random_state : int, RandomState instance or None, default=None
         Seed, also of the augmenter and of parts of the regressor without one.

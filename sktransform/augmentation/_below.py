@@ -19,6 +19,30 @@ def rows_below(X, rows, made):
     ).to_native()
 
 
+def labels_taken(y, labels, sources, places):
+    """Return labels of sources, or those of their places in y if it is of a frame."""
+    known = nw.from_native(y, pass_through=True, eager_only=True, allow_series=True)
+    if not isinstance(known, (nw.Series, nw.DataFrame)):
+        return labels[sources]
+    return known[places.tolist()].to_native()
+
+
+def check_same_kind(labels, classes):
+    """Raise ValueError unless labels are numbers, strings, ... as the known ones are.
+
+    Beside strings a 1 would become a "1", and beside fractions a 1.0: another class.
+    """
+    kind, known = (
+        {"u": "i", "O": "U"}.get(array.dtype.kind, array.dtype.kind)
+        for array in (labels, classes)
+    )
+    if kind != known:
+        raise ValueError(
+            f"y holds classes of type {labels.dtype}, but those that were learned are "
+            f"of type {classes.dtype}; give all of one type."
+        )
+
+
 def labels_below(y, labels, made):
     """Return labels with new ones below, as a series if y is one."""
     stacked = np.concatenate([labels, made])

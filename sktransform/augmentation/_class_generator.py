@@ -4,6 +4,7 @@
 import warnings
 from dataclasses import dataclass
 from functools import partial
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -66,6 +67,12 @@ class GeneratorSettings:
     max_epochs: int
     batch_size: int
     learning_rate: float
+
+    def __post_init__(self):
+        if not all(isinstance(width, Integral) and width > 0 for width in self.hidden):
+            raise ValueError(
+                f"hidden={self.hidden!r} must be whole numbers of units, 1 or more."
+            )
 
 
 def fit_generator(rows, settings, seed, device):

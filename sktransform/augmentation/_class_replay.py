@@ -11,7 +11,7 @@ from sklearn.utils import ClassifierTags, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from sktransform.augmentation._below import labels_below, rows_below
+from sktransform.augmentation._below import check_same_kind, labels_below, rows_below
 from sktransform.augmentation._class_generator import (
     GeneratorSettings,
     fit_generator,
@@ -222,6 +222,7 @@ class ClassReplay(TorchEstimator):
         """
         is_first = not hasattr(self, "classes_")
         rows, labels = self._validate_labelled(X, y, reset=is_first)
+        check_same_kind(labels, labels if is_first else self.classes_)
         known = {} if is_first else self._by_class()
         again = np.isin(labels, list(known)) if known else np.zeros(len(labels), bool)
         if again.any():

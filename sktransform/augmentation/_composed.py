@@ -47,13 +47,19 @@ class GrowingMixin:
     def _grow(self, X, y, sample_weight, groups, estimator=None, n_further_tasks=0):
         """Fit the augmenter, and return labelled rows, grown rows and their sources."""
         root = root_seed(self.random_state)
+        setting = self._task_setting()
         augmenter = prepared_augmenter(
             self.augmenter,
             estimator=estimator,
             n_copies=self.n_copies,
             random_state=root,
-            **self._task_setting(),
+            **setting,
         )
+        if augmenter.task != setting.get("task", augmenter.task):
+            raise ValueError(
+                f"{type(self).__name__} is for {setting['task']}, but its augmenter "
+                f"has task={augmenter.task!r}; leave that at 'auto'."
+            )
         passes_weights = _passes_weights(self, estimator, sample_weight)
         n_tasks = augmenter.max_rounds + 1 + n_further_tasks
         with FitProgress(self, max_iter=n_tasks, X=X, y=y) as progress:
@@ -61,7 +67,10 @@ class GrowingMixin:
                 X, y, sample_weight, groups, progress.step, passes_weights
             )
         self.augmenter_, self.seed_ = augmenter, root
-        n_copies = augmenter.n_copies_ if augmenter.active_.any() else 0
+        n_copies = 0
+        if augmenter.active_.any():
+            own = self.n_copies == "auto"
+            n_copies = augmenter.n_copies_ if own else self.n_copies
         units = augmenter._units(len(data), data.groups)
         rows, sources = grown_rows(
             data, augmenter._law, n_copies, root, COPIES, draw_groups=units
@@ -73,6 +82,21 @@ class GrowingMixin:
     def _task_setting(self):
         """Return what the class itself says about the task."""
         return {}
+
+    @property
+    def n_features_in_(self):
+        """Number of features seen during `fit`."""
+        return self._of_augmenter("n_features_in_")
+
+    @property
+    def feature_names_in_(self):
+        """Names of features seen during `fit`, if they are all strings."""
+        return self._of_augmenter("feature_names_in_")
+
+    def _of_augmenter(self, name):
+        if "augmenter_" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} is not fitted: no {name}.")
+        return getattr(self.augmenter_, name)
 
 
 def _passes_weights(owner, estimator, sample_weight):

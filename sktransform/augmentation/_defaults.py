@@ -24,6 +24,7 @@ from sktransform.augmentation._series import (
     SeriesRoll,
     SmoothWarp,
 )
+from sktransform.augmentation._transformation import Transformation
 
 # Columns of one group: an absolute rank correlation of about .6 and more.
 _CUT = 0.4
@@ -80,6 +81,47 @@ def default_transformations(rows, columns, *, labelled=True):
         return _of_tables(rows, columns, labelled)
     chosen = _of_series if len(columns.shape) == 1 else _of_images
     return chosen(columns.shape)
+
+
+def bound_transformations(chosen, rows, columns, X, *, labelled):
+    """Return transformations bound to the columns, the default ones where asked for.
+
+    Parameters
+    ----------
+    chosen : "default" or sequence of Transformation
+        What the user gave.
+
+    rows : Tensor of shape (n_samples, n_features)
+        Training rows.
+
+    columns : ColumnTable
+        What is known of the columns.
+
+    X : array-like or data frame
+        The table as the user gave it, for callable selectors.
+
+    labelled : bool
+        Whether there are classes.
+
+    Returns
+    -------
+    tuple of Transformation
+        The transformations.
+
+    Raises
+    ------
+    ValueError
+        If there is something else among them, or a column does not fit.
+    """
+    if isinstance(chosen, str):
+        chosen = default_transformations(rows, columns, labelled=labelled)
+    for each in chosen:
+        if not isinstance(each, Transformation):
+            raise ValueError(
+                "transformations must be 'default' or a list of Transformation, got "
+                f"{each!r} in it."
+            )
+    return tuple(each.bind(columns, X) for each in chosen)
 
 
 def _of_tables(rows, columns, labelled):

@@ -5,6 +5,7 @@ One line for each transformation that acted on a row, in the order in which they
 and one with place -1 for a row that was left as it is.
 """
 
+import narwhals.stable.v2 as nw
 import numpy as np
 
 from sktransform.augmentation._law import Draw
@@ -110,8 +111,9 @@ def from_table(table, transformations):
     ValueError
         If columns are missing, or a place is not one of the law's.
     """
-    n_all = len(transformations)
-    columns = {name: np.asarray(table[name]) for name in table}
+    frame = nw.from_native(table, pass_through=True, eager_only=True)
+    names = frame.columns if isinstance(frame, nw.DataFrame) else list(table)
+    columns = {name: np.asarray(table[name]) for name in names}
     missing = [name for name in COLUMNS if name not in columns]
     if missing:
         raise ValueError(
@@ -119,22 +121,19 @@ def from_table(table, transformations):
             "with return_params=True."
         )
     places = columns["place"].astype(np.int64)
-    if len(places) and not -1 <= places.min() <= places.max() < n_all:
-        raise ValueError(
-            f"params names transformation {places.max()}, but the fitted law has "
-            f"{n_all}; give a table of the same fit."
-        )
-    names, first, rows = np.unique(
-        columns["row"], return_index=True, return_inverse=True
-    )
-    on = np.zeros((len(names), n_all), dtype=bool)
-    seeds = np.zeros((len(names), n_all), dtype=np.int64)
+    _check_lines(columns, places, transformations)
+    _, first, rows = np.unique(columns["row"], return_index=True, return_inverse=True)
+    # In the order of the table, whatever the numbers are.
+    order = first.argsort()
+    rows, first = order.argsort()[rows], first[order]
+    shape = (len(first), len(transformations))
+    on, seeds = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=np.int64)
     acted = places >= 0
     on[rows[acted], places[acted]] = True
     seeds[rows[acted], places[acted]] = columns["seed"][acted]
     parameters = []
     for place, transformation in enumerate(transformations):
-        own = np.zeros((len(names), transformation.n_parameters))
+        own = np.zeros((len(first), transformation.n_parameters))
         here = places == place
         for number in range(transformation.n_parameters):
             if here.any():
@@ -143,3 +142,27 @@ def from_table(table, transformations):
     labels = columns["label"][first].astype(np.int64)
     labels = None if len(labels) and labels.min() < 0 else labels
     return Draw(on, parameters, seeds), columns["source"][first].astype(int), labels
+
+
+def _check_lines(columns, places, transformations):
+    """Raise ValueError unless lines are of these transformations, and of one table."""
+    n_all = len(transformations)
+    foreign = places[(places < -1) | (places >= n_all)]
+    if len(foreign):
+        raise ValueError(
+            f"params names transformation {foreign[0]}, but the fitted law has "
+            f"{n_all}; give a table of the same fit."
+        )
+    widest = max((transformations[k].n_parameters for k in {*places} - {-1}), default=0)
+    for number in range(widest):
+        if f"p_{number + 1}" not in columns:
+            raise ValueError(
+                f"params has no column 'p_{number + 1}'; give the table that augment "
+                "returns with return_params=True."
+            )
+    lines = columns["row"].astype(np.int64) * (n_all + 1) + columns["order"] + 1
+    if len(np.unique(lines)) < len(lines):
+        raise ValueError(
+            "params has several lines of one row and order, as tables put together "
+            "have; number the rows of the later ones on."
+        )

@@ -2,6 +2,7 @@
 """Training rows with their labels, and what becomes of them when copies are added."""
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -114,6 +115,12 @@ def n_copies_for(n_rows, n_copies):
     if n_copies == "auto":
         return int(np.clip(2400 // max(n_rows, 1), 2, 8))
     return n_copies
+
+
+def check_copies(n_copies):
+    """Raise ValueError unless a number of copies is a whole number above 0."""
+    if not isinstance(n_copies, Integral) or n_copies < 1:
+        raise ValueError(f"n_copies={n_copies!r} must be a whole number, 1 or more.")
 
 
 def draw_copies(law, units, n_copies, root, *key, clean_share=0.0):

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_consistent_length
 
+from sktransform.augmentation._below import labels_taken
 from sktransform.augmentation._composed import GrowingMixin, unique_sources
 from sktransform.augmentation._invariance_augmenter import InvarianceAugmenter
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
@@ -134,7 +135,7 @@ class InvarianceResampler(GrowingMixin, CallbackSupportMixin, BaseEstimator):
             Classes, or numbers.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. A row of weight 0 gets no versions.
+            Weights of the rows, not negative. Rows of weight 0 are left out.
 
         groups : array-like of shape (n_samples,), default=None
             Rows of one group are never split between training and held-out rows.
@@ -147,8 +148,9 @@ class InvarianceResampler(GrowingMixin, CallbackSupportMixin, BaseEstimator):
         X : ndarray, data frame or Tensor of shape (n_samples_new, n_features)
             The rows, then the first version of each, and so on.
 
-        y : ndarray of shape (n_samples_new,) or (n_samples_new, n_outputs)
-            Their labels.
+        y : ndarray, series or frame of shape (n_samples_new,) or (n_samples_new, \
+n_outputs)
+            Their labels, in the container of y.
 
         *others : ndarray
             Weights, groups and further arrays of the new rows, in this order, of
@@ -162,7 +164,8 @@ class InvarianceResampler(GrowingMixin, CallbackSupportMixin, BaseEstimator):
         check_consistent_length(X, y, *arrays.values())
         data, rows, sources = self._grow(X, y, sample_weight, groups)
         self.sample_indices_ = places = unique_sources(data, sources)
-        results = [data.decode(rows, places), data.y[sources]]
+        labels = labels_taken(y, data.y, sources, places)
+        results = [data.decode(rows, places), labels]
         if sample_weight is not None:
             weights = data.sample_weight[sources]
             if self.preserve_total_weight:
@@ -172,21 +175,6 @@ class InvarianceResampler(GrowingMixin, CallbackSupportMixin, BaseEstimator):
             results.append(np.asarray(groups)[places])
         results += [np.asarray(array)[places] for array in arrays.values()]
         return tuple(results)
-
-    @property
-    def n_features_in_(self):
-        """Number of features seen during `fit`."""
-        return self._of_augmenter("n_features_in_")
-
-    @property
-    def feature_names_in_(self):
-        """Names of features seen during `fit`, if they are all strings."""
-        return self._of_augmenter("feature_names_in_")
-
-    def _of_augmenter(self, name):
-        if not hasattr(self, "augmenter_"):
-            raise AttributeError(f"{type(self).__name__} is not fitted: no {name}.")
-        return getattr(self.augmenter_, name)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

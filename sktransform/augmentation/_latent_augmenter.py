@@ -9,7 +9,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from sktransform.augmentation._defaults import default_transformations
+from sktransform.augmentation._defaults import bound_transformations
 from sktransform.augmentation._latent_pairs import as_rows, given_pairs
 from sktransform.augmentation._latent_training import (
     Pairs,
@@ -324,6 +324,11 @@ class LatentAugmenter(
         embeddings = as_rows(rows if self.encoder is None else self._encoded(X), "Z")
         check_consistent_length(rows, embeddings)
         if Z_aug is None:
+            if params is not None or sources is not None:
+                raise ValueError(
+                    "params and sources tell of versions that are given; give Z_aug "
+                    "too, or leave them out."
+                )
             given = X if is_frame(X) else rows
             pairs = self._own_pairs(given, y, embeddings, root)
         else:
@@ -367,12 +372,9 @@ class LatentAugmenter(
         training = TrainingRows(
             rows, table.columns, torch.from_numpy(codes) if is_labelled else None
         )
-        transformations = self.transformations
-        if isinstance(transformations, str):
-            transformations = default_transformations(
-                rows, table.columns, labelled=is_labelled
-            )
-        bound = [t.bind(table.columns, X) for t in transformations]
+        bound = bound_transformations(
+            self.transformations, rows, table.columns, X, labelled=is_labelled
+        )
         if not bound:
             raise ValueError(
                 "There is no transformation to imitate; give some, or versions as "

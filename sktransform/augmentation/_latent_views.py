@@ -6,8 +6,9 @@ from functools import partial
 import numpy as np
 import torch
 from sklearn.base import OneToOneFeatureMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from sktransform.augmentation._grown import check_copies
 from sktransform.augmentation._latent_pairs import as_rows, check_parameters
 from sktransform.augmentation._latent_training import map_settings
 from sktransform.augmentation._streams import VIEWS, numpy_stream, root_seed
@@ -65,8 +66,7 @@ class LatentViewsMixin:
             If these are no embeddings of the encoder.
         """
         Z = self._checked_embeddings(Z)
-        if n_copies < 1:
-            raise ValueError(f"n_copies={n_copies} must be 1 or more.")
+        check_copies(n_copies)
         if random_state is None:
             self.n_calls_ += 1
             stream = numpy_stream(self.seed_, VIEWS, self.n_calls_)
@@ -178,6 +178,7 @@ class LatentViewsMixin:
         """Return the number of each row's group, or of the row."""
         if groups is None:
             return np.arange(n_rows)
+        check_consistent_length(np.empty(n_rows), groups)
         return np.unique(np.asarray(groups), return_inverse=True)[1]
 
     def _units(self, n_rows, groups):

@@ -3,11 +3,12 @@
 
 from dataclasses import replace
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import torch
+from sklearn import get_config
 from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import (
     check_array,
@@ -18,7 +19,7 @@ from sklearn.utils.validation import (
 )
 
 from sktransform.augmentation._constrain import ConstrainSettings, constrain
-from sktransform.augmentation._defaults import default_transformations
+from sktransform.augmentation._defaults import bound_transformations
 from sktransform.augmentation._engine import (
     LAW,
     UNSHRUNK,
@@ -35,9 +36,8 @@ from sktransform.augmentation._probe_estimators import ProbeClassifier, ProbeReg
 from sktransform.augmentation._records import from_record, to_record
 from sktransform.augmentation._report import short_name
 from sktransform.augmentation._streams import root_seed
-from sktransform.augmentation._table import Table
+from sktransform.augmentation._table import Table, is_frame
 from sktransform.augmentation._target import Target
-from sktransform.augmentation._transformation import Transformation
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._validation import check_tensor
 from sktransform.utils._sklearn import check_sample_weight
@@ -46,12 +46,6 @@ from sktransform.utils._sklearn import check_sample_weight
 _ROWS, _SHAPED = (220, 48), (400, 64)
 # "constrain" trains a single network, which may take longer.
 _LONGER = 1.5
-
-
-def is_frame(X):
-    """Tell whether X is a data frame that is in memory."""
-    frame = nw.from_native(X, pass_through=True, eager_only=True)
-    return isinstance(frame, nw.DataFrame)
 
 
 def validated_labels(y, is_classes, takes_columns=True):
@@ -67,6 +61,26 @@ def validated_labels(y, is_classes, takes_columns=True):
     if not takes_columns:
         y = column_or_1d(y, warn=True)
     return y, y, None
+
+
+def takes_weights(estimator):
+    """Tell whether an estimator's `fit` takes weights, itself or on their way on."""
+    if has_fit_parameter(estimator, "sample_weight"):
+        return True
+    if not get_config()["enable_metadata_routing"]:
+        return False
+    routing = get_routing_for_object(estimator)
+    return "sample_weight" in routing.consumes("fit", ["sample_weight"])
+
+
+def check_kind(estimator, is_classes):
+    """Raise ValueError for a regressor of classes, or a classifier of numbers."""
+    if (is_regressor if is_classes else is_classifier)(estimator):
+        given, wanted = ("regressor", "classifier")[:: 1 if is_classes else -1]
+        raise ValueError(
+            f"{type(estimator).__name__} is a {given}, but what y holds is learned as "
+            f"{'classes' if is_classes else 'numbers'}; give a {wanted}."
+        )
 
 
 class LearningMixin:
@@ -101,6 +115,8 @@ class LearningMixin:
             data = replace(data, passes_weights=passes_weights)
         selection, duals = self._learned(data, bound, root, on_round)
         law = data.law(bound, selection.law_ranges, duals.get("probabilities"))
+        if self.law == "hard":
+            law = replace(law, magnitudes=duals.get("parameter_histogram_"))
         self._keep_law(law, data.columns)
         self._keep_selection(selection, bound)
         self._keep_duals(duals)
@@ -119,20 +135,11 @@ class LearningMixin:
             return table.restored(rows, X, sources)
 
         data = LabelledRows(rows, table.columns, decode, np.arange(len(rows)))
-        if isinstance(self.transformations, str):
-            labelled = y is not None and self._is_classification(y)
-            chosen = default_transformations(rows, table.columns, labelled=labelled)
-        else:
-            chosen = self.transformations
-        bound = []
-        for transformation in chosen:
-            if not isinstance(transformation, Transformation):
-                raise ValueError(
-                    "transformations must be 'default' or a list of Transformation, "
-                    f"got {transformation!r} in it."
-                )
-            bound.append(transformation.bind(table.columns, X))
-        return data, tuple(bound)
+        labelled = y is not None and self._is_classification(y)
+        bound = bound_transformations(
+            self.transformations, rows, table.columns, X, labelled=labelled
+        )
+        return data, bound
 
     def _validate_names(self, X, *, reset):
         """Set or compare the number and the names of the columns."""
@@ -147,25 +154,30 @@ class LearningMixin:
     def _labelled(self, data, X, y, sample_weight, groups):
         """Return the rows with validated labels, weights and groups."""
         is_classes = self._is_classification(y)
+        if self.estimator is not None:
+            check_kind(self.estimator, is_classes)
         takes_columns = (
             self.estimator is None or get_tags(self.estimator).target_tags.multi_output
         )
         y, values, classes = validated_labels(y, is_classes, takes_columns)
         check_consistent_length(data.rows, y, groups)
-        labelled = replace(
+        if groups is not None:
+            groups = np.unique(groups, return_inverse=True)[1]
+        if sample_weight is not None and not sample_weight.all():
+            # A row without weight is no row: it would give its cells to others, and
+            # its class is none that an estimator learns.
+            kept = np.flatnonzero(sample_weight)
+            data, sample_weight = data[kept], sample_weight[kept]
+            groups = None if groups is None else groups[kept]
+            y, values, classes = validated_labels(y[kept], is_classes, takes_columns)
+        return replace(
             data,
             y=y,
             target=Target.of(values, is_classes, sample_weight),
             classes=classes,
             sample_weight=sample_weight,
-            groups=None
-            if groups is None
-            else np.unique(groups, return_inverse=True)[1],
+            groups=groups,
         )
-        if sample_weight is None or sample_weight.all():
-            return labelled
-        # A row without weight is no row: it would give its cells to others.
-        return labelled[np.flatnonzero(sample_weight)]
 
     def _is_classification(self, y):
         """Tell whether y holds classes, as told, or as the estimator or y say."""
@@ -190,6 +202,8 @@ class LearningMixin:
         """Return what the strategy found, and what belongs to "constrain" alone."""
         self._check_choices()
         everything = np.ones(len(transformations))
+        if not transformations:
+            return nothing(0), {}
         if not self.learn or data.y is None:
             declared = nothing(len(transformations))
             kept = GateResult(LAW, {}, 0.0, 0.0)
@@ -213,7 +227,7 @@ class LearningMixin:
             data = replace(
                 data, decode=lambda rows, _: rows.numpy(), passes_weights=False
             )
-        elif not has_fit_parameter(estimator, "sample_weight"):
+        elif not takes_weights(estimator):
             data = replace(data, passes_weights=False)
         return select(data, transformations, estimator, settings, root, on_round), {}
 
@@ -284,6 +298,7 @@ class LearningMixin:
             "references": law.references,
             "ranges": law.ranges,
             "probabilities": law.probabilities,
+            "magnitudes": law.magnitudes,
             "columns": columns.to_state(),
         }
         self.names_ = [short_name(t, columns) for t in law.transformations]
@@ -292,13 +307,12 @@ class LearningMixin:
     @property
     def _law(self):
         """The fitted law, made of what was kept."""
-        magnitudes = getattr(self, "parameter_histogram_", None)
         return Law(
             tuple(from_record(record) for record in self.law_["records"]),
             self.law_["references"],
             self.law_["ranges"],
             self.law_["probabilities"],
-            magnitudes if self.law == "hard" else None,
+            self.law_["magnitudes"],
         )
 
     def _keep_selection(self, selection, transformations):

@@ -2,6 +2,7 @@
 """Tables of any container as rows of numbers, and back again."""
 
 import dataclasses
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import narwhals.stable.v2 as nw
@@ -66,6 +67,7 @@ class Table:
             names, categories, types = None, None, [array.dtype] * array.shape[1]
             rows = array
         else:
+            check_array(np.zeros(frame.shape))  # refuses tables without cells
             names = tuple(map(str, frame.columns))
             categories = tuple(map(_categories, frame.iter_columns()))
             coded = zip(frame.iter_columns(), categories, strict=True)
@@ -231,25 +233,27 @@ def _range_of_type(dtype):
 def _restored_array(rows, X, places):
     """Return rows as an array or a tensor of the type of X."""
     if isinstance(X, torch.Tensor):
-        if X.is_floating_point() and X.dtype == rows.dtype:
-            return rows.to(X.device)
         if X.is_floating_point():
             return rows.to(X.device, X.dtype)
-        return _whole(rows.cpu().numpy(), "X").to(X.device, X.dtype)
-    dtype = np.asarray(X).dtype
+        whole = _whole(rows.cpu().numpy(), X.detach().cpu().numpy()[places])
+        return torch.from_numpy(whole).to(X.device)
+    given = np.asarray(X)
     values = rows.cpu().numpy()
-    if dtype.kind in "biu":
-        return _whole(values, "X").numpy().astype(dtype)
-    return values.astype(dtype, copy=False) if dtype.kind == "f" else values
+    if given.dtype.kind in "biu":
+        return _whole(values, given[places])
+    return values.astype(given.dtype, copy=False) if given.dtype.kind == "f" else values
 
 
-def _whole(values, name):
+def _whole(values, given):
+    """Return numbers in the type of those given, which stay where they are the same."""
     if np.isnan(values).any():
         raise ValueError(
-            f"A cell of {name} has become missing, but its type has no missing cells; "
-            "use Mask(fill='median'), or give floating-point columns."
+            "A cell of X has become missing, but its type has no missing cells; use "
+            "Mask(fill='median'), or give floating-point columns."
         )
-    return torch.from_numpy(np.rint(values))
+    # Whole numbers of 64 bits may be more than floating-point ones can tell apart.
+    same = values == given.astype(values.dtype)
+    return np.where(same, given, np.rint(values).astype(given.dtype))
 
 
 def _categories(column):
@@ -260,8 +264,9 @@ def _categories(column):
     if column.dtype in (nw.String, nw.Categorical, nw.Object) or isinstance(
         column.dtype, nw.Enum
     ):
-        present = {value for value in column.to_list() if not _is_missing(value)}
-        return tuple(sorted(present, key=lambda v: (type(v).__name__, str(v))))
+        present = [value for value in column.to_list() if not _is_missing(value)]
+        if all(isinstance(value, Hashable) for value in present):
+            return tuple(sorted(set(present), key=lambda v: (type(v).__name__, str(v))))
     raise ValueError(
         f"Column {column.name!r} is of type {column.dtype}, which cannot be "
         "augmented; turn it into numbers or categories, or drop it."

@@ -128,7 +128,7 @@ class Target:
             mean squared error over the columns in units of their variance.
         """
         if not self.is_classes:
-            return (outputs - values).square().mean(-1)
+            return self.training_loss(outputs, values)
         probabilities = outputs.softmax(-1)
         chosen = probabilities.gather(-1, values.unsqueeze(-1)).squeeze(-1)
         return probabilities.square().sum(-1) - 2 * chosen + 1

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Predictions averaged over versions of the rows to predict."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from sktransform.augmentation._filter import weighted_mean
@@ -14,6 +16,15 @@ AUTO_VERSIONS = 8
 _FOLDS, _LEAST = 4, 1e-6
 
 
+def averaging_law(law, status):
+    """Return the law for predictions: without labels, of what is known to be harmless.
+
+    Versions to train on may err now and then; a prediction may not.
+    """
+    shown = np.array([word != "inconclusive" for word in status], dtype=bool)
+    return replace(law.without_labels(), ranges=np.where(shown, law.ranges, 0.0))
+
+
 def averaged(law, rows, decode, method, n_versions, root):
     """Return a method's results, half of the rows and half of versions of them.
 
@@ -22,7 +33,7 @@ def averaged(law, rows, decode, method, n_versions, root):
     Parameters
     ----------
     law : Law
-        The law, without transformations that need labels.
+        The law, see `averaging_law`.
 
     rows : Tensor of shape (n, d)
         The rows.
@@ -102,7 +113,12 @@ def averaging_helps(estimator, data, transformations, augmenter, root):
 
         clean = method(decode(rest.rows, np.arange(len(rest))))
         both = averaged(
-            law.without_labels(), rest.rows, decode, method, AUTO_VERSIONS, root
+            averaging_law(law, augmenter.status_),
+            rest.rows,
+            decode,
+            method,
+            AUTO_VERSIONS,
+            root,
         )
         gains.append(losses(clean) - losses(both))
         weights.append(rest.target.weights.numpy())

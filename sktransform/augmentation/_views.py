@@ -8,13 +8,12 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sktransform.augmentation._columns import ColumnTable
 from sktransform.augmentation._draw_table import from_table, to_table
-from sktransform.augmentation._grown import draw_copies
+from sktransform.augmentation._grown import check_copies, draw_copies
 from sktransform.augmentation._law import apply_draw, draw_versions, undo_draw
-from sktransform.augmentation._learning import is_frame
 from sktransform.augmentation._records import from_record
 from sktransform.augmentation._report import range_report
 from sktransform.augmentation._streams import VIEWS, root_seed, stream_seed
-from sktransform.augmentation._table import Table
+from sktransform.augmentation._table import Table, is_frame
 from sktransform.utils._sklearn import fit_context
 
 
@@ -47,18 +46,28 @@ class ViewsMixin(TransformerMixin):
         ndarray, data frame or Tensor of shape (n_samples, n_features)
             Versions in the container of X, each left as it is with probability
             `p_clean`, or after "constrain" with 1 through 1 plus the multipliers' sum.
+            Rows of weight 0 are left as they are.
+
+        Raises
+        ------
+        ValueError
+            If rows, labels, weights or groups do not fit each other.
         """
         data = self._fit_reporting(X, y, sample_weight, groups)
         if not self.augment_in_fit_transform:
-            return data.decode(data.rows, data.numbers)
+            return self.transform(X)
         law = self._law if data.labels is not None else self._law.without_labels()
-        units = self._units(len(data), groups)
+        units = self._units(len(data), groups if data.groups is None else data.groups)
         clean = self.p_clean
         if hasattr(self, "dual_"):
             clean = 1 / (1 + self.dual_path_.mean(0).sum())
         draw = draw_versions(law, units, self.seed_, VIEWS, clean_share=clean)
-        rows = apply_draw(law, data.rows, draw, data.labels, self.batch_size)
-        return data.decode(rows, data.numbers)
+        versions = apply_draw(law, data.rows, draw, data.labels, self.batch_size)
+        if sample_weight is None or len(data) == len(sample_weight):
+            return data.decode(versions, data.numbers)
+        table, rows = self._fitted_rows(X)
+        rows[data.numbers] = versions
+        return table.restored(rows, X)
 
     def transform(self, X):
         """Return the rows as they are: at prediction nothing changes.
@@ -74,8 +83,8 @@ class ViewsMixin(TransformerMixin):
             A copy in the container of X.
         """
         table, rows = self._fitted_rows(X)
-        if is_frame(X) and not hasattr(self, "feature_names_in_"):
-            return rows.numpy()  # fitted without names, it has none to give
+        if table.columns.names is None and is_frame(X):
+            return rows.numpy()  # fitted to an array, it has no names to give
         return table.restored(rows, X)
 
     def inverse_transform(self, X):
@@ -144,8 +153,7 @@ n_features)
             If the rows are not those of the fit, or y holds an unknown class.
         """
         table, rows = self._fitted_rows(X)
-        if n_copies < 1:
-            raise ValueError(f"n_copies={n_copies} must be 1 or more.")
+        check_copies(n_copies)
         labels = self._codes_of(X, y)
         law = self._law if labels is not None else self._law.without_labels()
         units = self._units(len(rows), groups)
@@ -186,9 +194,10 @@ n_features)
         table, rows = self._fitted_rows(X)
         law = self._law
         draw, sources, labels = from_table(params, law.transformations)
-        if len(sources) and not 0 <= sources.min() <= sources.max() < len(rows):
+        foreign = sources[(sources < 0) | (sources >= len(rows))]
+        if len(foreign):
             raise ValueError(
-                f"params names row {sources.max()}, but X has {len(rows)} rows; give "
+                f"params names row {foreign[0]}, but X has {len(rows)} rows; give "
                 "the rows that were augmented."
             )
         labels = None if labels is None else torch.from_numpy(labels)
@@ -288,6 +297,7 @@ n_features)
         """Return numbers that rows share which share their draws."""
         if self.draw == "per_row" or groups is None:
             return np.arange(n_rows)
+        check_consistent_length(np.empty(n_rows), groups)
         return np.unique(np.asarray(groups), return_inverse=True)[1]
 
     def _next_seed(self, random_state):

@@ -3,6 +3,7 @@
 
 from typing import ClassVar
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -20,11 +21,11 @@ from sklearn.model_selection import (
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 
 from sktransform.augmentation import (
     AugmentedClassifier,
     AugmentedRegressor,
+    ClassCutMix,
     GaussianNoise,
     InvarianceAugmenter,
     InvarianceResampler,
@@ -52,14 +53,6 @@ class Spy(ClassifierMixin, BaseEstimator):
     def predict(self, X):
         self.predict_proba(X)
         return np.full(len(X), self.classes_[0])
-
-
-@pytest.fixture
-def numbered():
-    """Return rows whose first column is the row's number, twice 24 classes."""
-    generator = np.random.default_rng(0)
-    X = np.column_stack([np.arange(48.0), generator.normal(size=48)])
-    return X, np.tile([0, 1], 24)
 
 
 def _augmenters():
@@ -92,10 +85,15 @@ def test_held_out_rows_are_never_seen_and_never_changed(numbered, augmenter):
         assert_array_equal(Spy.seen[-1][1], X[test])
 
 
-def test_the_gate_never_trains_on_what_it_holds_out(numbered):
+@pytest.mark.parametrize(
+    "transformation",
+    [GaussianNoise([1]), MarginalSwap([0]), ClassCutMix([0], max_rate=1.0)],
+    ids=repr,
+)
+def test_the_gate_never_trains_on_what_it_holds_out(numbered, transformation):
     X, y = numbered
     Spy.seen.clear()
-    augmenter = InvarianceAugmenter([GaussianNoise([1])], tol=10.0, **QUICK)
+    augmenter = InvarianceAugmenter([transformation], tol=10.0, **QUICK)
     AugmentedClassifier(Spy(), augmenter, random_state=0).fit(X, y)
     trained = None
     n_held_out = 0
@@ -104,6 +102,7 @@ def test_the_gate_never_trains_on_what_it_holds_out(numbered):
             trained = rows
             continue
         n_held_out += len(rows)
+        # Not even a cell of a held-out row is swapped into another one.
         assert not set(rows[:, 0]) & set(trained[:, 0])
         assert {tuple(row) for row in rows} <= {tuple(row) for row in X}
     assert n_held_out == 3 * len(X)  # none, repeated, law
@@ -150,6 +149,24 @@ def test_rows_grow_by_the_number_of_copies_in_order(numbered):
     assert not hasattr(resampler, "transform")
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_resampled_labels_come_as_they_were_given(numbered, library):
+    pytest.importorskip(library)
+    X, y = numbered
+    names = np.array(["no", "yes"])[y]
+    series = nw.new_series("label", names.tolist(), backend=library)
+    augmenter = InvarianceAugmenter([Shift([1])], learn=False)
+    resampler = InvarianceResampler(augmenter, n_copies=2, random_state=0)
+    weight = np.repeat([0.0, 1.0], 24)
+    found = resampler.fit_resample(X, series.to_native(), sample_weight=weight)[1]
+    found = nw.from_native(found, series_only=True)
+    assert found.dtype == series.dtype
+    assert found.to_list() == np.tile(names[24:], 3).tolist()
+    table = nw.from_dict({"a": X[:, 0], "b": X[:, 1]}, backend=library).to_native()
+    found = resampler.fit_resample(X, table)[1]
+    assert_array_equal(nw.from_native(found).to_numpy(), np.tile(X, (3, 1)))
+
+
 def test_a_pipeline_of_imbalanced_learn_takes_the_resampler(numbered):
     pipeline = pytest.importorskip("imblearn.pipeline")
     X, y = numbered
@@ -160,6 +177,18 @@ def test_a_pipeline_of_imbalanced_learn_takes_the_resampler(numbered):
     ).fit(X, y)
     model.predict(X)
     assert [len(rows) for _, rows in Spy.seen] == [144, 48]
+
+
+# One of the checks hands in labels as a frame of one column.
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")
+@pytest.mark.parametrize(
+    "check", ["2d_target", "fit_resample", "nan", "pandas", "preserve_dtype"]
+)
+def test_checks_of_imbalanced_learn(check):
+    checks = pytest.importorskip("imblearn.utils.estimator_checks")
+    augmenter = InvarianceAugmenter([Shift()], learn=False)
+    resampler = InvarianceResampler(augmenter, n_copies=1, random_state=0)
+    getattr(checks, f"check_samplers_{check}")("InvarianceResampler", resampler)
 
 
 def test_groups_are_never_split(numbered):
@@ -221,30 +250,72 @@ def test_numbers_in_several_columns():
     assert model.augmenter_.classes_ is None
 
 
-@pytest.mark.parametrize("n_classes", [3, 4])
-def test_decisions_of_pairs_of_classes_are_not_taken_for_classes(n_classes):
-    generator = np.random.default_rng(0)
-    y = np.tile(np.arange(n_classes), 20)
-    X = 6.0 * np.eye(n_classes)[y] + generator.normal(size=(len(y), n_classes))
-    augmenter = InvarianceAugmenter([Shift(max_sd=0.1)], learn=False)
-    for shape in ("ovo", "ovr"):
-        pipeline = make_pipeline(StandardScaler(), SVC(decision_function_shape=shape))
-        model = AugmentedClassifier(pipeline, augmenter, tta=2, random_state=0)
-        assert_array_equal(model.fit(X, y).predict(X), y)
-
-
-def test_a_classifier_without_scores_is_averaged_by_its_votes():
-    X = np.linspace(-1, 1, 40)[:, None]
-    y = (X[:, 0] > 0).astype(int)
-
-    class Threshold(ClassifierMixin, BaseEstimator):
-        def fit(self, X, y):
-            self.classes_ = np.unique(y)
-            return self
-
-        def predict(self, X):
-            return (np.asarray(X)[:, 0] > 0).astype(int)
-
+def test_classes_of_rows_without_weight_are_no_classes():
+    X, y = load_iris(return_X_y=True)
     augmenter = InvarianceAugmenter([Shift(max_sd=0.01)], learn=False)
-    model = AugmentedClassifier(Threshold(), augmenter, tta=2, random_state=0)
-    assert_array_equal(model.fit(X, y).predict(X), y)
+    model = AugmentedClassifier(LogisticRegression(), augmenter, tta=2, random_state=0)
+    model.fit(X, y, sample_weight=(y != 0).astype(float))
+    assert_array_equal(model.classes_, [1, 2])
+    assert model.predict_proba(X).shape == (150, 2)
+    assert_array_equal(
+        model.predict(X), model.classes_[model.predict_proba(X).argmax(1)]
+    )
+    assert model.score(X[y > 0], y[y > 0]) > 0.9
+
+
+def test_the_number_of_copies_is_what_was_asked_for(numbered):
+    X, y = numbered
+    for n_copies, expected in ((3, 3), ("auto", 1)):
+        Spy.seen.clear()
+        augmenter = InvarianceAugmenter([Shift()], learn=False, n_copies=1)
+        AugmentedClassifier(Spy(), augmenter, n_copies=n_copies).fit(X, y)
+        assert len(Spy.seen[-1][1]) == 48 * (1 + expected)
+
+
+def test_the_gate_weighs_rows_on_their_way_through_a_pipeline(numbered):
+    X, y = numbered
+    weighed = []
+
+    class Weighed(LogisticRegression):
+        def fit(self, X, y, sample_weight=None):
+            weighed.append(sample_weight)
+            return super().fit(X, y, sample_weight)
+
+    augmenter = InvarianceAugmenter([GaussianNoise([1])], tol=10.0, **QUICK)
+    with config_context(enable_metadata_routing=True):
+        pipeline = make_pipeline(
+            StandardScaler().set_fit_request(sample_weight=False),
+            Weighed().set_fit_request(sample_weight=True),
+        )
+        model = AugmentedClassifier(pipeline, augmenter, random_state=0)
+        model.set_fit_request(sample_weight=True).fit(X, y, sample_weight=1.0 + y)
+    assert len(weighed) == 3 * 4 + 1  # none, repeated and a law in four folds
+    for weights in weighed:
+        assert set(weights) == {1.0, 2.0}
+
+
+def test_predictions_are_averaged_over_what_is_known_to_be_harmless(numbered):
+    X, y = numbered
+    augmenter = InvarianceAugmenter([Shift([1])], learn=False)
+    model = AugmentedClassifier(LogisticRegression(), augmenter, tta=2, random_state=0)
+    model.fit(X, y)
+    assert model.tta_ == 2
+    alone = model.estimator_.predict_proba(X)
+    assert not np.allclose(model.predict_proba(X), alone)
+    model.augmenter_.status_ = ["inconclusive"]
+    assert_array_equal(model.predict_proba(X), alone)
+    assert model._n_versions(None) == 0
+
+
+def test_groups_share_their_draws_where_rows_grow(numbered):
+    X, y = numbered
+    groups = np.repeat(np.arange(12), 4)
+    augmenter = InvarianceAugmenter(
+        [Shift([1])], learn=False, bounds="none", draw="per_group"
+    )
+    resampler = InvarianceResampler(augmenter, n_copies=2, random_state=0)
+    Xr, _, new_groups = resampler.fit_resample(X, y, groups=groups)
+    assert_array_equal(new_groups, np.tile(groups, 3))
+    moved = (Xr[48:, 1] - np.tile(X[:, 1], 2)).reshape(24, 4)
+    assert_allclose(moved, moved[:, :1] * np.ones(4), atol=1e-12)
+    assert len(np.unique(moved[:, 0].round(9))) == 24

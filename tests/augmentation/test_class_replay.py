@@ -230,6 +230,17 @@ def test_global_generators_are_left_alone():
     assert torch.equal(torch.get_rng_state(), torch_state)
 
 
+@pytest.mark.parametrize("later", [["a", "b"], [2.0, 3.0]])
+def test_later_classes_are_of_the_type_of_the_first(later):
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    replay = ClassReplay(random_state=0).fit(X, np.tile([0, 1], 10))
+    before = replay.sample(3)
+    with pytest.raises(ValueError, match="give all of one type"):
+        replay.partial_fit(X, np.tile(later, 10))
+    for new, old in zip(replay.sample(3), before, strict=True):
+        assert_array_equal(new, old)
+
+
 def test_wrong_usage_is_said():
     X, y = clouds(40)
     replay = ClassReplay(random_state=0).fit(X, y)
@@ -243,3 +254,5 @@ def test_wrong_usage_is_said():
         ClassReplay().fit(X, X[:, 0])
     with pytest.raises(ValueError, match="20 features"):
         replay.partial_fit(X[:, :3], y + 2)
+    with pytest.raises(ValueError, match="must be whole numbers of units"):
+        ClassReplay(hidden=(0,)).fit(np.eye(4), [0, 0, 1, 1])

@@ -3,12 +3,17 @@
 
 import json
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import OneHotEncoder
+from sklearn.utils import get_tags
 
 from sktransform.augmentation import (
     ClassMixup,
@@ -183,6 +188,29 @@ def test_a_record_of_another_fit_is_refused(X):
         kept(Shift()).fit(X).apply(X, params)
     with pytest.raises(ValueError, match="X has 3 rows"):
         versions.apply(X[:3], params)
+    with pytest.raises(ValueError, match="row -4, but X has 40 rows"):
+        versions.apply(X, {**params, "source": params["source"] - 4})
+    del params["p_1"]
+    with pytest.raises(ValueError, match="no column 'p_1'"):
+        versions.apply(X, params)
+
+
+def test_lines_of_a_record_may_come_in_any_order(X):
+    augmenter = kept(Shift([0]), Rotate([1, 2])).fit(X)
+    versions, params = augmenter.augment(X, random_state=0, return_params=True)
+    turned = {name: column[::-1] for name, column in params.items()}
+    assert_array_equal(augmenter.apply(X, turned), versions[::-1])
+
+
+def test_records_put_together_need_numbers_of_their_own(X):
+    augmenter = kept(Shift([0]), Rotate([1, 2])).fit(X)
+    first, second = (augmenter.augment(X, return_params=True) for _ in range(2))
+    names = list(first[1])
+    both = {name: np.concatenate([first[1][name], second[1][name]]) for name in names}
+    with pytest.raises(ValueError, match="several lines of one row and order"):
+        augmenter.apply(X, both)
+    both["row"] = np.concatenate([first[1]["row"], 40 + second[1]["row"]])
+    assert_array_equal(augmenter.apply(X, both), np.vstack([first[0], second[0]]))
 
 
 def test_a_report_says_what_was_found(X, y):
@@ -212,3 +240,127 @@ def test_nothing_to_augment_with_is_said_plainly(X, capsys):
 def test_settings_that_mean_nothing_are_refused(X, y, settings, message):
     with pytest.raises(ValueError, match=message):
         InvarianceAugmenter([Shift()], **QUICK, **settings).fit(X, y)
+
+
+def test_fit_transform_keeps_all_rows_and_leaves_those_without_weight(X, y):
+    weight, groups = np.repeat([0.0, 1.0], 20), np.arange(40) // 4
+    for draw in ("per_row", "per_group"):
+        augmenter = kept(Shift([0]), draw=draw, p_clean=0.0)
+        views = augmenter.fit_transform(X, y, sample_weight=weight, groups=groups)
+        assert views.shape == X.shape
+        assert_array_equal(views[:20], X[:20])
+        assert (views[20:, 0] != X[20:, 0]).all()
+        alone = clone(augmenter).fit_transform(X[20:], y[20:], groups=groups[20:])
+        assert_array_equal(views[20:], alone)
+
+
+def test_groups_of_another_length_are_refused(X, y):
+    augmenter = kept(Shift([0]), draw="per_group").fit(X, y)
+    with pytest.raises(ValueError, match=r"inconsistent numbers.*\[40, 5\]"):
+        augmenter.augment(X, groups=np.arange(5))
+    with pytest.raises(ValueError, match=r"inconsistent numbers.*\[40, 5\]"):
+        augmenter.fit_transform(X, groups=np.arange(5))
+
+
+@pytest.mark.parametrize("n_copies", [0, 1.5, "2"])
+def test_copies_are_counted_in_whole_numbers(X, n_copies):
+    with pytest.raises(ValueError, match="must be a whole number, 1 or more"):
+        kept(Shift()).fit(X).augment(X, n_copies)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_a_record_may_be_a_frame_of_any_library(X, library):
+    pytest.importorskip(library)
+    augmenter = kept(Shift([0]), Rotate([1, 2])).fit(X)
+    versions, params = augmenter.augment(X, 2, random_state=0, return_params=True)
+    frame = nw.from_dict(params, backend=library).to_native()
+    assert_array_equal(augmenter.apply(X, frame), versions)
+    undone = augmenter.inverse_augment(versions, frame)
+    assert_allclose(undone, np.tile(X, (2, 1)), atol=1e-12)
+
+
+def test_frames_without_names_keep_their_types():
+    frame = pd.DataFrame({0: [0.5, 1.5, 2.5, 0.25], 1: ["a", "b", "a", "b"]})
+    augmenter = kept(Shift([0])).fit(frame)
+    pd.testing.assert_frame_equal(augmenter.transform(frame), frame)
+    assert list(augmenter.fit_transform(frame)[1]) == list(frame[1])
+
+
+def test_the_law_is_that_of_the_fit_whatever_is_set_later(X, y):
+    shared = {"strategy": "constrain", "epsilon": 0.01, **QUICK}
+    for law, other in (("uniform", "hard"), ("hard", "uniform")):
+        augmenter = InvarianceAugmenter([Shift()], law=law, **shared).fit(X, y)
+        before = augmenter.augment(X, random_state=0)
+        augmenter.set_params(law=other)
+        assert_array_equal(augmenter.augment(X, random_state=0), before)
+
+
+def test_a_hard_law_draws_the_magnitudes_that_the_chains_accepted(X, y):
+    augmenter = InvarianceAugmenter(
+        [Shift(max_sd=3.0)],
+        strategy="constrain",
+        law="hard",
+        epsilon=0.01,
+        bounds="none",
+        **QUICK,
+    ).fit(X, y)
+    rows = np.tile(X, (100, 1))
+    _, params = augmenter.augment(rows, random_state=0, return_params=True)
+    counts, _ = np.histogram(np.abs(params["p_1"]), bins=16, range=(0, 1))
+    expected = augmenter.parameter_histogram_[0]
+    assert expected.max() > 1.5 / 16  # the chains are not uniform
+    error = np.sqrt(expected * (1 - expected) / len(rows))
+    assert (np.abs(counts / len(rows) - expected) < 4.5 * error + 1e-9).all()
+
+
+def test_after_constrain_the_clean_share_follows_the_multipliers():
+    X = np.random.default_rng(0).normal(size=(1000, 3))
+    augmenter = InvarianceAugmenter(
+        [Shift()], strategy="constrain", epsilon=0.01, **QUICK
+    )
+    views = augmenter.fit_transform(X, (X[:, 0] > 0).astype(int))
+    expected = 1 / (1 + augmenter.dual_path_.mean(0).sum())
+    assert 0.05 < expected < 0.95
+    clean = (views == X).all(1).mean()
+    assert abs(clean - expected) < 4 * np.sqrt(expected * (1 - expected) / len(X))
+
+
+def test_constrain_without_a_transformation_augments_nothing(X, y):
+    augmenter = InvarianceAugmenter([], strategy="constrain", **QUICK).fit(X, y)
+    assert augmenter.chosen_ == "none"
+    assert_array_equal(augmenter.fit_transform(X, y), X)
+
+
+def test_tags_say_what_is_needed_and_what_is_random():
+    learns = get_tags(InvarianceAugmenter())
+    assert learns.target_tags.required
+    assert learns.non_deterministic
+    fixed = get_tags(InvarianceAugmenter(learn=False, augment_in_fit_transform=False))
+    assert not fixed.target_tags.required
+    assert not fixed.non_deterministic
+    assert learns.input_tags.allow_nan
+    asks = InvarianceAugmenter(estimator=LogisticRegression())
+    assert not get_tags(asks).input_tags.allow_nan
+
+
+def test_names_of_columns(X, y):
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    augmenter = kept(Shift(["a"])).fit(frame, y)
+    assert augmenter.n_features_in_ == 4
+    assert list(augmenter.feature_names_in_) == list("abcd")
+    assert list(augmenter.get_feature_names_out()) == list("abcd")
+    with pytest.raises(ValueError, match="feature names should match"):
+        augmenter.transform(frame[list("dcba")])
+
+
+def test_columns_of_a_pipeline(X, y):
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(kind=list("xyxy") * 10)
+    chosen = ColumnTransformer(
+        [("own", kept(Shift()), ["a", "b"]), ("rest", OneHotEncoder(), ["kind"])]
+    )
+    trained = chosen.fit_transform(frame, y)
+    later = chosen.transform(frame)
+    assert_array_equal(later[:, :2], X[:, :2])
+    assert (trained[:, :2] != X[:, :2]).any()
+    assert_array_equal(trained[:, 2:], later[:, 2:])
+    assert list(chosen.get_feature_names_out()[:2]) == ["own__a", "own__b"]

@@ -263,5 +263,12 @@ def test_wrong_usage_is_said(fitted, pairs):
         quick(transformations=[]).fit(Z)
     with pytest.raises(ValueError, match="a row for each, in the columns of the fit"):
         fitted.apply(Z, params)
-    with pytest.raises(ValueError, match="must be 1 or more"):
+    with pytest.raises(ValueError, match="must be a whole number, 1 or more"):
         fitted.augment(Z, 0)
+    with pytest.raises(ValueError, match="got 'turn' in it"):
+        quick(transformations=["turn"]).fit(Z)
+    with pytest.raises(ValueError, match="give Z_aug too"):
+        quick().fit(Z, params=params)
+    grouped = quick(draw="per_group").fit(Z, Z_aug=Z_aug, params=params)
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        grouped.augment(Z, groups=[0, 1])

@@ -7,6 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import torch
+from numpy.testing import assert_array_equal
 from sklearn.compose import make_column_selector
 
 from sktransform.augmentation import MarginalSwap, Shift, TrainingRows
@@ -271,3 +272,27 @@ def test_frames_are_told_from_arrays():
     assert is_frame(_polars())
     assert not is_frame(np.zeros((2, 2)))
     assert not is_frame([[1]])
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_whole_numbers_beyond_double_precision_keep_their_value(dtype):
+    X = np.column_stack([np.arange(8), 2**60 + np.arange(8)]).astype(dtype)
+    table = Table.of(X)
+    rows = table.rows(X)
+    rows[:, 0] += 3
+    for given in (X, torch.from_numpy(X.astype(np.int64))):
+        new = np.asarray(table.restored(rows[[5, 1]], given, [5, 1]))
+        assert_array_equal(new, [[8, 2**60 + 5], [4, 2**60 + 1]])
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (pd.DataFrame(index=range(3)), "0 feature"),
+        (pd.DataFrame({"a": []}), "0 sample"),
+        (pd.DataFrame({"a": [[1], [2]]}), "Column 'a' is of type .* drop it"),
+    ],
+)
+def test_frames_without_cells_or_of_lists_are_refused(frame, message):
+    with pytest.raises(ValueError, match=message):
+        Table.of(frame)
