@@ -3,22 +3,50 @@
 
 A row between two islands of the map cannot lie on both. A mean of its neighbours'
 positions would put it into the water; the vote puts it onto one of them.
+
+Who is near depends on where one lives: squared distances are divided by the voter's
+distance to its own neighbours, the local scaling of Zelnik-Manor and Perona (2004). A
+few rows would otherwise be among the nearest of very many, of all kinds.
 """
 
 import torch
 
 from sktransform.nn._products import padded_columns
 from sktransform.runtime._nearest import smallest
+from sktransform.runtime._runtime import CPU_ROWS
 
-# Voters, and how fast a vote's weight falls with distance.
 _VOTERS = 10
-_SHARPNESS = 3.0
+
+# The neighbour whose distance is a row's scale, and the least scale in mean ones: rows
+# that are repeated have neighbours at distance 0.
+_SCALE_NEIGHBOR = 7
+_LEAST_SCALE = 0.5
 
 # Squared distance in the map at which agreement has halved, in the training's units.
 _AGREEMENT = 3.0
 
-# Weight of the map's own opinion, where 1 is that of all voters together.
-_MAP_VOTE = 0.3
+# Rows of a block on the CPU for those who come alone.
+_FEW_ROWS = 4
+
+
+def local_scales(Z, neighbors):
+    """Return each row's distance to its seventh neighbour, or to its last before that.
+
+    Parameters
+    ----------
+    Z : Tensor of shape (n_rows, n_inputs)
+        The rows.
+
+    neighbors : Tensor of shape (n_rows, n_neighbors)
+        Places of each row's nearest others, the nearest first.
+
+    Returns
+    -------
+    Tensor of shape (n_rows,)
+        The distances.
+    """
+    last = min(_SCALE_NEIGHBOR, neighbors.shape[1]) - 1
+    return torch.linalg.vector_norm(Z - Z[neighbors[:, last]], dim=1)
 
 
 class AnchoredMap:
@@ -27,7 +55,7 @@ class AnchoredMap:
     Parameters
     ----------
     plain : PreparedMap
-        The map.
+        The map, of which the vote only takes the rows' inputs.
 
     inputs : Tensor of shape (n_anchors, n_inputs)
         Stored rows as the map sees them.
@@ -35,35 +63,87 @@ class AnchoredMap:
     embedding : Tensor of shape (n_anchors, n_outputs)
         Their positions.
 
+    scales : Tensor of shape (n_anchors,)
+        Their distances to a neighbour, see :func:`local_scales`.
+
     unit : Tensor of shape ()
         Length in the embedding of 1 in the training's units.
     """
 
-    def __init__(self, plain, inputs, embedding, unit):
-        self._plain = plain
+    def __init__(self, plain, inputs, embedding, scales, unit):
+        self._inputs_of = plain.inputs
+        n_anchors, limits = len(inputs), torch.finfo(inputs.dtype)
+        relative = scales / scales.mean().clamp_min(limits.tiny)
+        relative = relative.clamp_min(_LEAST_SCALE).unsqueeze(1)
+        # Squared distances over scales, as one product with a row, 1 and its square.
         squares = inputs.square().sum(1, keepdim=True)
-        self._matrix = padded_columns(torch.cat([-2 * inputs, squares], 1).T)
-        # Columns that fill the matrix up are nobody's position.
-        self._matrix[-1, len(inputs) :] = torch.inf
-        self._embedding = embedding
-        self._reach = _AGREEMENT * unit.square()
-        self._n_voters = min(_VOTERS, len(inputs))
+        parts = [-2 * inputs, squares, torch.ones_like(squares)]
+        self._matrix = padded_columns((torch.cat(parts, 1) / relative).T)
+        # Columns that fill the matrix up are the last row again, infinitely far away.
+        self._matrix[-2, n_anchors:] = torch.inf
+        columns = torch.arange(self._matrix.shape[1], device=inputs.device)
+        self._embedding = embedding[columns.clamp_max_(n_anchors - 1)]
+        # What rounding makes of 0.
+        self._least = max(limits.eps * squares.mean().item(), limits.tiny)
+        self._n_voters = min(_VOTERS, n_anchors)
+        # Shape (n_outputs, n_columns), in units of the agreement's reach.
+        self._positions = (self._embedding / (_AGREEMENT**0.5 * unit)).T.contiguous()
+        self._few_are_alike = {}
 
     def __call__(self, X):
         """Return positions of rows, shape (n_rows, n_outputs)."""
-        Z = self._plain.inputs(X)
-        # Squared distances less the row's own square.
-        products = torch.cat([Z, Z.new_ones((len(Z), 1))], 1) @ self._matrix
-        squared, voters = smallest(products, self._n_voters)
-        squared = (squared + Z.square().sum(1, keepdim=True)).clamp_min(0)
-        nearest = squared[:, :1]
-        excess = (squared - nearest) / nearest.clamp_min(torch.finfo(Z.dtype).eps)
-        votes = torch.softmax(-_SHARPNESS * excess, 1)
-        # Shape (n_rows, n_voters, n_outputs).
-        positions = torch.nn.functional.embedding(voters, self._embedding)
-        between = (positions.unsqueeze(2) - positions.unsqueeze(1)).square().sum(3)
-        to_map = (positions - self._plain.values(Z).unsqueeze(1)).square().sum(2)
-        agreement = votes.unsqueeze(1) / (1 + between / self._reach)
-        score = agreement.sum(2) + _MAP_VOTE / (1 + to_map / self._reach)
-        winners = score.argmax(1)[:, None, None].expand(-1, 1, positions.shape[2])
-        return positions.gather(1, winners).squeeze(1)
+        return self._embedding.index_select(0, self._winners(X))
+
+    def block_rows(self, X):
+        """Return the rows of a block on the CPU with which to map these rows.
+
+        A few rows do not wait for a whole block if they have the same bits in a small
+        one. Optimised products leave that open: it is tried out.
+
+        Parameters
+        ----------
+        X : ndarray or Tensor of shape (n_rows, n_features)
+            The rows.
+
+        Returns
+        -------
+        int
+            The number.
+        """
+        if X.shape[0] > _FEW_ROWS or self._matrix.device.type != "cpu":
+            return CPU_ROWS
+        # Threads share a product among them.
+        n_threads = torch.get_num_threads()
+        if n_threads not in self._few_are_alike:
+            shape = CPU_ROWS, X.shape[1]
+            self._few_are_alike[n_threads] = self._has_same_bits_in_parts(shape)
+        return _FEW_ROWS if self._few_are_alike[n_threads] else CPU_ROWS
+
+    @torch.no_grad()
+    def _has_same_bits_in_parts(self, shape):
+        """Return whether the products of rows have the same bits in small blocks."""
+        generator = torch.Generator().manual_seed(0)
+        rows = torch.randn(shape, generator=generator, dtype=self._matrix.dtype)
+        # Clones, because products depend on the alignment of memory too.
+        parts = [self._distances(part.clone()) for part in rows.split(_FEW_ROWS)]
+        return torch.equal(self._distances(rows), torch.cat(parts))
+
+    def _distances(self, X):
+        """Return squared distances to the stored rows over their scales."""
+        Z = self._inputs_of(X)
+        factors = torch.nn.functional.pad(Z, (0, 2), value=1.0)
+        factors[:, -1] = Z.square().sum(1)
+        return factors @ self._matrix
+
+    @torch.inference_mode()
+    def _winners(self, X):
+        """Return the places of the voters with whom most votes agree, (n_rows,)."""
+        squared, voters = smallest(self._distances(X), self._n_voters)
+        squared.clamp_min_(self._least)
+        votes = torch.softmax(-squared / squared[:, :1], 1)
+        # Shape (n_outputs, n_rows, n_voters).
+        positions = self._positions[:, voters]
+        between = positions.unsqueeze(2) - positions.unsqueeze(3)
+        agreement = votes.unsqueeze(1) / between.square_().sum(0).add_(1)
+        winners = agreement.sum(2).argmax(1, keepdim=True)
+        return voters.gather(1, winners).squeeze(1)

@@ -34,7 +34,8 @@ class FittedMap:
         Standard deviations of the features.
 
     anchors : dict of str to Tensor, default=None
-        Stored rows for the anchored transform: "inputs", "embedding" and "unit".
+        For the anchored transform, what :class:`AnchoredMap` takes: "inputs",
+        "embedding", "scales" and "unit".
 
     continuation : dict of str to float, default=None
         What the solver needs to continue the map: "input_unit" and "output_unit", the

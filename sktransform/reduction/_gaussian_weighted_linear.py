@@ -117,10 +117,11 @@ class GaussianWeightedLinearReducer(
 
     anchored : bool, default=False
         With the neighbour objective: keep the training rows, and map new rows onto the
-        position of one of their 10 nearest, by a vote among them and the map. New rows
-        then fall onto the islands of a map and not between them. The price: memory for
-        all rows in up to 50 dimensions, a transform that is not continuous and that
-        gives many rows one position; `jacobian` and what builds on it describe the map
+        position of one of their 10 nearest, by a vote among them; squared distances
+        are divided by the training row's own to its seventh neighbour. New rows then
+        fall onto the islands of a map and not between them. The price: memory for all
+        rows in up to 50 dimensions, a transform that is not continuous and that gives
+        many rows one position; `jacobian` and what builds on it describe the map
         without the vote.
 
     store_embedding : bool, default=True
@@ -175,7 +176,7 @@ class GaussianWeightedLinearReducer(
         State of the map back, of the same form.
 
     anchors_ : dict of str to ndarray or None
-        What the anchored transform keeps: "inputs", "embedding" and "unit".
+        What the anchored transform keeps: "inputs", "embedding", "scales" and "unit".
 
     continuation_ : dict or None
         What else a warm start needs: the "objective", the solver's units, the scale
@@ -391,7 +392,7 @@ class GaussianWeightedLinearReducer(
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
         runtime = self._runtime(X)
-        return runtime.map(self._mapping(runtime), X)
+        return self._mapped(X, runtime)
 
     @property
     def _n_features_out(self):

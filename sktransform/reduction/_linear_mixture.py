@@ -156,6 +156,13 @@ class LinearMixtureMixin:
 
         return built_once(self, "module", runtime, self.map_, build)
 
+    def _mapped(self, X, runtime):
+        """Return what `transform` returns for validated rows."""
+        mapping = self._mapping(runtime)
+        if isinstance(mapping, AnchoredMap):
+            return runtime.map(mapping, X, mapping.block_rows(X))
+        return runtime.map(mapping, X)
+
     def _mapping(self, runtime):
         """Return the function of rows that `transform` applies."""
         anchors = self.anchors_ or {}

@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 import torch
 
+from sktransform.reduction._anchors import local_scales
 from sktransform.reduction._charts import principal_charts, trained_charts
 from sktransform.reduction._distance_problem import (
     UNLABELLED,
@@ -262,6 +263,7 @@ def fit_neighbor_map(
         anchors = {
             "inputs": Z * rows.unit.to(Z),
             "embedding": place(scale.to(Z) * images),
+            "scales": local_scales(Z, neighbors) * rows.unit.to(Z),
             "unit": scale * rows.unit,
         }
     return FittedMap(

@@ -11,7 +11,8 @@ from sklearn.utils import check_random_state
 # Rows of one block, by device. A function sees blocks of exactly this many rows, the
 # last one padded: products of one shape can then give a row the same bits in any batch.
 # Small on the CPU, where a single row waits for a whole block.
-_BLOCK_ROWS = {"cpu": 32, "cuda": 16_384}
+CPU_ROWS = 32
+_BLOCK_ROWS = {"cpu": CPU_ROWS, "cuda": 16_384}
 
 # Rows of a block on the CPU for maps that are asked for single rows most of the time,
 # and that take much longer for a block than it takes to call them.
@@ -248,7 +249,7 @@ class Runtime:
         return torch.Generator(self.device).manual_seed(int(seed))
 
     @torch.no_grad()
-    def map(self, function, X, cpu_rows=_BLOCK_ROWS["cpu"]):
+    def map(self, function, X, cpu_rows=CPU_ROWS):
         """Apply a function of rows to all rows, block by block.
 
         Parameters
@@ -262,8 +263,8 @@ class Runtime:
             as an array.
 
         cpu_rows : int, default=32
-            Rows of a block on the CPU. Always the same for one function: the bits of
-            the results depend on it.
+            Rows of a block on the CPU. Always the same for one function, unless it is
+            known to give the same bits: they depend on it as a rule.
 
         Returns
         -------
@@ -339,7 +340,7 @@ class Runtime:
 
 def _block_rows(device_type, n_features):
     """Return the number of rows of a block, the same for all rows of one width."""
-    widest = max(_BLOCK_ROWS["cpu"], _BLOCK_NUMBERS // n_features)
+    widest = max(CPU_ROWS, _BLOCK_NUMBERS // n_features)
     return min(_BLOCK_ROWS[device_type], widest)
 
 

@@ -173,9 +173,13 @@ def test_decoder_is_better_than_the_mean(split, fitted):
 def test_new_rows_take_the_position_of_one_of_their_nearest_rows(split, anchored):
     X, new = split
     Y = anchored.transform(new)
-    # In the 50 directions that the map sees.
+    # In the 50 directions that the map sees, for each row in its own unit.
     mean, projection = anchored.map_["mean"], anchored.map_["projection"]
-    distances = cdist((new - mean) @ projection, (X - mean) @ projection)
+    inputs, new_inputs = (X - mean) @ projection, (new - mean) @ projection
+    scales = np.sort(cdist(inputs, inputs), axis=1)[:, 7]
+    np.testing.assert_allclose(anchored.anchors_["scales"], scales, rtol=1e-5)
+    scales = np.maximum(scales, 0.5 * scales.mean())
+    distances = cdist(new_inputs, inputs) ** 2 / scales
     nearest = distances.argsort(axis=1)[:, :10]
     offsets = np.linalg.norm(anchored.embedding_[nearest] - Y[:, None], axis=2)
     assert offsets.min(axis=1).max() <= 1e-5 * np.abs(Y).max()
