@@ -27,6 +27,7 @@ from sktransform.augmentation import (
     Transformation,
 )
 from sktransform.augmentation._calibration import calibrated_brier
+from sktransform.augmentation._engine import filter_problem
 from sktransform.augmentation._filter import Measured, chosen_round, weighted_mean
 from sktransform.augmentation._probe import Probes, ProbeTrainer
 from sktransform.augmentation._target import Target, row_folds
@@ -148,6 +149,10 @@ def test_numbers_are_judged_by_their_squared_error():
     assert augmenter.chosen_ != "none"
 
 
+def unweighted(losses):
+    return weighted_mean(losses, np.ones(losses.shape[-1]))
+
+
 def test_the_most_shrunk_round_as_good_as_the_best_is_chosen():
     generator = np.random.default_rng(0)
     noise = generator.normal(size=400)
@@ -156,15 +161,39 @@ def test_the_most_shrunk_round_as_good_as_the_best_is_chosen():
         Measured(mean + noise, None, None, None, None)
         for mean in (0.30, 0.20, 0.24, 0.27)
     ]
-    assert chosen_round(rounds, np.ones(400), paired=False) == 2
+    assert chosen_round(rounds, unweighted, paired=False) == 2
     # The differences have no error at all: only the best is as good as the best.
-    assert chosen_round(rounds, np.ones(400), paired=True) == 1
+    assert chosen_round(rounds, unweighted, paired=True) == 1
 
 
 def test_the_standard_error_of_equal_weights_is_the_textbooks():
     values = np.random.default_rng(0).normal(size=50)
     mean, error = weighted_mean(values, np.full(50, 3.0))
     assert_allclose([mean, error], [values.mean(), values.std(ddof=1) / np.sqrt(50)])
+
+
+def test_rows_of_a_group_count_once_in_a_standard_error():
+    values = np.random.default_rng(0).normal(size=(2, 50))
+    groups = np.tile(np.arange(50), 4)
+    found = weighted_mean(np.tile(values, 4), np.ones(200), groups)
+    assert_allclose(found, weighted_mean(values, np.ones(50)))
+
+
+def test_probes_of_few_rows_of_a_table_see_more_of_them():
+    X, y, _ = make_invariance_problem(200, random_state=0)
+    for n_rows, shape, groups, n_folds in (
+        (199, None, None, 6),
+        (200, None, None, 3),
+        (150, (2, 5), None, 3),
+        (150, None, np.arange(150) % 4, 4),
+        (150, None, np.arange(150) % 2, None),
+    ):
+        augmenter = InvarianceAugmenter(declared()[:1], shape=shape, random_state=0)
+        data, bound = augmenter._training_table(X[:n_rows], y[:n_rows])
+        data = augmenter._labelled(data, X, y[:n_rows], None, groups)
+        settings = augmenter._select_settings(n_rows, shape)
+        problem = filter_problem(data, bound, settings, 0)
+        assert (problem and len(problem.folds)) == n_folds
 
 
 def test_a_change_of_confidence_neither_wins_nor_loses():
