@@ -17,6 +17,7 @@ from sklearn.svm import SVC
 from sktransform import augmentation
 from sktransform.augmentation import (
     AugmentedClassifier,
+    ColumnTable,
     GaussianNoise,
     InvarianceAugmenter,
     MarginalSwap,
@@ -25,11 +26,14 @@ from sktransform.augmentation import (
     Shift,
     SignFlip,
     Transformation,
+    _gate,
 )
 from sktransform.augmentation._calibration import calibrated_brier
 from sktransform.augmentation._engine import filter_problem
 from sktransform.augmentation._filter import Measured, chosen_round, weighted_mean
+from sktransform.augmentation._grown import LabelledRows
 from sktransform.augmentation._probe import Probes, ProbeTrainer
+from sktransform.augmentation._probe_estimators import ProbeClassifier, ProbeRegressor
 from sktransform.augmentation._target import Target, row_folds
 from sktransform.datasets import make_invariance_problem
 
@@ -194,6 +198,78 @@ def test_probes_of_few_rows_of_a_table_see_more_of_them():
         settings = augmenter._select_settings(n_rows, shape)
         problem = filter_problem(data, bound, settings, 0)
         assert (problem and len(problem.folds)) == n_folds
+
+
+@pytest.mark.parametrize(
+    ("gains", "chosen"),
+    [
+        ([0.25], "law"),
+        ([-0.1], "none"),
+        ([0.15, 0.15], "law"),
+        ([0.09, 0.15], "law"),
+        ([0.15, -0.15], "none"),
+    ],
+)
+def test_a_gain_that_is_not_clear_is_measured_on_other_folds(
+    gains, chosen, monkeypatch
+):
+    noise = np.random.default_rng(0).normal(size=100)
+    noise = (noise - noise.mean()) / noise.std(ddof=1)  # standard error .1
+    asked = []
+
+    def losses(self, laws, *key):
+        gain = gains[len(asked)]
+        asked.append(list(laws))
+        known = {"none": 5.0, "repeated": 4.0, "law": 5.0 - gain + noise}
+        return {name: np.zeros(100) + known[name] for name in laws}
+
+    monkeypatch.setattr(_gate._Partitions, "losses", losses)
+    X = torch.zeros(100, 1)
+    data = LabelledRows(X, None, None, None, target=Target.of(X.numpy(), False))
+    candidates = {"law": np.ones(1)}
+    settings = _gate.GateSettings()
+    result = _gate.run_gate(None, data, [None], candidates, settings, 0)
+    assert result.chosen == chosen
+    first = ["none", "repeated", "law"]
+    assert asked == [first, ["none", "law"]][: len(gains)]
+    assert_allclose([result.gain, result.error], [np.mean(gains), 0.1], atol=1e-12)
+    # Each loss is as far from that of the rows alone as was measured.
+    away = [result.losses["none"] - result.losses[name] for name in first]
+    assert_allclose(away, [0, 1, np.mean(gains)], atol=1e-12)
+
+
+def weights_seen(augmenter, X, y, sample_weight):
+    """Return the weights that the probe of the gate was trained with."""
+    seen = []
+    fit = ProbeClassifier.fit
+
+    def spy(self, X, y, sample_weight=None):
+        seen.append(sample_weight)
+        return fit(self, X, y, sample_weight)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ProbeClassifier, "fit", spy)
+        augmenter.fit(X, y, sample_weight=sample_weight)
+    return seen
+
+
+def test_the_probe_of_the_gate_trains_with_the_weights():
+    X, y, _ = make_invariance_problem(60, random_state=0)
+    weights = np.where(X[:, 0] > 0, 2.0, 0.5)
+    augmenter = InvarianceAugmenter([Nothing()], n_steps=5, random_state=0)
+    seen = weights_seen(augmenter, X, y, weights)
+    assert seen
+    assert all(set(np.unique(own)) == {0.5, 2.0} for own in seen)
+
+
+@pytest.mark.parametrize("kind", [ProbeClassifier, ProbeRegressor])
+def test_a_probe_of_the_gate_follows_the_heavy_rows(kind):
+    X = np.tile(np.random.default_rng(0).normal(size=(40, 2)), (2, 1))
+    y = np.repeat([0, 1], 40)
+    columns = ColumnTable.of(torch.from_numpy(X))
+    probe = kind(columns, n_steps=60, random_state=0)
+    predicted = probe.fit(X, y, np.where(y == 1, 9.0, 1.0)).predict(X)
+    assert_allclose(predicted.mean(), 0.9, atol=0.1)
 
 
 def test_a_change_of_confidence_neither_wins_nor_loses():
