@@ -13,14 +13,20 @@ from sktransform.augmentation._filter import (
     chosen_round,
     run_filter,
 )
-from sktransform.augmentation._gate import NONE, GateResult, GateSettings, run_gate
+from sktransform.augmentation._gate import (
+    NONE,
+    GateResult,
+    GateSettings,
+    is_small_table,
+    run_gate,
+)
 from sktransform.augmentation._streams import VIEWS, numpy_stream
 from sktransform.augmentation._target import row_folds
 
 LAW, UNSHRUNK = "law", "unshrunk"
 # Folds of the filter. Networks are cheap where there are few rows of a table, and
 # those that see five sixths of them tell far better what holds than of two thirds.
-_FOLDS, _FOLDS_OF_FEW, _FEW = 3, 6, 200
+_FOLDS, _FOLDS_OF_FEW = 3, 6
 
 
 @dataclass(frozen=True)
@@ -196,8 +202,8 @@ def filter_problem(data, transformations, settings, root):
     """Return what the filter works on, or None if there is nothing to learn from."""
     if not transformations or data.target.is_constant:
         return None
-    target, shape = data.target, data.columns.shape
-    n_folds = _FOLDS_OF_FEW if shape is None and len(data) < _FEW else _FOLDS
+    target = data.target
+    n_folds = _FOLDS_OF_FEW if is_small_table(data) else _FOLDS
     folds = row_folds(data.codes, target.is_classes, data.groups, n_folds, root)
     if len(folds) < _FOLDS:
         return None

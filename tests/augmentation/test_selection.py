@@ -183,21 +183,33 @@ def test_rows_of_a_group_count_once_in_a_standard_error():
     assert_allclose(found, weighted_mean(values, np.ones(50)))
 
 
-def test_probes_of_few_rows_of_a_table_see_more_of_them():
-    X, y, _ = make_invariance_problem(200, random_state=0)
-    for n_rows, shape, groups, n_folds in (
-        (199, None, None, 6),
-        (200, None, None, 3),
-        (150, (2, 5), None, 3),
-        (150, None, np.arange(150) % 4, 4),
-        (150, None, np.arange(150) % 2, None),
-    ):
-        augmenter = InvarianceAugmenter(declared()[:1], shape=shape, random_state=0)
-        data, bound = augmenter._training_table(X[:n_rows], y[:n_rows])
-        data = augmenter._labelled(data, X, y[:n_rows], None, groups)
-        settings = augmenter._select_settings(n_rows, shape)
-        problem = filter_problem(data, bound, settings, 0)
-        assert (problem and len(problem.folds)) == n_folds
+@pytest.mark.parametrize(
+    ("n_rows", "shape", "n_groups", "n_folds"),
+    [
+        (199, None, None, [6, 8]),
+        (200, None, None, [3, 4]),
+        (150, (2, 5), None, [3, 4]),
+        (150, None, 4, [4, 4]),
+    ],
+)
+def test_small_tables_have_more_folds(n_rows, shape, n_groups, n_folds):
+    X, y, _ = make_invariance_problem(n_rows, random_state=0)
+    groups = None if n_groups is None else np.arange(n_rows) % n_groups
+    augmenter = InvarianceAugmenter([Nothing()], shape=shape, random_state=0)
+    data, bound = augmenter._training_table(X, y)
+    data = augmenter._labelled(data, X, y, None, groups)
+    settings = augmenter._select_settings(n_rows, shape)
+    problem = filter_problem(data, bound, settings, 0)
+    partitions = _gate._Partitions(None, data, bound, settings.gate, 0)
+    assert [len(problem.folds), len(partitions._folds(0))] == n_folds
+
+
+def test_two_groups_are_too_few_to_learn_from():
+    X, y, _ = make_invariance_problem(60, random_state=0)
+    augmenter = InvarianceAugmenter([Nothing()], random_state=0)
+    augmenter.fit(X, y, groups=np.arange(60) % 2)
+    assert augmenter.chosen_ == "none"
+    assert augmenter.rounds_ == []
 
 
 @pytest.mark.parametrize(
@@ -225,7 +237,8 @@ def test_a_gain_that_is_not_clear_is_measured_on_other_folds(
 
     monkeypatch.setattr(_gate._Partitions, "losses", losses)
     X = torch.zeros(100, 1)
-    data = LabelledRows(X, None, None, None, target=Target.of(X.numpy(), False))
+    target = Target.of(X.numpy(), False)
+    data = LabelledRows(X, ColumnTable.of(X), None, None, target=target)
     candidates = {"law": np.ones(1)}
     settings = _gate.GateSettings()
     result = _gate.run_gate(None, data, [None], candidates, settings, 0)
