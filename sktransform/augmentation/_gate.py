@@ -26,8 +26,8 @@ NONE, REPEATED = "none", "repeated"
 # on three quarters of them would be more than is gained on all.
 _FEW = 200
 _FOLDS, _FOLDS_OF_FEW = 4, 8
-# A gain between 0 and so many times the standard errors that are asked is not clear:
-# where the folds happen to lie may have made it, so it is measured on others as well.
+# A gain of so many times the standard errors that are asked is clear. Of less, and of
+# few rows, where the folds happen to lie may have made it: others are asked as well.
 _CLEAR = 2.0
 # Key of the other partition: no fold has such a number.
 _AGAIN = GATE, 2**16
@@ -119,8 +119,8 @@ def run_gate(estimator, data, transformations, candidates, settings, root):
     Notes
     -----
     How the rows are shared out among the folds changes a gain by about as much as its
-    standard error says. A gain above 0 that is not clear is therefore the mean of two
-    partitions.
+    standard error says. A gain above 0 that is not clear, and any of a small table, is
+    therefore the mean of two partitions.
     """
     off = np.zeros(len(transformations))
     laws = {NONE: (off, 0), REPEATED: (off, settings.n_copies)}
@@ -133,7 +133,8 @@ def run_gate(estimator, data, transformations, candidates, settings, root):
     best = min(candidates, key=means.get)
     gains = losses[NONE] - losses[best]
     gain, error = partition.mean(gains)
-    if 0 < gain <= _CLEAR * settings.z * error:
+    is_clear = gain > _CLEAR * settings.z * error and not is_small_table(data)
+    if gain > 0 and not is_clear:
         again = partition.losses({name: laws[name] for name in (NONE, best)}, *_AGAIN)
         gain, error = partition.mean((gains + again[NONE] - again[best]) / 2)
         none = partition.mean((losses[NONE] + again[NONE]) / 2)[0]

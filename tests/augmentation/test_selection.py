@@ -213,30 +213,34 @@ def test_two_groups_are_too_few_to_learn_from():
 
 
 @pytest.mark.parametrize(
-    ("gains", "chosen"),
+    ("n_rows", "gains", "chosen"),
     [
-        ([0.25], "law"),
-        ([-0.1], "none"),
-        ([0.15, 0.15], "law"),
-        ([0.09, 0.15], "law"),
-        ([0.15, -0.15], "none"),
+        (400, [0.25], "law"),
+        (400, [-0.1], "none"),
+        (400, [0.15, 0.15], "law"),
+        (400, [0.09, 0.15], "law"),
+        (400, [0.15, -0.15], "none"),
+        (100, [-0.1], "none"),
+        (100, [0.25, 0.15], "law"),
+        (100, [0.25, -0.15], "none"),
     ],
 )
 def test_a_gain_that_is_not_clear_is_measured_on_other_folds(
-    gains, chosen, monkeypatch
+    n_rows, gains, chosen, monkeypatch
 ):
-    noise = np.random.default_rng(0).normal(size=100)
-    noise = (noise - noise.mean()) / noise.std(ddof=1)  # standard error .1
+    noise = np.random.default_rng(0).normal(size=n_rows)
+    noise = (noise - noise.mean()) / noise.std(ddof=1)
+    noise *= 0.1 * np.sqrt(n_rows)  # standard error .1
     asked = []
 
     def losses(self, laws, *key):
         gain = gains[len(asked)]
         asked.append(list(laws))
         known = {"none": 5.0, "repeated": 4.0, "law": 5.0 - gain + noise}
-        return {name: np.zeros(100) + known[name] for name in laws}
+        return {name: np.zeros(n_rows) + known[name] for name in laws}
 
     monkeypatch.setattr(_gate._Partitions, "losses", losses)
-    X = torch.zeros(100, 1)
+    X = torch.zeros(n_rows, 1)
     target = Target.of(X.numpy(), False)
     data = LabelledRows(X, ColumnTable.of(X), None, None, target=target)
     candidates = {"law": np.ones(1)}
