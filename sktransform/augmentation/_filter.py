@@ -19,6 +19,7 @@ from sktransform.augmentation._streams import (
     stream_seed,
     torch_stream,
 )
+from sktransform.augmentation._target import weighted_mean
 
 # Versions of each row by each transformation in a pool, if memory allows.
 _POOLED = 4
@@ -290,40 +291,6 @@ def same_reference(first, second):
         )
         for name in first
     )
-
-
-def weighted_mean(values, weights, groups=None):
-    """Return mean and standard error over the last axis.
-
-    Parameters
-    ----------
-    values : ndarray of shape (..., n)
-        Numbers.
-
-    weights : ndarray of shape (n,)
-        Their weights.
-
-    groups : ndarray of shape (n,) or None, default=None
-        Numbers of one group are not independent of each other.
-
-    Returns
-    -------
-    mean : ndarray of shape (...)
-        The weighted mean.
-
-    error : ndarray of shape (...)
-        Its standard error, robust to dependence within groups. For equal weights and
-        no groups: the sample's standard deviation over the root of n.
-    """
-    shares = weights / weights.sum()
-    mean = (values * shares).sum(-1)
-    parts = shares * (values - mean[..., None])
-    if groups is not None:
-        names, places = np.unique(groups, return_inverse=True)
-        parts = parts @ (places[:, None] == np.arange(len(names)))
-    n_units = parts.shape[-1]
-    error = np.sqrt(np.square(parts).sum(-1) * n_units / max(n_units - 1, 1))
-    return mean, error
 
 
 def _shrunk(problem, measured):

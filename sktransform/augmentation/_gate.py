@@ -11,14 +11,13 @@ import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
 from sktransform.augmentation._calibration import calibrated_brier, class_scores
-from sktransform.augmentation._filter import weighted_mean
 from sktransform.augmentation._grown import (
     fit_grown,
     grown_rows,
     seeded_clone,
 )
 from sktransform.augmentation._streams import GATE
-from sktransform.augmentation._target import row_folds
+from sktransform.augmentation._target import row_folds, weighted_mean
 
 NONE, REPEATED = "none", "repeated"
 # Tables with fewer rows have more folds: models are cheap there, and a quarter of the

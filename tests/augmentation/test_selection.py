@@ -30,11 +30,11 @@ from sktransform.augmentation import (
 )
 from sktransform.augmentation._calibration import calibrated_brier
 from sktransform.augmentation._engine import filter_problem
-from sktransform.augmentation._filter import Measured, chosen_round, weighted_mean
+from sktransform.augmentation._filter import Measured, chosen_round
 from sktransform.augmentation._grown import LabelledRows
 from sktransform.augmentation._probe import Probes, ProbeTrainer
 from sktransform.augmentation._probe_estimators import ProbeClassifier, ProbeRegressor
-from sktransform.augmentation._target import Target, row_folds
+from sktransform.augmentation._target import Target, row_folds, weighted_mean
 from sktransform.datasets import make_invariance_problem
 
 
