@@ -12,13 +12,21 @@ from sktransform.augmentation._filter import (
     FilterSettings,
     chosen_round,
     run_filter,
-    weighted_mean,
 )
-from sktransform.augmentation._gate import NONE, GateResult, GateSettings, run_gate
+from sktransform.augmentation._gate import (
+    NONE,
+    GateResult,
+    GateSettings,
+    is_small_table,
+    run_gate,
+)
 from sktransform.augmentation._streams import VIEWS, numpy_stream
 from sktransform.augmentation._target import row_folds
 
 LAW, UNSHRUNK = "law", "unshrunk"
+# Folds of the filter. Networks are cheap where there are few rows of a table, and
+# those that see five sixths of them tell far better what holds than of two thirds.
+_FOLDS, _FOLDS_OF_FEW = 3, 6
 
 
 @dataclass(frozen=True)
@@ -36,9 +44,6 @@ class SelectSettings:
     candidates : tuple of str
         Which laws the gate is asked about.
 
-    n_folds : int
-        Folds of the filter.
-
     max_fit_rows : int
         Rows that filter and gate see at most.
     """
@@ -46,7 +51,6 @@ class SelectSettings:
     filter: FilterSettings
     gate: GateSettings
     candidates: tuple = (LAW, UNSHRUNK)
-    n_folds: int = 3
     max_fit_rows: int = 2000
 
 
@@ -166,7 +170,7 @@ def select(data, transformations, estimator, settings, root, on_round):
     if problem is None:
         return nothing(n_all)
     rounds, clean_none, curve = run_filter(problem, on_round)
-    chosen = chosen_round(rounds, problem.weights, settings.filter.paired)
+    chosen = chosen_round(rounds, problem.mean, settings.filter.paired)
     ranges = np.zeros(n_all)
     active = rounds[chosen].active
     ranges[active] = rounds[chosen].ranges[active]
@@ -188,9 +192,9 @@ def select(data, transformations, estimator, settings, root, on_round):
         ranges=ranges,
         law_ranges=candidates.get(gate.chosen, np.zeros(n_all)),
         gate=gate,
-        clean_none=float(weighted_mean(clean_none, problem.weights)[0]),
+        clean_none=float(problem.mean(clean_none)[0]),
         curve=curve,
-        losses=tuple(weighted_mean(r.clean, problem.weights)[0] for r in rounds),
+        losses=tuple(problem.mean(r.clean)[0] for r in rounds),
     )
 
 
@@ -199,10 +203,9 @@ def filter_problem(data, transformations, settings, root):
     if not transformations or data.target.is_constant:
         return None
     target = data.target
-    folds = row_folds(
-        data.codes, target.is_classes, data.groups, settings.n_folds, root
-    )
-    if len(folds) < settings.n_folds:
+    n_folds = _FOLDS_OF_FEW if is_small_table(data) else _FOLDS
+    folds = row_folds(data.codes, target.is_classes, data.groups, n_folds, root)
+    if len(folds) < _FOLDS:
         return None
     return FilterProblem(
         data.rows.float(),
@@ -212,6 +215,7 @@ def filter_problem(data, transformations, settings, root):
         ProbeFeatures(data.columns),
         settings.filter,
         root,
+        data.groups,
     )
 
 

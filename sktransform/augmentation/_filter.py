@@ -19,6 +19,7 @@ from sktransform.augmentation._streams import (
     stream_seed,
     torch_stream,
 )
+from sktransform.augmentation._target import weighted_mean
 
 # Versions of each row by each transformation in a pool, if memory allows.
 _POOLED = 4
@@ -118,10 +119,16 @@ class FilterProblem:
 
     root : int
         Root seed.
+
+    groups : ndarray of shape (n,) or None, default=None
+        Rows of one group are not independent of each other.
     """
 
-    def __init__(self, rows, target, laws, folds, features, settings, root):
+    def __init__(
+        self, rows, target, laws, folds, features, settings, root, groups=None
+    ):
         self.rows, self.target, self.laws = rows, target, laws
+        self.groups = groups
         self.folds = [tuple(map(torch.from_numpy, fold)) for fold in folds]
         self.features, self.settings, self.root = features, settings, root
         self.clean_features = features(rows)
@@ -231,13 +238,13 @@ class FilterProblem:
             return pools[fold if len(pools) > 1 else 0][:, :, rows]
 
         losses = self.held_out(probes, versions).mean(1)
-        excess, error = weighted_mean(losses - clean, self.weights)
+        excess, error = self.mean(losses - clean)
         return Measured(clean, active, ranges, excess, error)
 
-    @property
-    def weights(self):
-        """Weights of the rows as an array."""
-        return self.target.weights.numpy().astype(np.float64)
+    def mean(self, losses):
+        """Return mean and standard error of losses of the rows, over the last axis."""
+        weights = self.target.weights.numpy().astype(np.float64)
+        return weighted_mean(losses, weights, self.groups)
 
     def curve(self, probes, active):
         """Return excess and standard error (K, n_magnitudes) at full declared ranges.
@@ -254,9 +261,7 @@ class FilterProblem:
                 if discrete and magnitude < 1:
                     continue
                 losses = self._losses_at(probes, int(place), m, magnitude)
-                excess[place, m], error[place, m] = weighted_mean(
-                    losses - clean, self.weights
-                )
+                excess[place, m], error[place, m] = self.mean(losses - clean)
         return excess, error
 
     def _losses_at(self, probes, place, number, magnitude):
@@ -286,17 +291,6 @@ def same_reference(first, second):
         )
         for name in first
     )
-
-
-def weighted_mean(values, weights):
-    """Return mean and standard error over the last axis."""
-    shares = weights / weights.sum()
-    mean = (values * shares).sum(-1)
-    n_rows = values.shape[-1]
-    square = (shares * (values - mean[..., None]) ** 2).sum(-1)
-    # For equal weights: the sample's standard deviation over the root of n.
-    error = np.sqrt(square * n_rows / max(n_rows - 1, 1) * np.square(shares).sum())
-    return mean, error
 
 
 def _shrunk(problem, measured):
@@ -359,7 +353,7 @@ def run_filter(problem, on_round):
     return rounds, clean_none, curve
 
 
-def chosen_round(rounds, weights, paired):
+def chosen_round(rounds, mean, paired):
     """Return the number of the most shrunk round that is as good as the best.
 
     Parameters
@@ -367,8 +361,8 @@ def chosen_round(rounds, weights, paired):
     rounds : list of Measured
         What each round found.
 
-    weights : ndarray of shape (n,)
-        Weights of the rows.
+    mean : callable
+        Takes losses of the rows, returns their mean and its standard error.
 
     paired : bool
         Whether a round counts as good by the standard error of its difference from
@@ -379,14 +373,13 @@ def chosen_round(rounds, weights, paired):
     int
         Number of the round.
     """
-    losses = [weighted_mean(measured.clean, weights) for measured in rounds]
+    losses = [mean(measured.clean) for measured in rounds]
     best = min(range(len(rounds)), key=lambda number: losses[number][0])
 
     def is_good(number):
         if not paired:
             return losses[number][0] <= losses[best][0] + losses[best][1]
-        difference = rounds[number].clean - rounds[best].clean
-        mean, error = weighted_mean(difference, weights)
-        return mean <= error
+        more, error = mean(rounds[number].clean - rounds[best].clean)
+        return more <= error
 
     return max(filter(is_good, range(len(rounds))))

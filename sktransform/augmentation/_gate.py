@@ -11,16 +11,25 @@ import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
 from sktransform.augmentation._calibration import calibrated_brier, class_scores
-from sktransform.augmentation._filter import weighted_mean
 from sktransform.augmentation._grown import (
     fit_grown,
     grown_rows,
     seeded_clone,
 )
 from sktransform.augmentation._streams import GATE
-from sktransform.augmentation._target import row_folds
+from sktransform.augmentation._target import row_folds, weighted_mean
 
 NONE, REPEATED = "none", "repeated"
+# Tables with fewer rows have more folds: models are cheap there, and a quarter of the
+# rows is missed. Copies make up for rows that are left out, so that a gain measured
+# on three quarters of them would be more than is gained on all.
+_FEW = 200
+_FOLDS, _FOLDS_OF_FEW = 4, 8
+# A gain of so many times the standard errors that are asked is clear. Of less, and of
+# few rows, where the folds happen to lie may have made it: others are asked as well.
+_CLEAR = 2.0
+# Key of the other partition: no fold has such a number.
+_AGAIN = GATE, 2**16
 # Share of the loss below which a gain is none: of scores that say nothing, hardly any
 # is left by the calibration, but with an error that is smaller still.
 _LEAST_GAIN = 1e-3
@@ -32,9 +41,6 @@ class GateSettings:
 
     Parameters
     ----------
-    n_folds : int
-        Number of folds.
-
     z : float
         Standard errors by which a law must gain.
 
@@ -45,7 +51,6 @@ class GateSettings:
         Fits at a time.
     """
 
-    n_folds: int = 4
     z: float = 1.0
     n_copies: int = 8
     n_jobs: int | None = None
@@ -62,6 +67,7 @@ class GateResult:
 
     losses : dict of str to float
         Mean held-out loss of each candidate, of no augmentation, and of repeated rows.
+        Differences from no augmentation are those of the partitions that measured both.
 
     gain : float
         By how much the best candidate's loss is below that of no augmentation.
@@ -74,6 +80,11 @@ class GateResult:
     losses: dict
     gain: float
     error: float
+
+
+def is_small_table(data):
+    """Tell whether rows are few enough for more folds than otherwise."""
+    return data.columns.shape is None and len(data) < _FEW
 
 
 def run_gate(estimator, data, transformations, candidates, settings, root):
@@ -103,50 +114,111 @@ def run_gate(estimator, data, transformations, candidates, settings, root):
     -------
     GateResult
         The choice and its reasons.
+
+    Notes
+    -----
+    How the rows are shared out among the folds changes a gain by about as much as its
+    standard error says. A gain above 0 that is not clear, and any of a small table, is
+    therefore the mean of two partitions.
     """
-    is_classes, groups = data.target.is_classes, data.groups
-    labels = data.codes
-    folds = row_folds(labels, is_classes, groups, settings.n_folds, root, GATE)
-    if is_classes:
-        folds = [fold for fold in folds if len(np.unique(labels[fold[0]])) > 1]
     off = np.zeros(len(transformations))
     laws = {NONE: (off, 0), REPEATED: (off, settings.n_copies)}
     laws |= {name: (ranges, settings.n_copies) for name, ranges in candidates.items()}
-    if not folds:
+    partition = _Partitions(estimator, data, transformations, settings, root)
+    losses = partition.losses(laws, GATE)
+    if losses is None:
         return GateResult(NONE, {}, 0.0, 0.0)
-    jobs = [
-        delayed(_held_out)(
-            seeded_clone(estimator, root, GATE, fold),
-            data,
-            transformations,
-            laws[name],
-            folds[fold],
-            (root, GATE, fold),
-        )
-        for name in laws
-        for fold in range(len(folds))
-    ]
-    # Small fits: processes would take longer to start than to work.
-    found = Parallel(n_jobs=settings.n_jobs, prefer="threads")(jobs)
-    held_out = np.concatenate([rows for _, rows in folds])
-    losses = {}
-    for number, name in enumerate(laws):
-        own = found[number * len(folds) : (number + 1) * len(folds)]
-        losses[name] = _losses(np.concatenate(own), data[held_out])
-    weights = data.target.weights.numpy().astype(np.float64)[held_out]
-    return _verdict(losses, list(candidates), weights, settings.z)
-
-
-def _verdict(losses, candidates, weights, z):
-    """Accept the best candidate if it is better than nothing by z standard errors."""
-    means = {
-        name: float(weighted_mean(own, weights)[0]) for name, own in losses.items()
-    }
+    means = {name: partition.mean(own)[0] for name, own in losses.items()}
     best = min(candidates, key=means.get)
-    gain, error = weighted_mean(losses[NONE] - losses[best], weights)
-    is_shown = gain > z * error and gain > _LEAST_GAIN * means[NONE]
+    gains = losses[NONE] - losses[best]
+    gain, error = partition.mean(gains)
+    is_clear = gain > _CLEAR * settings.z * error and not is_small_table(data)
+    if gain > 0 and not is_clear:
+        again = partition.losses({name: laws[name] for name in (NONE, best)}, *_AGAIN)
+        gain, error = partition.mean((gains + again[NONE] - again[best]) / 2)
+        none = partition.mean((losses[NONE] + again[NONE]) / 2)[0]
+        means = {name: none + mean - means[NONE] for name, mean in means.items()}
+        means[best] = none - gain
+    is_shown = gain > settings.z * error and gain > _LEAST_GAIN * means[NONE]
     chosen = best if is_shown else NONE
-    return GateResult(chosen, means, float(gain), float(error))
+    return GateResult(chosen, means, gain, error)
+
+
+class _Partitions:
+    """Rows that are partitioned into folds, and what is judged on them.
+
+    Parameters
+    ----------
+    estimator, data, transformations, settings, root
+        As for `run_gate`.
+    """
+
+    def __init__(self, estimator, data, transformations, settings, root):
+        self.estimator, self.data = estimator, data
+        self.transformations = transformations
+        self.settings, self.root = settings, root
+        # Rows that every partition so far has held out.
+        self._judged = np.ones(len(data), dtype=bool)
+
+    def losses(self, laws, *key):
+        """Return name -> held-out losses of the rows in one partition, or None.
+
+        Parameters
+        ----------
+        laws : dict of str to (ndarray of shape (K,), int)
+            Ranges, and number of copies.
+
+        *key : int
+            Key of the partition.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n,), or None
+            The losses, 0 for rows of a fold without which one class is left: means
+            leave those out. None if that leaves nothing.
+        """
+        folds = self._folds(*key)
+        if not folds:
+            return None
+        jobs = [
+            delayed(_held_out)(
+                seeded_clone(self.estimator, self.root, *key, fold),
+                self.data,
+                self.transformations,
+                law,
+                folds[fold],
+                (self.root, *key, fold),
+            )
+            for law in laws.values()
+            for fold in range(len(folds))
+        ]
+        # Small fits: processes would take longer to start than to work.
+        found = Parallel(n_jobs=self.settings.n_jobs, prefer="threads")(jobs)
+        held_out = np.concatenate([rows for _, rows in folds])
+        self._judged &= np.isin(np.arange(len(self.data)), held_out)
+        losses = {}
+        for number, name in enumerate(laws):
+            own = found[number * len(folds) : (number + 1) * len(folds)]
+            losses[name] = np.zeros(len(self.data))
+            losses[name][held_out] = _losses(np.concatenate(own), self.data[held_out])
+        return losses
+
+    def _folds(self, *key):
+        data = self.data
+        n_folds = _FOLDS_OF_FEW if is_small_table(data) else _FOLDS
+        is_classes = data.target.is_classes
+        folds = row_folds(data.codes, is_classes, data.groups, n_folds, self.root, *key)
+        if is_classes:
+            folds = [fold for fold in folds if len(np.unique(data.codes[fold[0]])) > 1]
+        return folds
+
+    def mean(self, losses):
+        """Return mean and standard error of losses, of the rows that have one."""
+        data, judged = self.data, self._judged
+        weights = data.target.weights.numpy().astype(np.float64)[judged]
+        groups = None if data.groups is None else data.groups[judged]
+        mean, error = weighted_mean(losses[judged], weights, groups)
+        return float(mean), float(error)
 
 
 def _held_out(estimator, data, transformations, law, fold, stream):

@@ -222,7 +222,10 @@ class InvarianceAugmenter(
     rows how much more each costs than the rows themselves. The worst half of those
     that cost too much shrinks, round by round; of the rounds whose clean loss is
     within a standard error of the best, the most shrunk is the law. Then the estimator
-    is asked, by the Brier score of calibrated held-out scores, whether it gains.
+    is asked, by the Brier score of calibrated held-out scores, whether it gains; a gain
+    that is not clear is the mean of two partitions into folds. Tables of fewer than
+    200 rows have more folds, and any gain is measured twice. Standard errors heed the
+    groups.
     "constrain" is the primal-dual training of [1]_, its relaxation that of [2]_; its
     law draws transformations in the shares that they had in the whole training.
 

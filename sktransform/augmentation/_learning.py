@@ -225,7 +225,7 @@ class LearningMixin:
         if estimator is None:
             estimator = self._probe(data)
             data = replace(
-                data, decode=lambda rows, _: rows.numpy(), passes_weights=False
+                data, decode=lambda rows, _: rows.numpy(), passes_weights=True
             )
         elif not takes_weights(estimator):
             data = replace(data, passes_weights=False)

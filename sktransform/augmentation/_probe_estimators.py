@@ -40,10 +40,10 @@ class _ProbeEstimator(BaseEstimator):
 class ProbeClassifier(ClassifierMixin, _ProbeEstimator):
     """A small network of classes."""
 
-    def fit(self, X, y):
-        """Train on rows (n, d) and labels (n,)."""
+    def fit(self, X, y, sample_weight=None):
+        """Train on rows (n, d), labels (n,) and weights (n,)."""
         self.classes_, codes = np.unique(y, return_inverse=True)
-        return self._fit(X, Target.of(codes, True))
+        return self._fit(X, Target.of(codes, True, sample_weight))
 
     def decision_function(self, X):
         """Return logits (n, n_classes), or their difference for two classes."""
@@ -60,14 +60,14 @@ class ProbeClassifier(ClassifierMixin, _ProbeEstimator):
 class ProbeRegressor(RegressorMixin, _ProbeEstimator):
     """A small network of numbers."""
 
-    def fit(self, X, y):
-        """Train on rows (n, d) and numbers (n,) or (n, n_outputs)."""
+    def fit(self, X, y, sample_weight=None):
+        """Train on rows (n, d), numbers (n,) or (n, n_outputs), and weights (n,)."""
         y = np.asarray(y, np.float64)
         columns = y.reshape(len(y), -1)
         self._mean, spread = columns.mean(0), columns.std(0)
         self._spread = np.where(spread > 0, spread, 1.0)
         self._is_column = y.ndim == 2
-        return self._fit(X, Target.of(y, False))
+        return self._fit(X, Target.of(y, False, sample_weight))
 
     def predict(self, X):
         """Return the expected numbers of each row."""

@@ -180,3 +180,37 @@ def row_folds(y, is_classes, groups, n_folds, root, *key):
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
         folds = list(kind(**settings).split(np.empty((len(y), 1)), y, groups))
     return [fold for fold in folds if len(fold[0]) and len(fold[1])]
+
+
+def weighted_mean(values, weights, groups=None):
+    """Return mean and standard error over the last axis.
+
+    Parameters
+    ----------
+    values : ndarray of shape (..., n)
+        Numbers.
+
+    weights : ndarray of shape (n,)
+        Their weights.
+
+    groups : ndarray of shape (n,) or None, default=None
+        Numbers of one group are not independent of each other.
+
+    Returns
+    -------
+    mean : ndarray of shape (...)
+        The weighted mean.
+
+    error : ndarray of shape (...)
+        Its standard error, robust to dependence within groups. For equal weights and
+        no groups: the sample's standard deviation over the root of n.
+    """
+    shares = weights / weights.sum()
+    mean = (values * shares).sum(-1)
+    parts = shares * (values - mean[..., None])
+    if groups is not None:
+        names, places = np.unique(groups, return_inverse=True)
+        parts = parts @ (places[:, None] == np.arange(len(names)))
+    n_units = parts.shape[-1]
+    error = np.sqrt(np.square(parts).sum(-1) * n_units / max(n_units - 1, 1))
+    return mean, error

@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from sktransform.augmentation._filter import weighted_mean
 from sktransform.augmentation._grown import fit_grown, grown_rows, seeded_clone
 from sktransform.augmentation._law import apply_draw, draw_versions
 from sktransform.augmentation._streams import GATE, TTA
-from sktransform.augmentation._target import row_folds
+from sktransform.augmentation._target import row_folds, weighted_mean
 
 # Versions that "auto" draws, folds in which it looks, and the least probability.
 AUTO_VERSIONS = 8

@@ -17,6 +17,7 @@ from sklearn.svm import SVC
 from sktransform import augmentation
 from sktransform.augmentation import (
     AugmentedClassifier,
+    ColumnTable,
     GaussianNoise,
     InvarianceAugmenter,
     MarginalSwap,
@@ -25,11 +26,15 @@ from sktransform.augmentation import (
     Shift,
     SignFlip,
     Transformation,
+    _gate,
 )
 from sktransform.augmentation._calibration import calibrated_brier
-from sktransform.augmentation._filter import Measured, chosen_round, weighted_mean
+from sktransform.augmentation._engine import filter_problem
+from sktransform.augmentation._filter import Measured, chosen_round
+from sktransform.augmentation._grown import LabelledRows
 from sktransform.augmentation._probe import Probes, ProbeTrainer
-from sktransform.augmentation._target import Target, row_folds
+from sktransform.augmentation._probe_estimators import ProbeClassifier, ProbeRegressor
+from sktransform.augmentation._target import Target, row_folds, weighted_mean
 from sktransform.datasets import make_invariance_problem
 
 
@@ -148,6 +153,10 @@ def test_numbers_are_judged_by_their_squared_error():
     assert augmenter.chosen_ != "none"
 
 
+def unweighted(losses):
+    return weighted_mean(losses, np.ones(losses.shape[-1]))
+
+
 def test_the_most_shrunk_round_as_good_as_the_best_is_chosen():
     generator = np.random.default_rng(0)
     noise = generator.normal(size=400)
@@ -156,15 +165,128 @@ def test_the_most_shrunk_round_as_good_as_the_best_is_chosen():
         Measured(mean + noise, None, None, None, None)
         for mean in (0.30, 0.20, 0.24, 0.27)
     ]
-    assert chosen_round(rounds, np.ones(400), paired=False) == 2
+    assert chosen_round(rounds, unweighted, paired=False) == 2
     # The differences have no error at all: only the best is as good as the best.
-    assert chosen_round(rounds, np.ones(400), paired=True) == 1
+    assert chosen_round(rounds, unweighted, paired=True) == 1
 
 
 def test_the_standard_error_of_equal_weights_is_the_textbooks():
     values = np.random.default_rng(0).normal(size=50)
     mean, error = weighted_mean(values, np.full(50, 3.0))
     assert_allclose([mean, error], [values.mean(), values.std(ddof=1) / np.sqrt(50)])
+
+
+def test_rows_of_a_group_count_once_in_a_standard_error():
+    values = np.random.default_rng(0).normal(size=(2, 50))
+    groups = np.tile(np.arange(50), 4)
+    found = weighted_mean(np.tile(values, 4), np.ones(200), groups)
+    assert_allclose(found, weighted_mean(values, np.ones(50)))
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "shape", "n_groups", "n_folds"),
+    [
+        (199, None, None, [6, 8]),
+        (200, None, None, [3, 4]),
+        (150, (2, 5), None, [3, 4]),
+        (150, None, 4, [4, 4]),
+    ],
+)
+def test_small_tables_have_more_folds(n_rows, shape, n_groups, n_folds):
+    X, y, _ = make_invariance_problem(n_rows, random_state=0)
+    groups = None if n_groups is None else np.arange(n_rows) % n_groups
+    augmenter = InvarianceAugmenter([Nothing()], shape=shape, random_state=0)
+    data, bound = augmenter._training_table(X, y)
+    data = augmenter._labelled(data, X, y, None, groups)
+    settings = augmenter._select_settings(n_rows, shape)
+    problem = filter_problem(data, bound, settings, 0)
+    partitions = _gate._Partitions(None, data, bound, settings.gate, 0)
+    assert [len(problem.folds), len(partitions._folds(0))] == n_folds
+
+
+def test_two_groups_are_too_few_to_learn_from():
+    X, y, _ = make_invariance_problem(60, random_state=0)
+    augmenter = InvarianceAugmenter([Nothing()], random_state=0)
+    augmenter.fit(X, y, groups=np.arange(60) % 2)
+    assert augmenter.chosen_ == "none"
+    assert augmenter.rounds_ == []
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "gains", "chosen"),
+    [
+        (400, [0.25], "law"),
+        (400, [-0.1], "none"),
+        (400, [0.15, 0.15], "law"),
+        (400, [0.09, 0.15], "law"),
+        (400, [0.15, -0.15], "none"),
+        (100, [-0.1], "none"),
+        (100, [0.25, 0.15], "law"),
+        (100, [0.25, -0.15], "none"),
+    ],
+)
+def test_a_gain_that_is_not_clear_is_measured_on_other_folds(
+    n_rows, gains, chosen, monkeypatch
+):
+    noise = np.random.default_rng(0).normal(size=n_rows)
+    noise = (noise - noise.mean()) / noise.std(ddof=1)
+    noise *= 0.1 * np.sqrt(n_rows)  # standard error .1
+    asked = []
+
+    def losses(self, laws, *key):
+        gain = gains[len(asked)]
+        asked.append(list(laws))
+        known = {"none": 5.0, "repeated": 4.0, "law": 5.0 - gain + noise}
+        return {name: np.zeros(n_rows) + known[name] for name in laws}
+
+    monkeypatch.setattr(_gate._Partitions, "losses", losses)
+    X = torch.zeros(n_rows, 1)
+    target = Target.of(X.numpy(), False)
+    data = LabelledRows(X, ColumnTable.of(X), None, None, target=target)
+    candidates = {"law": np.ones(1)}
+    settings = _gate.GateSettings()
+    result = _gate.run_gate(None, data, [None], candidates, settings, 0)
+    assert result.chosen == chosen
+    first = ["none", "repeated", "law"]
+    assert asked == [first, ["none", "law"]][: len(gains)]
+    assert_allclose([result.gain, result.error], [np.mean(gains), 0.1], atol=1e-12)
+    # Each loss is as far from that of the rows alone as was measured.
+    away = [result.losses["none"] - result.losses[name] for name in first]
+    assert_allclose(away, [0, 1, np.mean(gains)], atol=1e-12)
+
+
+def weights_seen(augmenter, X, y, sample_weight):
+    """Return the weights that the probe of the gate was trained with."""
+    seen = []
+    fit = ProbeClassifier.fit
+
+    def spy(self, X, y, sample_weight=None):
+        seen.append(sample_weight)
+        return fit(self, X, y, sample_weight)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ProbeClassifier, "fit", spy)
+        augmenter.fit(X, y, sample_weight=sample_weight)
+    return seen
+
+
+def test_the_probe_of_the_gate_trains_with_the_weights():
+    X, y, _ = make_invariance_problem(60, random_state=0)
+    weights = np.where(X[:, 0] > 0, 2.0, 0.5)
+    augmenter = InvarianceAugmenter([Nothing()], n_steps=5, random_state=0)
+    seen = weights_seen(augmenter, X, y, weights)
+    assert seen
+    assert all(set(np.unique(own)) == {0.5, 2.0} for own in seen)
+
+
+@pytest.mark.parametrize("kind", [ProbeClassifier, ProbeRegressor])
+def test_a_probe_of_the_gate_follows_the_heavy_rows(kind):
+    X = np.tile(np.random.default_rng(0).normal(size=(40, 2)), (2, 1))
+    y = np.repeat([0, 1], 40)
+    columns = ColumnTable.of(torch.from_numpy(X))
+    probe = kind(columns, n_steps=60, random_state=0)
+    predicted = probe.fit(X, y, np.where(y == 1, 9.0, 1.0)).predict(X)
+    assert_allclose(predicted.mean(), 0.9, atol=0.1)
 
 
 def test_a_change_of_confidence_neither_wins_nor_loses():
