@@ -260,8 +260,9 @@ class LearningMixin:
         trains = self.strategy == "constrain" or self.report_duals
         if self.law != "uniform" and not (self.learn and trains):
             raise ValueError(
-                f"law={self.law!r} draws what strategy='constrain' found hard; set it, "
-                "or report_duals=True, and learn=True, or take law='uniform'."
+                f"law={self.law!r} draws versions that strategy='constrain' found "
+                "hard; set it or report_duals=True, with learn=True, or take "
+                "law='uniform'."
             )
 
     def _probe(self, data):

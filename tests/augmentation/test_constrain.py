@@ -228,7 +228,7 @@ def test_duals_after_a_selection_only_report():
 @pytest.mark.parametrize("settings", [{}, {"strategy": "constrain", "learn": False}])
 def test_a_law_of_what_is_hard_needs_a_training(problem, law, settings):
     augmenter = InvarianceAugmenter([Rotate([0, 1])], law=law, **settings)
-    with pytest.raises(ValueError, match=f"law='{law}' draws what"):
+    with pytest.raises(ValueError, match=f"law='{law}' draws versions that"):
         augmenter.fit(*problem)
 
 
