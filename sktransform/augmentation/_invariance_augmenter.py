@@ -197,8 +197,7 @@ class InvarianceAugmenter(
         Copies of each row when the law was judged.
 
     law_ : dict
-        The law as plain records: declarations, what each knows of the training rows,
-        ranges and probabilities.
+        The law as plain records: declarations, references, ranges and probabilities.
 
     seed_ : int
         Seed that `random_state` gave to the fit.
@@ -246,8 +245,7 @@ class InvarianceAugmenter(
     >>> y = (X[:, 0] ** 2 + X[:, 1] ** 2 > 1.4).astype(int)
     >>> turn, shift = Rotate([0, 1]), Shift([0], max_sd=2.0)
     >>> augmenter = InvarianceAugmenter([turn, shift], bounds="none", random_state=0)
-    >>> augmenter = augmenter.fit(X, y)
-    >>> augmenter.status_
+    >>> augmenter.fit(X, y).status_
     ['kept', 'rejected']
     >>> augmenter.set_params(learn=False).fit(X).augment(X, n_copies=2).shape
     (400, 3)
