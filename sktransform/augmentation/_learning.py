@@ -126,7 +126,8 @@ class LearningMixin:
         law = data.law(bound, selection.law_ranges, **shares)
         if self.law == "hard":
             law = replace(law, magnitudes=duals.get("parameter_histogram_"))
-        self._keep_law(law, data.columns)
+        has_chains = self.law == "mh" and bool(duals)
+        self._keep_law(law, data.columns, self.chain_length if has_chains else None)
         self._keep_selection(selection, bound)
         self._keep_duals(duals)
         self.seed_, self.n_calls_ = root, 0
@@ -216,9 +217,8 @@ class LearningMixin:
         if not self.learn or data.y is None:
             declared = nothing(len(transformations))
             kept = GateResult(LAW, {}, 0.0, 0.0)
-            return replace(
-                declared, ranges=everything, law_ranges=everything, gate=kept
-            ), {}
+            found = {"ranges": everything, "law_ranges": everything, "gate": kept}
+            return replace(declared, **found), {}
         if self.strategy == "constrain":
             settings = self._constrain_settings(data.columns.shape)
             found = constrain(data, transformations, settings, root, on_round)
@@ -245,9 +245,7 @@ class LearningMixin:
         if not self.report_duals:
             return {}
         settings = self._constrain_settings(data.columns.shape)
-        return constrain(
-            data, transformations, settings, root, lambda: False, ranges=ranges
-        )
+        return constrain(data, transformations, settings, root, bool, ranges=ranges)
 
     def _check_choices(self):
         """Refuse settings that have no effect together, or name nothing."""
@@ -311,7 +309,7 @@ class LearningMixin:
             max_fit_rows=self.max_fit_rows,
         )
 
-    def _keep_law(self, law, columns):
+    def _keep_law(self, law, columns, chain_length):
         """Keep the law as records and arrays."""
         self.law_ = {
             "records": [to_record(t) for t in law.transformations],
@@ -320,7 +318,7 @@ class LearningMixin:
             "probabilities": law.probabilities,
             "magnitudes": law.magnitudes,
             "joining": law.joining,
-            "chain_length": self.chain_length if self.law == "mh" else None,
+            "chain_length": chain_length,
             "columns": columns.to_state(),
         }
         self.names_ = [short_name(t, columns) for t in law.transformations]
