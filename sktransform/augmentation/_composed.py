@@ -73,7 +73,13 @@ class GrowingMixin:
             n_copies = augmenter.n_copies_ if own else self.n_copies
         units = augmenter._units(len(data), data.groups)
         rows, sources = grown_rows(
-            data, augmenter._law, n_copies, root, COPIES, draw_groups=units
+            data,
+            augmenter._law,
+            n_copies,
+            root,
+            COPIES,
+            draw_groups=units,
+            chains=augmenter._chains,
         )
         if augmenter.verbose:
             print(f"{type(self).__name__}: {summary(augmenter)}")

@@ -11,16 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from sktransform.augmentation._chains import TrainingChains
 from sktransform.augmentation._engine import kept_rows
 from sktransform.augmentation._features import ProbeFeatures
 from sktransform.augmentation._probe import Probes, ProbeTrainer, train_probes
-from sktransform.augmentation._streams import (
-    CHAIN,
-    PROBE,
-    row_seeds,
-    stream_seed,
-    torch_stream,
-)
+from sktransform.augmentation._streams import CHAIN, PROBE, torch_stream
 from sktransform.augmentation._target import row_folds
 
 # How much worse than clean rows, in nats or shares of variance, "auto" and "relative"
@@ -28,7 +23,6 @@ from sktransform.augmentation._target import row_folds
 _MARGIN = 0.05
 _WARM_UP = 60
 _LARGEST_DUAL = 5.0
-_N_BINS = 16
 
 
 @dataclass(frozen=True)
@@ -62,8 +56,8 @@ class ConstrainSettings:
         How often progress is reported at most.
     """
 
-    epsilon: object = "auto"
-    alpha: float | None = 2.0
+    epsilon: object = "relative"
+    alpha: float | None = None
     chain_length: int = 2
     n_steps: int = 400
     n_hidden: int = 48
@@ -72,67 +66,7 @@ class ConstrainSettings:
     n_reports: int = 7
 
 
-class _Chains:
-    """Draws of every transformation for a batch, likelier where the loss is large.
-
-    The proposal ignores the state, so that it cancels from the acceptance ratio: an
-    independence sampler whose target is proportional to the loss.
-    """
-
-    def __init__(self, law, features, target, chain_length, root):
-        self.law, self.features, self.target = law, features, target
-        self.chain_length, self.root = chain_length, root
-        self.generator = torch_stream(root, CHAIN)
-        n_all = len(law.transformations)
-        self.histogram = np.zeros((n_all, _N_BINS))
-        self.n_accepted, self.n_proposed = np.zeros(n_all), np.zeros(n_all)
-        self._count = 0
-
-    def draw(self, probes, rows, values):
-        """Return features (K b, p) of the rows after the chains of all K."""
-        found = []
-        for place in range(len(self.law.transformations)):
-            versions, magnitude, loss = self._propose(probes, place, rows, values)
-            for _ in range(self.chain_length - 1):
-                other, its_magnitude, its_loss = self._propose(
-                    probes, place, rows, values
-                )
-                ratio = (its_loss / loss.clamp(min=1e-12)).nan_to_num(nan=0.0)
-                uniform = torch.rand(len(rows), generator=self.generator)
-                accepted = uniform < ratio.clamp(0, 1)
-                versions = torch.where(accepted[:, None], other, versions)
-                magnitude = torch.where(accepted, its_magnitude, magnitude)
-                loss = torch.where(accepted, its_loss, loss)
-                self.n_accepted[place] += int(accepted.sum())
-                self.n_proposed[place] += len(rows)
-            self._record(place, magnitude)
-            found.append(versions)
-        return torch.cat(found)
-
-    def _propose(self, probes, place, rows, values):
-        """Return features, magnitudes and losses of one fresh draw for each row."""
-        transformation = self.law.transformations[place]
-        drawn = transformation.sample(len(rows), 1.0, self.generator)
-        self._count += 1
-        base = stream_seed(self.root, CHAIN, place, self._count)
-        versions = self.features(
-            transformation.forward(
-                rows,
-                drawn,
-                self.law.references[place],
-                torch.from_numpy(row_seeds(base, np.arange(len(rows)))),
-                values if self.target.is_classes else None,
-            )
-        )
-        losses = self.target.training_loss(probes.one(0, versions), values)
-        return versions, transformation.magnitude(drawn), losses
-
-    def _record(self, place, magnitude):
-        bins = (magnitude.double() * _N_BINS).long().clamp(max=_N_BINS - 1)
-        self.histogram[place] += np.bincount(bins.numpy(), minlength=_N_BINS)
-
-
-def constrain(data, transformations, settings, root, on_round):
+def constrain(data, transformations, settings, root, on_round, ranges=None):
     """Return the multipliers of a primal-dual training, and what to draw by them.
 
     Parameters
@@ -152,39 +86,61 @@ def constrain(data, transformations, settings, root, on_round):
     on_round : callable
         Called now and then; True ends the training.
 
+    ranges : ndarray of shape (K,), default=None
+        How far it has to bear them; nothing is asked where it is 0. None asks for
+        all.
+
     Returns
     -------
     dict
         ``dual_`` (K,), ``dual_path_`` (n_steps, K), ``epsilon_`` (the bound, or None
         for one that follows the clean loss), ``acceptance_`` (K,),
-        ``parameter_histogram_`` (K, 16) and ``probabilities`` (K,).
+        ``parameter_histogram_`` (K, 16) and ``probe_`` (a trained probe as arrays).
     """
     data = data[kept_rows(data, settings.max_fit_rows, root)]
-    law = data.law(transformations)
+    law = data.law(transformations, ranges)
     features = ProbeFeatures(data.columns)
     epsilon = settings.epsilon
     if epsilon == "auto":
         epsilon = _held_out_loss(data, features, settings, root) + _MARGIN
-    chains = _Chains(law, features, data.target, settings.chain_length, root)
-    path = _train(data, features, chains, settings, epsilon, root, on_round)
-    # In the end a requirement may hold at no price, but only because of the versions
-    # that met it: whoever trains anew needs them in the shares of the whole training.
-    weights = path.mean(0)
-    total = weights.sum()
-    proposed = np.maximum(chains.n_proposed, 1)
+    chains = TrainingChains(law, features, data.target, settings.chain_length, root)
+    path, probes = _train(data, features, chains, settings, epsilon, root, on_round)
     return {
         "dual_": path[-max(1, len(path) // 3) :].mean(0),
         "dual_path_": path,
         "epsilon_": None if epsilon == "relative" else float(epsilon),
-        "acceptance_": chains.n_accepted / proposed,
-        "parameter_histogram_": chains.histogram
-        / np.maximum(chains.histogram.sum(1, keepdims=True), 1),
-        "probabilities": weights / total if total > 0 else weights,
+        "acceptance_": chains.acceptance,
+        "parameter_histogram_": chains.frequencies,
+        "probe_": probes.to_state(),
     }
 
 
+def law_shares(path):
+    """Return how often each transformation is drawn, and how often it joins another.
+
+    In the end a requirement may hold at no price, but only because of the versions
+    that met it: whoever trains anew needs them in the shares of the whole training.
+
+    Parameters
+    ----------
+    path : ndarray of shape (n_steps, K)
+        The multipliers, step by step.
+
+    Returns
+    -------
+    dict
+        ``probabilities`` (K,), the multipliers' shares, and ``joining`` (K,), the
+        share of the versions in the loss of the rows and of one multiplier alone:
+        what has to be borne may be met together.
+    """
+    price = path.mean(0)
+    total = price.sum()
+    probabilities = price / total if total > 0 else price
+    return {"probabilities": probabilities, "joining": price / (1 + price)}
+
+
 def _train(data, features, chains, settings, epsilon, root, on_round):
-    """Return the path of the multipliers (n_steps, K)."""
+    """Return the path of the multipliers (n_steps, K), and the trained probe."""
     target, clean = data.target, features(data.rows)
     rows_in_single = data.rows.float()
     generator = torch_stream(root, PROBE)
@@ -194,7 +150,7 @@ def _train(data, features, chains, settings, epsilon, root, on_round):
     trainer = ProbeTrainer(
         probes, [torch.arange(len(data))], settings.n_steps, generator
     )
-    dual = torch.zeros(len(chains.law.transformations), dtype=torch.float64)
+    dual = torch.zeros(len(chains.places), dtype=torch.float64)
     reported = -(-settings.n_steps // settings.n_reports)
     path = []
     for step in range(settings.n_steps):
@@ -212,18 +168,39 @@ def _train(data, features, chains, settings, epsilon, root, on_round):
         slope = target.training_slope(outputs, values[None])
         trainer.step(slope.mul_((shares * weights)[None, :, None]))
         if step >= _WARM_UP or settings.n_steps <= 2 * _WARM_UP:
-            dual = _dual_step(dual, losses, epsilon, settings)
+            dual = dual_step(dual, losses, epsilon, settings)
         path.append(dual.numpy())
         if (step + 1) % reported == 0 and on_round():
             break
-    return np.stack(path)
+    complete = np.zeros((len(path), len(chains.law.ranges)))
+    complete[:, chains.places] = path
+    return complete, probes
 
 
-def _dual_step(dual, losses, epsilon, settings):
+def dual_step(dual, losses, epsilon, settings):
     """Return the multipliers after a step up the dual.
 
     A relaxation with the price alpha u^2 / 2 is at its optimum u = dual / alpha, which
     leaves a dual that leaks.
+
+    Parameters
+    ----------
+    dual : Tensor of shape (K,)
+        The multipliers.
+
+    losses : Tensor of shape (1 + K,)
+        Mean losses of a batch: of the rows, and under each transformation.
+
+    epsilon : float or "relative"
+        The bound.
+
+    settings : ConstrainSettings
+        Rate and price of a relaxation.
+
+    Returns
+    -------
+    Tensor of shape (K,)
+        The multipliers, from 0 to their cap.
     """
     bound = losses[0] + _MARGIN if epsilon == "relative" else epsilon
     relaxed = 0.0 if settings.alpha is None else dual / settings.alpha
@@ -248,8 +225,10 @@ def _held_out_loss(data, features, settings, root):
         n_steps=settings.n_steps,
         n_hidden=settings.n_hidden,
     )
+    held_out = np.concatenate([rows for _, rows in folds])
     losses = [
         target.training_loss(probes.one(fold, clean[rows]), target.values[rows])
         for fold, (_, rows) in enumerate(folds)
     ]
-    return float(torch.cat(losses).mean())
+    weights = target.weights[held_out]
+    return float((torch.cat(losses) * weights).sum() / weights.sum())

@@ -103,10 +103,10 @@ class LabelledRows:
         columns = self.columns.refitted(self.rows.numpy())
         return TrainingRows(self.rows, columns, self.labels)
 
-    def law(self, transformations, ranges=None, probabilities=None):
+    def law(self, transformations, ranges=None, probabilities=None, joining=None):
         """Return a law fitted to these rows."""
         training_rows = self.training_rows()
-        law = Law.of(transformations, training_rows, ranges, probabilities)
+        law = Law.of(transformations, training_rows, ranges, probabilities, joining)
         return law if self.labels is not None else law.without_labels()
 
 
@@ -132,7 +132,7 @@ def draw_copies(law, units, n_copies, root, *key, clean_share=0.0):
     return Draw.concatenate(draws)
 
 
-def grown_rows(data, law, n_copies, root, *key, draw_groups=None):
+def grown_rows(data, law, n_copies, root, *key, draw_groups=None, chains=None):
     """Return originals, then copies, and the number of each one's source.
 
     Parameters
@@ -155,6 +155,9 @@ def grown_rows(data, law, n_copies, root, *key, draw_groups=None):
     draw_groups : ndarray of shape (n,) or None, default=None
         Rows of one group share their draw. None draws for each row.
 
+    chains : HardDraws or None, default=None
+        Draws hard versions more often. None draws as the law does.
+
     Returns
     -------
     rows : Tensor of shape (n (1 + n_copies), d)
@@ -171,7 +174,10 @@ def grown_rows(data, law, n_copies, root, *key, draw_groups=None):
     rows = data.rows[copies]
     if len(law.active):
         units = numbers if draw_groups is None else draw_groups
-        draw = draw_copies(law, units, n_copies, root, *key)
+        if chains is None:
+            draw = draw_copies(law, units, n_copies, root, *key)
+        else:
+            draw = chains.copies(data, law, units, n_copies, root, *key)
         labels = None if data.labels is None else data.labels[copies]
         rows = apply_draw(law, rows, draw, labels)
     return torch.cat([data.rows, rows]), sources

@@ -32,13 +32,11 @@ class InvarianceAugmenter(
         width)`` or ``(height, width, channels)`` for an image.
 
     strategy : {"select", "constrain"}, default="select"
-        "select" keeps the transformations that do not make held-out rows harder, and
-        only if that helps. "constrain" takes all of them as a requirement, and weighs
-        them by what it costs to meet it.
+        "select" keeps what does not make held-out rows harder, and only if that helps.
+        "constrain" requires all of it, and weighs it by what it costs to bear.
 
     estimator : estimator, default=None
-        Whom "select" asks whether a law helps: what will be trained on the rows. None
-        asks a small network.
+        What will be trained, asked by "select" whether it gains. None: a small network.
 
     learn : bool, default=True
         Whether to learn at all. False keeps all transformations at full range.
@@ -59,9 +57,9 @@ class InvarianceAugmenter(
     draw : {"per_row", "per_group"}, default="per_row"
         Whether rows of one group share what is drawn for them.
 
-    law : {"uniform", "hard"}, default="uniform"
+    law : {"uniform", "hard", "mh"}, default="uniform"
         How far within the range. "hard" follows the magnitudes that "constrain" found
-        hard.
+        hard. "mh" draws what is hard for its network, row by row; not in `augment`.
 
     candidates : sequence of str, default=("law", "unshrunk")
         Which laws "select" asks the estimator about: the filter's, and the same
@@ -100,16 +98,19 @@ class InvarianceAugmenter(
     max_fit_rows : int, default=2000
         Rows from which the law is learned at most. The others are augmented as well.
 
-    epsilon : float, "auto" or "relative", default="auto"
-        What "constrain" asks: the loss under each transformation, in nats or shares
-        of variance, is at most this. "auto" is 0.05 more than the held-out loss
-        without augmentation, "relative" 0.05 more than the loss of clean rows.
+    epsilon : float, "auto" or "relative", default="relative"
+        Bound of "constrain" on the loss under each transformation, in nats or shares of
+        variance. "relative" is 0.05 more than the loss of the same rows as they are,
+        "auto" 0.05 more than the held-out loss without augmentation.
 
-    alpha : float or None, default=2.0
-        Price of a relaxation in "constrain"; None allows none.
+    alpha : float or None, default=None
+        Price of a relaxation in "constrain", such as 2.0; None allows none.
 
     chain_length : int, default=2
         Draws that "constrain" compares for each version; 1 takes them as they come.
+
+    report_duals : bool, default=False
+        Whether "select" reports what its ranges cost as requirements in "constrain".
 
     batch_size : int, default=4096
         Rows that are changed at once. It does not change the result.
@@ -139,7 +140,7 @@ class InvarianceAugmenter(
 
     status_ : list of str
         For each "rejected", "shrunk", "kept" (shown harmless), "inconclusive" (neither
-        rejected nor shown harmless), or "declared" where nothing was selected.
+        of them), or "declared" where nothing was selected.
 
     excess_ : ndarray of shape (K,)
         Held-out loss under each transformation at full range less that of the rows.
@@ -171,8 +172,8 @@ class InvarianceAugmenter(
         Standard error of the gain.
 
     dual_ : ndarray of shape (K,)
-        Multipliers in the last third of the training: what each requirement costs.
-        Only "constrain", as what follows.
+        Prices of the requirements: multipliers in the last third of the training. As
+        what follows, only of "constrain" or `report_duals`.
 
     dual_path_ : ndarray of shape (n_steps, K)
         Multipliers step by step.
@@ -181,10 +182,13 @@ class InvarianceAugmenter(
         The bound; None for "relative".
 
     acceptance_ : ndarray of shape (K,)
-        Share of draws that the chains accepted.
+        Share of draws that the chains accepted; NaN without draws.
 
     parameter_histogram_ : ndarray of shape (K, 16)
-        Frequencies of the magnitudes that the chains accepted.
+        Frequencies of the magnitudes, within the range, that the chains accepted.
+
+    probe_ : dict of str to ndarray
+        The trained network, which judges what is hard.
 
     classes_ : ndarray of shape (n_classes,) or None
         The classes, None for numbers.
@@ -193,8 +197,7 @@ class InvarianceAugmenter(
         Copies of each row when the law was judged.
 
     law_ : dict
-        The law as plain records: declarations, what each knows of the training rows,
-        ranges and probabilities.
+        The law as plain records: declarations, references, ranges and probabilities.
 
     seed_ : int
         Seed that `random_state` gave to the fit.
@@ -220,14 +223,14 @@ class InvarianceAugmenter(
 
     "select" trains one network on all transformations at once and measures on held-out
     rows how much more each costs than the rows themselves. The worst half of those
-    that cost too much shrinks, round by round; of the rounds whose clean loss is
-    within a standard error of the best, the most shrunk is the law. Then the estimator
-    is asked, by the Brier score of calibrated held-out scores, whether it gains; a gain
-    that is not clear is the mean of two partitions into folds. Tables of fewer than
-    200 rows have more folds, and any gain is measured twice. Standard errors heed the
-    groups.
-    "constrain" is the primal-dual training of [1]_, its relaxation that of [2]_; its
-    law draws transformations in the shares that they had in the whole training.
+    that cost too much shrinks, round by round; of the rounds whose clean loss is within
+    a standard error of the best, the most shrunk is the law. Then the estimator is
+    asked, by the Brier score of calibrated held-out scores, whether it gains; a gain
+    that is not clear is the mean of two partitions into folds. Tables of fewer than 200
+    rows have more folds, and any gain is measured twice. Errors heed the groups.
+    "constrain" is the primal-dual training of [1]_, its relaxation that of [2]_. Its
+    law draws one transformation by its share of the multipliers, averaged over the
+    training; each other, of multiplier m, joins it with probability m / (1 + m).
 
     References
     ----------
@@ -244,11 +247,9 @@ class InvarianceAugmenter(
     >>> y = (X[:, 0] ** 2 + X[:, 1] ** 2 > 1.4).astype(int)
     >>> turn, shift = Rotate([0, 1]), Shift([0], max_sd=2.0)
     >>> augmenter = InvarianceAugmenter([turn, shift], bounds="none", random_state=0)
-    >>> augmenter = augmenter.fit(X, y)
-    >>> augmenter.status_
+    >>> augmenter.fit(X, y).status_
     ['kept', 'rejected']
-    >>> versions = augmenter.set_params(learn=False).fit(X).augment(X, n_copies=2)
-    >>> versions.shape
+    >>> augmenter.set_params(learn=False).fit(X).augment(X, n_copies=2).shape
     (400, 3)
     """
 
@@ -263,7 +264,7 @@ class InvarianceAugmenter(
         "p_clean": [Interval(Real, 0, 1, closed="both")],
         "augment_in_fit_transform": ["boolean"],
         "draw": [StrOptions({"per_row", "per_group"})],
-        "law": [StrOptions({"uniform", "hard"})],
+        "law": [StrOptions({"uniform", "hard", "mh"})],
         "candidates": [tuple, list],
         "kinds": [dict, None],
         "bounds": [StrOptions({"train", "none"}), tuple, list],
@@ -281,6 +282,7 @@ class InvarianceAugmenter(
         ],
         "alpha": [Interval(Real, 0, None, closed="neither"), None],
         "chain_length": [Interval(Integral, 1, None, closed="left")],
+        "report_duals": ["boolean"],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -315,9 +317,10 @@ class InvarianceAugmenter(
         max_rounds=6,
         n_steps="auto",
         max_fit_rows=2000,
-        epsilon="auto",
-        alpha=2.0,
+        epsilon="relative",
+        alpha=None,
         chain_length=2,
+        report_duals=False,
         batch_size=4096,
         n_jobs=None,
         random_state=None,
@@ -348,6 +351,7 @@ class InvarianceAugmenter(
         self.epsilon = epsilon
         self.alpha = alpha
         self.chain_length = chain_length
+        self.report_duals = report_duals
         self.batch_size = batch_size
         self.n_jobs = n_jobs
         self.random_state = random_state

@@ -33,6 +33,10 @@ class Law:
     magnitudes : ndarray of shape (K, n_bins) or None
         Relative frequencies of magnitudes within the range, for a law that is not
         uniform.
+
+    joining : ndarray of shape (K,) or None
+        Probability with which each acts beside the one that is drawn. None shares
+        out half of another transformation as `probabilities` do.
     """
 
     transformations: tuple
@@ -40,9 +44,17 @@ class Law:
     ranges: np.ndarray
     probabilities: np.ndarray
     magnitudes: np.ndarray | None = None
+    joining: np.ndarray | None = None
 
     @classmethod
-    def of(cls, transformations, training_rows, ranges=None, probabilities=None):
+    def of(
+        cls,
+        transformations,
+        training_rows,
+        ranges=None,
+        probabilities=None,
+        joining=None,
+    ):
         """Return the law fitted to training rows; uniform over what has a range."""
         n_transformations = len(transformations)
         if ranges is None:
@@ -51,7 +63,22 @@ class Law:
         if probabilities is None:
             probabilities = active / max(active.sum(), 1)
         references = [t.fit(training_rows) for t in transformations]
-        return cls(transformations, references, np.asarray(ranges), probabilities)
+        return cls(
+            transformations,
+            references,
+            np.asarray(ranges),
+            probabilities,
+            joining=joining,
+        )
+
+    @property
+    def further(self):
+        """Probability that each of the active acts beside the one that is drawn."""
+        active = self.active
+        if self.joining is not None:
+            return self.joining[active]
+        shares = self.probabilities[active] * len(active)
+        return _FURTHER * shares / max(len(active) - 1, 1)
 
     @property
     def active(self):
@@ -95,6 +122,17 @@ class Draw:
 
     def __getitem__(self, rows):
         return Draw(self.on[rows], [p[rows] for p in self.parameters], self.seeds[rows])
+
+    def replaced(self, chosen, other):
+        """Return these draws, and for the chosen rows those of the other."""
+        return Draw(
+            np.where(chosen[:, None], other.on, self.on),
+            [
+                np.where(chosen[:, None], theirs, own)
+                for own, theirs in zip(self.parameters, other.parameters, strict=True)
+            ],
+            np.where(chosen[:, None], other.seeds, self.seeds),
+        )
 
     @classmethod
     def concatenate(cls, draws):
@@ -145,10 +183,8 @@ def draw_versions(law, units, root, *key, clean_share=0.0):
         edges = np.cumsum(law.probabilities[active])
         first = np.searchsorted(edges / edges[-1], uniform[:, 0], side="right")
         on[np.arange(n_units), active[np.minimum(first, len(active) - 1)]] = True
-        further = _FURTHER * law.probabilities[active] * len(active)
-        further /= max(len(active) - 1, 1)
         if len(active) > 1:
-            on[:, active] |= uniform[:, 2:][:, active] < further
+            on[:, active] |= uniform[:, 2:][:, active] < law.further
         on[uniform[:, 1] < clean_share] = False
     base = row_seeds(stream_seed(root, *key), numbers)
     seeds = np.array([row_seeds(k + 1, base) for k in range(n_all)], np.int64)

@@ -18,7 +18,12 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sktransform.augmentation._constrain import ConstrainSettings, constrain
+from sktransform.augmentation._chains import HardDraws
+from sktransform.augmentation._constrain import (
+    ConstrainSettings,
+    constrain,
+    law_shares,
+)
 from sktransform.augmentation._defaults import bound_transformations
 from sktransform.augmentation._engine import (
     LAW,
@@ -32,6 +37,7 @@ from sktransform.augmentation._filter import CURVE_MAGNITUDES, FilterSettings
 from sktransform.augmentation._gate import NONE, GateResult, GateSettings
 from sktransform.augmentation._grown import LabelledRows, n_copies_for
 from sktransform.augmentation._law import Law
+from sktransform.augmentation._probe import Probes
 from sktransform.augmentation._probe_estimators import ProbeClassifier, ProbeRegressor
 from sktransform.augmentation._records import from_record, to_record
 from sktransform.augmentation._report import short_name
@@ -114,10 +120,14 @@ class LearningMixin:
             data = self._labelled(data, X, y, sample_weight, groups)
             data = replace(data, passes_weights=passes_weights)
         selection, duals = self._learned(data, bound, root, on_round)
-        law = data.law(bound, selection.law_ranges, duals.get("probabilities"))
+        shares = {}
+        if duals and self.strategy == "constrain":
+            shares = law_shares(duals["dual_path_"])
+        law = data.law(bound, selection.law_ranges, **shares)
         if self.law == "hard":
             law = replace(law, magnitudes=duals.get("parameter_histogram_"))
-        self._keep_law(law, data.columns)
+        has_chains = self.law == "mh" and bool(duals)
+        self._keep_law(law, data.columns, self.chain_length if has_chains else None)
         self._keep_selection(selection, bound)
         self._keep_duals(duals)
         self.seed_, self.n_calls_ = root, 0
@@ -207,15 +217,13 @@ class LearningMixin:
         if not self.learn or data.y is None:
             declared = nothing(len(transformations))
             kept = GateResult(LAW, {}, 0.0, 0.0)
-            return replace(
-                declared, ranges=everything, law_ranges=everything, gate=kept
-            ), {}
+            found = {"ranges": everything, "law_ranges": everything, "gate": kept}
+            return replace(declared, **found), {}
         if self.strategy == "constrain":
             settings = self._constrain_settings(data.columns.shape)
             found = constrain(data, transformations, settings, root, on_round)
-            chosen = LAW if found["probabilities"].any() else NONE
-            kept = GateResult(chosen, {}, 0.0, 0.0)
-            ranges = np.where(found["probabilities"] > 0, 1.0, 0.0)
+            ranges = (found["dual_path_"] > 0).any(0).astype(float)
+            kept = GateResult(LAW if ranges.any() else NONE, {}, 0.0, 0.0)
             declared = nothing(len(transformations))
             return replace(
                 declared, ranges=everything, law_ranges=ranges, gate=kept
@@ -229,7 +237,15 @@ class LearningMixin:
             )
         elif not takes_weights(estimator):
             data = replace(data, passes_weights=False)
-        return select(data, transformations, estimator, settings, root, on_round), {}
+        found = select(data, transformations, estimator, settings, root, on_round)
+        return found, self._reported_duals(data, transformations, found.ranges, root)
+
+    def _reported_duals(self, data, transformations, ranges, root):
+        """Return what the ranges that "select" found cost as requirements, if asked."""
+        if not self.report_duals:
+            return {}
+        settings = self._constrain_settings(data.columns.shape)
+        return constrain(data, transformations, settings, root, bool, ranges=ranges)
 
     def _check_choices(self):
         """Refuse settings that have no effect together, or name nothing."""
@@ -239,10 +255,12 @@ class LearningMixin:
                 f"candidates has {unknown[0]!r}, which is no law; choose from "
                 f"{LAW!r} and {UNSHRUNK!r}."
             )
-        if self.law == "hard" and self.strategy != "constrain":
+        trains = self.strategy == "constrain" or self.report_duals
+        if self.law != "uniform" and not (self.learn and trains):
             raise ValueError(
-                "law='hard' draws the magnitudes that strategy='constrain' found hard; "
-                "set it, or take law='uniform'."
+                f"law={self.law!r} draws versions that strategy='constrain' found "
+                "hard; set it or report_duals=True, with learn=True, or take "
+                "law='uniform'."
             )
 
     def _probe(self, data):
@@ -291,7 +309,7 @@ class LearningMixin:
             max_fit_rows=self.max_fit_rows,
         )
 
-    def _keep_law(self, law, columns):
+    def _keep_law(self, law, columns, chain_length):
         """Keep the law as records and arrays."""
         self.law_ = {
             "records": [to_record(t) for t in law.transformations],
@@ -299,6 +317,8 @@ class LearningMixin:
             "ranges": law.ranges,
             "probabilities": law.probabilities,
             "magnitudes": law.magnitudes,
+            "joining": law.joining,
+            "chain_length": chain_length,
             "columns": columns.to_state(),
         }
         self.names_ = [short_name(t, columns) for t in law.transformations]
@@ -313,7 +333,15 @@ class LearningMixin:
             self.law_["ranges"],
             self.law_["probabilities"],
             self.law_["magnitudes"],
+            self.law_["joining"],
         )
+
+    @property
+    def _chains(self):
+        """Chains of draws that the trained probe judges, or None."""
+        if self.law_["chain_length"] is None:
+            return None
+        return HardDraws(Probes.from_state(self.probe_), self.law_["chain_length"])
 
     def _keep_selection(self, selection, transformations):
         n_all = len(transformations)
@@ -345,13 +373,14 @@ class LearningMixin:
             self.status_ = ["declared"] * n_all
 
     def _keep_duals(self, duals):
-        """Keep what the strategy "constrain" found; nothing for the others."""
+        """Keep what a primal-dual training found, if there was one."""
         names = (
             "dual_",
             "dual_path_",
             "epsilon_",
             "acceptance_",
             "parameter_histogram_",
+            "probe_",
         )
         for name in names:
             vars(self).pop(name, None)

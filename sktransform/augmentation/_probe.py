@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 import torch
 
 from sktransform.augmentation._streams import PROBE, torch_stream
@@ -47,6 +48,19 @@ class Probes:
             shape = n_probes, (inputs + 1) * outputs
             parts.append((2 * torch.rand(shape, generator=generator) - 1) * bound)
         return cls(torch.cat(parts, 1), sizes)
+
+    def to_state(self):
+        """Return the networks as arrays."""
+        return {
+            "parameters": self.parameters.numpy().copy(),
+            "sizes": np.array(self.sizes),
+        }
+
+    @classmethod
+    def from_state(cls, state):
+        """Return the networks of which `to_state` made arrays."""
+        parameters = torch.tensor(state["parameters"])
+        return cls(parameters, tuple(int(size) for size in state["sizes"]))
 
     def layers(self, table=None):
         """Return views (matrix, offset) of each layer, of the parameters or alike."""

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 
 # Purposes, the first part of every key.
 FOLDS, PROBE, VERSIONS, CURVE, GATE, COPIES, ESTIMATOR, CHAIN, TTA, VIEWS = range(10)
+HARD = 10
 
 _GOLDEN = 0x9E3779B97F4A7C15
 

@@ -100,6 +100,7 @@ def averaging_helps(estimator, data, transformations, augmenter, root):
             transformations,
             augmenter.law_["ranges"],
             augmenter.law_["probabilities"],
+            augmenter.law_["joining"],
         )
         key = root, GATE, TTA, number
         rows, sources = grown_rows(own, law, augmenter.n_copies_, *key)

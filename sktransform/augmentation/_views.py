@@ -59,9 +59,13 @@ class ViewsMixin(TransformerMixin):
         law = self._law if data.labels is not None else self._law.without_labels()
         units = self._units(len(data), groups if data.groups is None else data.groups)
         clean = self.p_clean
-        if hasattr(self, "dual_"):
+        if self.strategy == "constrain" and hasattr(self, "dual_"):
             clean = 1 / (1 + self.dual_path_.mean(0).sum())
-        draw = draw_versions(law, units, self.seed_, VIEWS, clean_share=clean)
+        key, chains = (self.seed_, VIEWS), self._chains
+        if chains is None:
+            draw = draw_versions(law, units, *key, clean_share=clean)
+        else:
+            draw = chains.versions(data, law, units, *key, clean_share=clean)
         versions = apply_draw(law, data.rows, draw, data.labels, self.batch_size)
         if sample_weight is None or len(data) == len(sample_weight):
             return data.decode(versions, data.numbers)
@@ -150,9 +154,16 @@ n_features)
         Raises
         ------
         ValueError
-            If the rows are not those of the fit, or y holds an unknown class.
+            If the rows are not those of the fit, y holds an unknown class, or
+            ``law="mh"``, whose versions depend on the labels of the training rows.
         """
         table, rows = self._fitted_rows(X)
+        if self._chains is not None:
+            raise ValueError(
+                "law='mh' compares versions by the loss of their labels, which only "
+                "fit_transform and InvarianceResampler.fit_resample have; set "
+                "law='uniform' or law='hard' for augment."
+            )
         check_copies(n_copies)
         labels = self._codes_of(X, y)
         law = self._law if labels is not None else self._law.without_labels()

@@ -175,6 +175,7 @@ class DualPathDisplay:
         path = getattr(augmenter, "dual_path_", None)
         if path is None:
             raise ValueError(
-                "The augmenter has no dual path; fit it with strategy='constrain'."
+                "The augmenter has no dual path; fit it with strategy='constrain' or "
+                "report_duals=True."
             )
         return cls.from_path(path, augmenter.names_, ax=ax)

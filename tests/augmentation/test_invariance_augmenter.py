@@ -234,7 +234,7 @@ def test_nothing_to_augment_with_is_said_plainly(X, capsys):
     ("settings", "message"),
     [
         ({"candidates": ("law", "all")}, "'all', which is no law; choose from"),
-        ({"law": "hard"}, "that strategy='constrain' found hard; set it"),
+        ({"law": "hard"}, "that strategy='constrain' found hard; set it or"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(X, y, settings, message):
