@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from sktransform.reduction._charts import trainable_map
+from sktransform.reduction._nearby_charts import NearbyCharts
 from sktransform.reduction._pair_loss import PairState, pair_gradients
 from sktransform.reduction._trainable_map import Adam, one_cycle
 from sktransform.runtime._nearest import squared_distances
@@ -200,6 +201,7 @@ def fit_neighbors(batches, charts, options, pair_state, *, report):
         Steps done.
     """
     trained = trainable_map(charts)
+    passes = NearbyCharts(trained)
     rates = [factor * options.learning_rate for factor in _RATES]
     adam = Adam(trained.parameters, trained.per_parameter(*rates))
     near = squared_distances(charts.centers, charts.centers).topk(
@@ -215,10 +217,10 @@ def fit_neighbors(batches, charts, options, pair_state, *, report):
     for step in range(options.n_steps):
         progress = 1.0 if options.continued else step / options.n_steps
         rows = batches.draw(progress)
-        images, saved = trained.forward(rows)
+        images, saved = passes.forward(rows)
         pair_state.advance(progress, images)
         loss, *gradients = pair_gradients(*images.chunk(2), rows.chunk(2), pair_state)
-        trained.backward(torch.cat(gradients), saved)
+        passes.backward(torch.cat(gradients), saved)
         factor = one_cycle((step + 1) / options.n_steps)
         adam.step(trained.gradient, factor)
         if near.shape[1]:
