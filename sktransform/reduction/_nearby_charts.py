@@ -108,21 +108,20 @@ class NearbyCharts:
         logits = self._logits(augmented)
         n_rows, n_charts = logits.shape
         largest = logits.amax(1, keepdim=True)
-        places = _places_above(logits, largest + math.log(_SMALLEST_SHARE))
+        places = _places_above(logits.sub_(largest), math.log(_SMALLEST_SHARE))
         if len(places) > _DENSE_SHARE * logits.numel():
             return self._trained.forward(X)
         rows = places // n_charts
         charts = places - rows * n_charts
         starts = torch.arange(n_rows, device=places.device) * n_charts
         starts = torch.searchsorted(places, starts)
-        weights = logits.view(-1).index_select(0, places)
-        weights.sub_(largest.view(-1).index_select(0, rows)).exp_()
+        weights = logits.view(-1).index_select(0, places).exp_()
         sums = torch.zeros_like(largest).view(-1).index_add_(0, rows, weights)
         weights.div_(sums.index_select(0, rows))
         table = self._table()
         mixed = _weighted_sums(charts, table, starts, weights)
         mixed = mixed.view(n_rows, self._trained.n_outputs, -1)
-        Y = mixed.mul_(augmented[:, None, :-1]).sum(2)
+        Y = _row_sums(mixed.mul_(augmented[:, None, :-1]))
         return Y, _Saved(augmented, table, rows, charts, starts, weights, Y)
 
     def backward(self, output_gradient, saved):
@@ -147,13 +146,9 @@ class NearbyCharts:
             out=pulled.view(len(augmented), self._trained.n_outputs, -1),
         )
         means = (output_gradient * saved.images).sum(1)
-        by_logit = (
-            pulled.index_select(0, rows)
-            .mul_(table.index_select(0, saved.charts))
-            .sum(1)
-            .sub_(means.index_select(0, rows))
-            .mul_(saved.weights)
-        )
+        by_logit = pulled.index_select(0, rows)
+        by_logit = _row_sums(by_logit.mul_(table.index_select(0, saved.charts)))
+        by_logit.sub_(means.index_select(0, rows)).mul_(saved.weights)
         order, starts = _by_chart(saved.charts, self._trained.n_charts)
         rows = rows.index_select(0, order)
         weights = saved.weights.index_select(0, order)
@@ -167,12 +162,17 @@ class NearbyCharts:
         )
 
 
-def _places_above(matrix, bounds):
-    """Return the places in memory of entries above a bound for each row."""
+def _places_above(matrix, bound):
+    """Return the places in memory of entries above a bound."""
     if matrix.is_cuda:
-        return (matrix > bounds).view(-1).nonzero().view(-1)
+        return (matrix > bound).view(-1).nonzero().view(-1)
     # NumPy finds them several times faster.
-    return torch.from_numpy(np.flatnonzero(matrix.numpy() > bounds.numpy()))
+    return torch.from_numpy(np.flatnonzero(matrix.numpy() > bound))
+
+
+def _row_sums(table):
+    """Return sums over the last axis; short ones are slower without a product."""
+    return table.view(-1, table.shape[-1]).mv(table.new_ones(table.shape[-1])).view(table.shape[:-1])
 
 
 def _by_chart(charts, n_charts):

@@ -230,6 +230,7 @@ class Adam:
             moments = torch.zeros_like(parameters), torch.zeros_like(parameters)
         self.moments = self._first, self._second = moments
         self.n_steps = n_steps
+        self._scale = torch.empty_like(parameters)
 
     def step(self, gradient, factor):
         """Take one step, its rates times a factor."""
@@ -237,7 +238,9 @@ class Adam:
         first, second = self._decay
         self._first.lerp_(gradient, 1 - first)
         self._second.mul_(second).addcmul_(gradient, gradient, value=1 - second)
-        scale = (self._second / (1 - second**self.n_steps)).sqrt_().add_(1e-8)
-        direction = self._first / scale
-        factor = factor / (1 - first**self.n_steps)
+        # Corrections for the first steps, taken out of the passes over the parameters.
+        root = math.sqrt(1 - second**self.n_steps)
+        torch.sqrt(self._second, out=self._scale).add_(1e-8 * root)
+        direction = torch.div(self._first, self._scale, out=self._scale)
+        factor = factor * root / (1 - first**self.n_steps)
         self._parameters.addcmul_(direction, self._rates, value=-factor)
