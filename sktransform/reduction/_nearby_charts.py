@@ -155,7 +155,9 @@ class NearbyCharts:
         by_table = _weighted_sums(rows, pulled, starts, weights)
         by_logit = by_logit.index_select(0, order)
         by_logit = _weighted_sums(rows, augmented, starts, by_logit)
-        by_table = by_table.view(self._trained.n_charts, self._trained.n_outputs, -1).transpose(0, 1)
+        by_table = by_table.view(
+            self._trained.n_charts, self._trained.n_outputs, -1
+        ).transpose(0, 1)
         self._trained.write_gradient(
             (by_table[..., :-1], by_table[..., -1]),
             (by_logit[:, :-2], by_logit[:, -2], by_logit[:, -1]),
@@ -172,7 +174,11 @@ def _places_above(matrix, bound):
 
 def _row_sums(table):
     """Return sums over the last axis; short ones are slower without a product."""
-    return table.view(-1, table.shape[-1]).mv(table.new_ones(table.shape[-1])).view(table.shape[:-1])
+    return (
+        table.view(-1, table.shape[-1])
+        .mv(table.new_ones(table.shape[-1]))
+        .view(table.shape[:-1])
+    )
 
 
 def _by_chart(charts, n_charts):
