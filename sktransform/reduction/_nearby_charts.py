@@ -116,7 +116,8 @@ class NearbyCharts:
         starts = torch.arange(n_rows, device=places.device) * n_charts
         starts = torch.searchsorted(places, starts)
         weights = logits.view(-1).index_select(0, places).exp_()
-        sums = torch.zeros_like(largest).view(-1).index_add_(0, rows, weights)
+        ones = weights.new_ones((n_charts, 1))
+        sums = _weighted_sums(charts, ones, starts, weights).view(-1)
         weights.div_(sums.index_select(0, rows))
         table = self._table()
         mixed = _weighted_sums(charts, table, starts, weights)
@@ -166,7 +167,7 @@ class NearbyCharts:
 
 def _places_above(matrix, bound):
     """Return the places in memory of entries above a bound."""
-    if matrix.is_cuda:
+    if matrix.device.type != "cpu":
         return (matrix > bound).view(-1).nonzero().view(-1)
     # NumPy finds them several times faster.
     return torch.from_numpy(np.flatnonzero(matrix.numpy() > bound))
@@ -183,7 +184,7 @@ def _row_sums(table):
 
 def _by_chart(charts, n_charts):
     """Return the order in which entries of one chart follow each other, and starts."""
-    if charts.is_cuda:
+    if charts.device.type != "cpu":
         order = charts.argsort(stable=True)
     else:
         # NumPy sorts short integers by their digits.
