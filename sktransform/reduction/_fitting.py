@@ -302,18 +302,7 @@ class LinearMixtureFittingMixin(LinearMixtureMinibatchMixin):
             masses = rows.row_weights @ present.charts.weights(rows.Z)
             generator = runtime.generator(random_state)
             charts = split_charts(present.charts, masses, n_charts, generator)
-        options = NeighborOptions(
-            n_neighbors=or_auto(self.n_neighbors, 15),
-            n_positive=automatic["n_positive"],
-            stress_weight=self.stress_weight,
-            target_weight=self.target_weight,
-            learning_rate=_LEARNING_RATE if present is None else _CONTINUED_RATE,
-            n_steps=or_auto(self.max_iter, automatic["max_iter"]),
-            batch_size=or_auto(self.batch_size, automatic["batch_size"]),
-            jitter=automatic["jitter"],
-            attraction=automatic["attraction"],
-            continued=present is not None,
-        )
+        options = self._neighbor_options(automatic, present is not None)
         equal = weights.min() == weights.max()
         with FitProgress(self, max_iter=_REPORTS) as progress:
             return fit_neighbor_map(
@@ -329,6 +318,21 @@ class LinearMixtureFittingMixin(LinearMixtureMinibatchMixin):
                 generator=runtime.generator(random_state),
                 report=progress.step,
             )
+
+    def _neighbor_options(self, automatic, continued):
+        """Return what a neighbour fit is asked for."""
+        return NeighborOptions(
+            n_neighbors=or_auto(self.n_neighbors, 15),
+            n_positive=automatic["n_positive"],
+            stress_weight=self.stress_weight,
+            target_weight=self.target_weight,
+            learning_rate=_CONTINUED_RATE if continued else _LEARNING_RATE,
+            n_steps=or_auto(self.max_iter, automatic["max_iter"]),
+            batch_size=or_auto(self.batch_size, automatic["batch_size"]),
+            jitter=automatic["jitter"],
+            attraction=automatic["attraction"],
+            continued=continued,
+        )
 
     def _fit_published(self, problem, runtime, random_state):
         """Return the map of the published method, on all rows as they are."""

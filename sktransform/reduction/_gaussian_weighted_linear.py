@@ -105,8 +105,8 @@ class GaussianWeightedLinearReducer(
 
     max_iter : int or "auto", default="auto"
         Most iterations: 60 of the majorisation, 2000 gradient steps to keep neighbours
-        (3000 above 30,000 rows), 2000 epochs of the published solver, 600 minibatches
-        or one pass over the rows if that is more.
+        (2500 below 5000 rows, 4000 above 30,000), 2000 epochs of the published solver,
+        600 minibatches or one pass over the rows if that is more.
 
     tol : float, default=1e-5
         Stop the majorisation when the objective falls by less than this fraction.

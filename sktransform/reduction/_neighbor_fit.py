@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from sktransform.reduction._charts import trainable_map
+from sktransform.reduction._nearby_charts import NearbyCharts
 from sktransform.reduction._pair_loss import PairState, pair_gradients
 from sktransform.reduction._trainable_map import Adam, one_cycle
 from sktransform.runtime._nearest import squared_distances
@@ -24,12 +25,15 @@ _RATES = (5.0, 10.0, 0.25, 0.25)
 _JITTER = (1.2, 0.6)
 _JITTER_NEIGHBORS = 7
 
+# Batches that are drawn at once.
+_DRAWN_AHEAD = 16
+
 # Passes over the rows, and pairs in a step, when positions are moved without the map.
 _POLISH_EPOCHS = 10
 _POLISH_PAIRS = 1024
 
-# Linear parts are drawn towards the mean of so many charts nearby.
-_SMOOTHED_OVER = 5
+# Linear parts are drawn towards the mean of so many charts nearby, after so many steps.
+_SMOOTHED_OVER, _SMOOTHED_EVERY = 5, 5
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,8 @@ class Batches:
         self._batch_size = options.batch_size
         self._jitter = options.jitter
         self._generator = generator
-        self._taken = None
+        self._taken = Z.new_empty((6 * self._batch_size, Z.shape[1]))
+        self._draws = self._endless_draws()
         self._cumulated = None
         if row_weights is not None:
             self._cumulated = row_weights.cumsum(0) / row_weights.sum()
@@ -132,7 +137,34 @@ class Batches:
 
     def draw(self, progress):
         """Return jittered anchors, then their neighbours; the next draw reuses them."""
-        size = self._batch_size
+        places, amounts = next(self._draws)
+        # Whole rows at a time, which indexing with brackets does not do.
+        torch.index_select(self._Z, 0, places, out=self._taken)
+        moved, first, second = self._taken.chunk(3)
+        at_first, at_last = self._jitter
+        reach = at_first + (at_last - at_first) * progress
+        return moved.addcmul_(first.sub_(second), amounts, value=reach)
+
+    def _endless_draws(self):
+        """Yield places of rows and of their neighbours, and amounts of jitter.
+
+        Many draws take hardly longer than one.
+        """
+        while True:
+            anchors, partners = self._draw_pairs(_DRAWN_AHEAD * self._batch_size)
+            pairs = anchors.view(_DRAWN_AHEAD, -1), partners.view(_DRAWN_AHEAD, -1)
+            rows = torch.cat(pairs, 1)
+            shifts = [
+                _entries(
+                    self._neighbors, rows, self._integers(self._n_jitter, *rows.shape)
+                )
+                for _ in range(2)
+            ]
+            places = torch.cat([rows, *shifts], 1)
+            yield from zip(places, self._uniform(*rows.shape, 1), strict=True)
+
+    def _draw_pairs(self, size):
+        """Return places of anchors, and of one neighbour of each."""
         if self._cumulated is None:
             anchors = self._integers(len(self._Z), size)
         else:
@@ -145,22 +177,7 @@ class Batches:
             supervised = self._uniform(size) < self._target_weight
             relatives = _entries(self._relatives, anchors, places)
             partners = torch.where(supervised, relatives, partners)
-        rows = torch.cat([anchors, partners])
-        first, second = (
-            _entries(self._neighbors, rows, self._integers(self._n_jitter, 2 * size))
-            for _ in range(2)
-        )
-        at_first, at_last = self._jitter
-        reach = at_first + (at_last - at_first) * progress
-        amount = reach * self._uniform(2 * size, 1)
-        # Whole rows at a time, which indexing with brackets does not do.
-        shape = 3, len(rows), self._Z.shape[1]
-        if self._taken is None or self._taken.shape != shape:
-            self._taken = self._Z.new_empty(shape)
-        for places, out in zip((rows, first, second), self._taken, strict=True):
-            torch.index_select(self._Z, 0, places, out=out)
-        moved, first, second = self._taken
-        return moved.addcmul_(first.sub_(second), amount)
+        return anchors, partners
 
 
 def _entries(table, rows, columns):
@@ -200,39 +217,61 @@ def fit_neighbors(batches, charts, options, pair_state, *, report):
         Steps done.
     """
     trained = trainable_map(charts)
-    rates = [factor * options.learning_rate for factor in _RATES]
-    adam = Adam(trained.parameters, trained.per_parameter(*rates))
-    near = squared_distances(charts.centers, charts.centers).topk(
-        min(_SMOOTHED_OVER + 1, len(charts)), largest=False
-    )
-    near = near.indices[:, 1:]
-    # All linear parts in rows: whole rows at a time are gathered fastest.
-    flat_components = trained.components.view(-1, trained.n_inputs)
-    shifts = len(charts) * torch.arange(trained.n_outputs, device=near.device)
-    flat_near = (shifts[:, None, None] + near).flatten()
+    training = _Training(trained, batches, options, pair_state)
     interval = -(-options.n_steps // 100)
     curve, losses = [], []
     for step in range(options.n_steps):
-        progress = 1.0 if options.continued else step / options.n_steps
-        rows = batches.draw(progress)
-        images, saved = trained.forward(rows)
-        pair_state.advance(progress, images)
-        loss, *gradients = pair_gradients(*images.chunk(2), rows.chunk(2), pair_state)
-        trained.backward(torch.cat(gradients), saved)
-        factor = one_cycle((step + 1) / options.n_steps)
-        adam.step(trained.gradient, factor)
-        if near.shape[1]:
-            nearby = flat_components.index_select(0, flat_near)
-            smoothed = nearby.view(*trained.components.shape[:2], near.shape[1], -1)
-            share = options.learning_rate * factor
-            trained.components.lerp_(smoothed.mean(2), share)
-        losses.append(loss)
+        # A sixth of the time goes into what automatic differentiation would need.
+        with torch.inference_mode():
+            losses.append(training.step(step))
         if len(losses) == interval or step + 1 == options.n_steps:
             curve.append(torch.stack(losses).mean().item())
             losses = []
             if report():
                 break
     return trained, curve, step + 1
+
+
+class _Training:
+    """The steps of a fit."""
+
+    def __init__(self, trained, batches, options, pair_state):
+        self._trained, self._passes = trained, NearbyCharts(trained)
+        self._batches, self._options, self._pair_state = batches, options, pair_state
+        rates = [factor * options.learning_rate for factor in _RATES]
+        self._adam = Adam(trained.parameters, trained.per_parameter(*rates))
+        near = squared_distances(trained.centers, trained.centers).topk(
+            min(_SMOOTHED_OVER + 1, trained.n_charts), largest=False
+        )
+        self._near = near.indices[:, 1:]
+
+    def step(self, number):
+        """Take a step and return the loss before it."""
+        n_steps = self._options.n_steps
+        progress = 1.0 if self._options.continued else number / n_steps
+        rows = self._batches.draw(progress)
+        images, saved = self._passes.forward(rows)
+        self._pair_state.advance(progress, images)
+        loss, *gradients = pair_gradients(
+            *images.chunk(2), rows.chunk(2), self._pair_state
+        )
+        self._passes.backward(torch.cat(gradients), saved)
+        factor = one_cycle((number + 1) / n_steps)
+        self._adam.step(self._trained.gradient, factor)
+        if self._near.shape[1] and number % _SMOOTHED_EVERY == 0:
+            self._smooth(_SMOOTHED_EVERY * self._options.learning_rate * factor)
+        return loss
+
+    def _smooth(self, share):
+        """Draw linear parts towards the mean of those of charts nearby."""
+        components = self._trained.components
+        n_outputs, n_charts, n_inputs = components.shape
+        # All linear parts in rows: whole rows at a time are gathered fastest.
+        shifts = n_charts * torch.arange(n_outputs, device=self._near.device)
+        near = (shifts[:, None, None] + self._near).flatten()
+        nearby = components.view(-1, n_inputs).index_select(0, near)
+        nearby = nearby.view(n_outputs, n_charts, -1, n_inputs)
+        components.lerp_(nearby.mean(2), min(1.0, share))
 
 
 def polish(images, neighbors, options, generator):

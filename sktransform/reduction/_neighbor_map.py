@@ -58,7 +58,7 @@ def neighbor_defaults(n_rows):
     most_charts = 400 if very_many else 200
     return {
         "n_gaussians": int(np.clip(n_rows // 12, 5, most_charts)),
-        "max_iter": 3000 if very_many else 2000,
+        "max_iter": 4000 if very_many else 2500 if n_rows < _MANY_ROWS else 2000,
         "batch_size": 256 if n_rows < _MANY_ROWS else 512,
         "n_positive": 10 if n_rows < _MANY_ROWS else 5,
         "jitter": (1.2, 0.6) if n_rows < _MANY_ROWS else (1.4, 0.8),

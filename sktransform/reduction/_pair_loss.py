@@ -42,13 +42,15 @@ def pair_gradients(anchors, partners, inputs, state):
     n_pairs, dial = len(anchors), state.dial
     shape = n_pairs, n_pairs
     # Squared embedded distances plus 1, the reciprocal of the kernel.
-    shifted = _shifted_squares(
-        anchors, partners, 1.0, state.matrix("shifted", anchors, shape)
+    pulls = _shifted_squares(
+        anchors, partners, 1.0, state.matrix("pulls", anchors, shape)
     )
+    embedded = _embedded_distances(pulls, state) if dial > 0 else None
     loss = anchors.new_zeros(())
-    pulls = state.matrix("pulls", anchors, shape).zero_() if dial == 1 else None
-    if dial < 1:
-        pulls = torch.reciprocal(shifted, out=state.matrix("pulls", anchors, shape))
+    if dial == 1:
+        pulls.zero_()
+    else:
+        pulls.reciprocal_()
         sums = pulls.sum(1, keepdim=True)
         own = pulls.diagonal().clone()
         contrast = sums[:, 0].log() - state.attraction * own.log()
@@ -57,7 +59,7 @@ def pair_gradients(anchors, partners, inputs, state):
         pulls.square_().mul_(-weight / sums)
         pulls.diagonal().add_(own, alpha=weight * state.attraction)
     if dial > 0:
-        loss += dial * _add_stress(pulls, shifted, inputs, state)
+        loss += dial * _add_stress(pulls, embedded, inputs, state)
     return loss, _pulled(anchors, partners, pulls), _pulled(partners, anchors, pulls.T)
 
 
@@ -117,27 +119,33 @@ def _shifted_squares(X, Y, shift, out):
     return torch.matmul(left, right.mT, out=out).clamp_min_(shift)
 
 
-def _add_stress(pulls, shifted, inputs, state):
-    """Add the derivative of the stress to the pulls; return the stress.
-
-    Distances of blocks of pairs stand for all of them.
-    """
-    n_pairs = len(shifted)
+def _diagonal_blocks(matrix):
+    """Return the square blocks along the diagonal, one after the other."""
+    n_pairs = len(matrix)
     n_blocks = max(1, n_pairs // _STRESS_PAIRS)
     size = n_pairs // n_blocks
-    # The blocks along the diagonal, one after the other.
-    shape, strides = (n_blocks, size, size), (size * (n_pairs + 1), n_pairs, 1)
-    embedded = state.matrix("embedded", shifted, shape)
-    torch.sub(shifted.as_strided(shape, strides), 1 - 1e-6, out=embedded).sqrt_()
-    blocks = [rows[: n_blocks * size].view(n_blocks, size, -1) for rows in inputs]
-    targets = state.matrix("targets", shifted, shape)
-    _shifted_squares(*blocks, 0.0, targets).sqrt_()
+    return matrix.as_strided((n_blocks, size, size), (size * (n_pairs + 1), n_pairs, 1))
+
+
+def _embedded_distances(shifted, state):
+    """Return distances of blocks of pairs, which stand for all of them."""
+    blocks = _diagonal_blocks(shifted)
+    embedded = state.matrix("embedded", shifted, blocks.shape)
+    return torch.sub(blocks, 1 - 1e-6, out=embedded).sqrt_()
+
+
+def _add_stress(pulls, embedded, inputs, state):
+    """Add the derivative of the stress to the pulls; return the stress."""
+    n_blocks, size, _ = embedded.shape
+    rows = [part[: n_blocks * size].view(n_blocks, size, -1) for part in inputs]
+    targets = state.matrix("targets", embedded, embedded.shape)
+    _shifted_squares(*rows, 0.0, targets).sqrt_()
     targets.mul_(state.scale_for(targets, embedded))
     total = _sum_of_squares(targets)
     errors = targets.sub_(embedded)
     stress = _sum_of_squares(errors) / total
     divisors = embedded.mul_(total / (-2 * state.dial * state.radius))
-    pulls.as_strided(shape, strides).addcdiv_(errors, divisors)
+    _diagonal_blocks(pulls).addcdiv_(errors, divisors)
     return stress
 
 

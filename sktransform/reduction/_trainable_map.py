@@ -155,17 +155,35 @@ class TrainableMap:
         sums = torch.cat(
             [(by_logit.T @ augmented).unsqueeze(0), by_output.transpose(0, 1)]
         )
+        self.write_gradient(
+            (sums[1:, :, :-2], sums[1:, :, -1]),
+            (sums[0, :, :-2], sums[0, :, -1], sums[0, :, -2]),
+        )
+
+    def write_gradient(self, by_values, by_logits):
+        """Write the gradient, from sums over the rows.
+
+        Parameters
+        ----------
+        by_values : tuple of Tensor, shapes (.., n_charts, n_inputs) and (.., n_charts)
+            Derivatives with respect to the charts' values, outputs first, times the
+            rows, and alone.
+
+        by_logits : tuple of Tensor, shapes (n_charts, n_inputs) and twice (n_charts,)
+            Derivatives with respect to the logits, times the rows, alone, and times
+            the rows' squared norms.
+        """
         components, offsets, centers, log_widths = self._gradients
-        centered = sums[..., :-2] - sums[..., -1:] * self.centers
-        components.copy_(centered[1:])
-        offsets.copy_(sums[1:, :, -1])
+        by_rows, sums = by_values
+        torch.sub(by_rows, sums.unsqueeze(2) * self.centers, out=components)
+        offsets.copy_(sums)
+        by_rows, sums, by_squares = by_logits
+        centered = by_rows - sums[:, None] * self.centers
         inverse_widths = self.log_widths.neg().exp()
-        torch.mul(2 * inverse_widths[:, None], centered[0], out=centers)
+        torch.mul(2 * inverse_widths[:, None], centered, out=centers)
         centers -= (offsets.unsqueeze(2) * self.components).sum(0)
         # A logit is minus a squared distance over a width.
-        squared_distances = sums[0, :, -2] - (
-            self.centers * (sums[0, :, :-2] + centered[0])
-        ).sum(1)
+        squared_distances = by_squares - (self.centers * (by_rows + centered)).sum(1)
         torch.mul(squared_distances, inverse_widths, out=log_widths)
 
 
@@ -212,6 +230,7 @@ class Adam:
             moments = torch.zeros_like(parameters), torch.zeros_like(parameters)
         self.moments = self._first, self._second = moments
         self.n_steps = n_steps
+        self._scale = torch.empty_like(parameters)
 
     def step(self, gradient, factor):
         """Take one step, its rates times a factor."""
@@ -219,7 +238,9 @@ class Adam:
         first, second = self._decay
         self._first.lerp_(gradient, 1 - first)
         self._second.mul_(second).addcmul_(gradient, gradient, value=1 - second)
-        scale = (self._second / (1 - second**self.n_steps)).sqrt_().add_(1e-8)
-        direction = self._first / scale
-        factor = factor / (1 - first**self.n_steps)
+        # Corrections for the first steps, taken out of the passes over the parameters.
+        root = math.sqrt(1 - second**self.n_steps)
+        torch.sqrt(self._second, out=self._scale).add_(1e-8 * root)
+        direction = torch.div(self._first, self._scale, out=self._scale)
+        factor = factor * root / (1 - first**self.n_steps)
         self._parameters.addcmul_(direction, self._rates, value=-factor)
