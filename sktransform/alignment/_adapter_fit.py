@@ -10,6 +10,7 @@ from sktransform.alignment._fold_moments import FoldMoments, hashed_sample
 from sktransform.alignment._nystroem import NystroemFeatures
 from sktransform.alignment._ridge_folds import (
     PENALTIES,
+    HeldOutPath,
     RidgeFolds,
     RidgePath,
     held_out_errors,
@@ -277,7 +278,7 @@ def _search_error(moments, unit, scale=None):
         for own, fold in (judges, judges[::-1])
     ]
     total = splits[0][0].merge(judges[1])
-    paths = [(RidgePath.of(others), fold) for others, fold in splits]
+    paths = [HeldOutPath(RidgePath.of(others), fold) for others, fold in splits]
     penalties = _SEARCH_PENALTIES.to(total.xx.device) * unit
     return held_out_errors(total, paths, penalties).min().item()
 

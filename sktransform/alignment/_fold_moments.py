@@ -8,7 +8,7 @@ from functools import reduce
 import numpy as np
 import torch
 
-from sktransform.runtime._moments import PairMoments
+from sktransform.runtime._moments import PairMoments, RowMoments
 
 # Odd, and otherwise arbitrary: it carries the low bits of a sum into the high ones.
 _MIXER = 0x2545F4914F6CDD1D
@@ -181,7 +181,8 @@ class FoldMoments:
         def moments_of(fold):
             places = (folds == fold).nonzero()[:, 0]
             weights = None if row_weights is None else row_weights[places]
-            return PairMoments.of(X[places], Y[places], weights)
+            kind = RowMoments if len(places) < X.shape[1] else PairMoments
+            return kind.of(X[places], Y[places], weights)
 
         return cls(tuple(moments_of(fold) for fold in range(n_folds)))
 

@@ -2,12 +2,13 @@
 """Ridge regression whose penalty and held-out behaviour come from fold moments."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 
 import torch
 
-from sktransform.runtime._linalg import ridge_solve
-from sktransform.runtime._moments import PairMoments
+from sktransform.runtime._linalg import gram_matrix, ridge_solve
+from sktransform.runtime._moments import PairMoments, RowMoments
 
 # Penalties that are tried, in units of the mean variance of the first view.
 PENALTIES = torch.logspace(-6, 1, 29, dtype=torch.float64)
@@ -17,6 +18,9 @@ _ROUNDING = 1e-14
 
 # Rows that are enough to judge by.
 _ENOUGH_ROWS = 500
+
+# Penalties above it, in units of the mean variance, leave nothing to rounding.
+_SAFE_PENALTY = 1e-9
 
 # Keeps a Cholesky factor defined, in units of the trace.
 _DAMPING = 1e-13
@@ -93,18 +97,45 @@ class RidgePath:
         Tensor of shape (n_inputs, n_outputs)
             Multiplies centred rows from the right.
         """
-        return self.vectors @ (self.cross / (self.values + penalty)[:, None])
+        return self.vectors @ self.shrunk_cross(penalty)
 
-    def errors(self, held_out, penalties):
-        """Return the mean squared errors of all penalties on other rows.
+    def shrunk_cross(self, penalty):
+        """Return the regression's matrix in the eigenbasis, see :meth:`matrix`."""
+        return self.cross / (self.values + penalty)[:, None]
+
+@dataclass(frozen=True)
+class HeldOutPath:
+    """Ridge regressions for every penalty, and rows that they have not seen.
+
+    Parameters
+    ----------
+    path : RidgePath
+        The regressions.
+
+    fold : PairMoments
+        Moments of the other rows.
+    """
+
+    path: RidgePath
+    fold: PairMoments
+
+    @cached_property
+    def _scatter(self):
+        """Scatter of the other rows in the path's eigenbasis, (n_kept, n_kept)."""
+        return self.fold.image_scatter(self.path.vectors)
+
+    @cached_property
+    def _cross(self):
+        """The same between the views, shape (n_kept, n_outputs)."""
+        return self.fold.image_cross(self.path.vectors)
+
+    def errors(self, penalties):
+        """Return the mean squared errors of all penalties.
 
         Parameters
         ----------
-        held_out : PairMoments
-            Moments of the other rows.
-
         penalties : Tensor of shape (n_penalties,)
-            The penalties, see :meth:`matrix`.
+            The penalties, see :meth:`RidgePath.matrix`.
 
         Returns
         -------
@@ -112,16 +143,33 @@ class RidgePath:
             The errors. A penalty takes products with vectors only: those of matrices
             are shared by all.
         """
-        gram = self.vectors.T @ held_out.covariance_x @ self.vectors
-        cross = self.vectors.T @ held_out.covariance_xy
-        shrunk = 1 / (self.values + penalties[:, None])
-        quadratic = ((shrunk @ (gram * (self.cross @ self.cross.T))) * shrunk).sum(1)
-        linear = shrunk @ (cross * self.cross).sum(1)
-        shift = self.vectors.T @ (held_out.mean_x - self.moments.mean_x)
-        offset = (shift * shrunk) @ self.cross
-        offset = offset - (held_out.mean_y - self.moments.mean_y)
-        variance = held_out.covariance_y.trace()
-        return quadratic - 2 * linear + variance + offset.square().sum(1)
+        path, fold = self.path, self.fold
+        shrunk = 1 / (path.values + penalties[:, None])
+        products = self._scatter * gram_matrix(path.cross.T)
+        quadratic = ((shrunk @ products) * shrunk).sum(1)
+        linear = shrunk @ (self._cross * path.cross).sum(1)
+        shift = path.vectors.T @ (fold.mean_x - path.moments.mean_x)
+        offset = (shift * shrunk) @ path.cross - (fold.mean_y - path.moments.mean_y)
+        squares = quadratic - 2 * linear + fold.yy.trace()
+        return squares / fold.weight + offset.square().sum(1)
+
+    def predicted(self, penalty):
+        """Return the scatter of predictions for the other rows, (n_outputs, n_outputs).
+
+        Parameters
+        ----------
+        penalty : float
+            See :meth:`RidgePath.matrix`.
+
+        Returns
+        -------
+        Tensor of shape (n_outputs, n_outputs)
+            Sum of outer products of the centred predictions.
+        """
+        if isinstance(self.fold, RowMoments):
+            return self.fold.image_scatter(self.path.matrix(penalty))
+        shrunk = self.path.shrunk_cross(penalty)
+        return shrunk.T @ self._scatter @ shrunk
 
 
 def varies(covariance, mean):
@@ -134,9 +182,9 @@ def mean_variance(moments):
     return moments.covariance_x.diagonal().mean()
 
 
-def _rows_share(path, total):
+def _rows_share(held, total):
     """Return how many more rows there are in total than those of a regression."""
-    return total.weight / path.moments.weight
+    return total.weight / held.path.moments.weight
 
 
 @dataclass(frozen=True)
@@ -145,34 +193,40 @@ class FoldMap:
 
     Parameters
     ----------
-    others : PairMoments
-        Moments of the rows of the regression.
+    held_out : HeldOutPath
+        The regressions for every penalty, and the fold.
 
-    fold : PairMoments
-        Moments of the fold.
-
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        The regression; multiplies centred rows from the right.
-
-    predicted : Tensor of shape (n_outputs, n_outputs)
-        Sum of outer products of the fold's centred predictions.
-
-    cross : Tensor of shape (n_outputs, n_outputs)
-        The same between predictions and targets.
+    penalty : Tensor of shape ()
+        The penalty.
     """
 
-    others: PairMoments
-    fold: PairMoments
-    matrix: torch.Tensor
-    predicted: torch.Tensor
-    cross: torch.Tensor
+    held_out: HeldOutPath
+    penalty: torch.Tensor
 
-    @classmethod
-    def of(cls, path, fold, penalty):
-        """Return the regression of a path for a penalty."""
-        matrix = path.matrix(penalty)
-        predicted, cross = matrix.T @ fold.xx @ matrix, matrix.T @ fold.xy
-        return cls(path.moments, fold, matrix, predicted, cross)
+    @property
+    def others(self):
+        """Moments of the rows of the regression."""
+        return self.held_out.path.moments
+
+    @property
+    def fold(self):
+        """Moments of the fold."""
+        return self.held_out.fold
+
+    @cached_property
+    def matrix(self):
+        """The regression, (n_inputs, n_outputs): multiplies centred rows."""
+        return self.held_out.path.matrix(self.penalty)
+
+    @cached_property
+    def predicted(self):
+        """Sum of outer products of the fold's centred predictions."""
+        return self.held_out.predicted(self.penalty)
+
+    @cached_property
+    def cross(self):
+        """The same between predictions and targets, (n_outputs, n_outputs)."""
+        return self.fold.image_cross(self.matrix)
 
     def predict(self, X):
         """Return the regression's predictions for rows, shape (n_rows, n_outputs)."""
@@ -231,16 +285,13 @@ class RidgeFolds:
         RidgeFolds
             The regression.
         """
-        paths = [(RidgePath.of(others), fold) for others, fold in splits]
+        paths = [HeldOutPath(RidgePath.of(others), fold) for others, fold in splits]
         penalty, error = penalties[len(penalties) // 2].item(), float("nan")
         if paths:
             errors = held_out_errors(total, paths, penalties)
             penalty, error = penalties[errors.argmin()].item(), errors.min().item()
-        maps = [
-            FoldMap.of(path, fold, penalty * _rows_share(path, total))
-            for path, fold in paths
-        ]
-        return cls(total, penalty, RidgePath.of(total).matrix(penalty), maps, error)
+        maps = [FoldMap(held, penalty * _rows_share(held, total)) for held in paths]
+        return cls(total, penalty, _regression(total, penalty), maps, error)
 
     def predicted_covariance(self):
         """Return the covariance of predictions for rows not seen, (n_out, n_out)."""
@@ -283,10 +334,31 @@ class RidgeFolds:
             matrix = _pooled_regression(kept, self.penalty * self.total.weight)
             for judge, other in ((left, right), (right, left)):
                 if judge < len(sums):
-                    product = matrix.T @ folds[other].xx @ matrix
-                    sums[judge] = sums[judge] + product
+                    sums[judge] = sums[judge] + folds[other].image_scatter(matrix)
         weights = [self.total.weight - fold.weight for fold in folds[: len(sums)]]
         return [part / weight for part, weight in zip(sums, weights, strict=True)]
+
+
+def _regression(moments, penalty):
+    """Return the regression for one penalty, quicker than by a path where it may be.
+
+    Parameters
+    ----------
+    moments : PairMoments
+        Moments of the rows of the regression.
+
+    penalty : float
+        Is added to the eigenvalues of the covariance.
+
+    Returns
+    -------
+    Tensor of shape (n_inputs, n_outputs)
+        Multiplies centred rows from the right.
+    """
+    rounding = (_ROUNDING * moments.mean_x).square().sum()
+    if penalty <= _SAFE_PENALTY * mean_variance(moments) + rounding:
+        return RidgePath.of(moments).matrix(penalty)
+    return ridge_solve(moments.covariance_x, moments.covariance_xy, penalty)
 
 
 def _pooled_regression(folds, penalty):
@@ -331,7 +403,7 @@ def held_out_errors(total, paths, penalties):
     total : PairMoments
         Moments of all rows.
 
-    paths : list of (RidgePath, PairMoments)
+    paths : list of HeldOutPath
         Regressions without a fold, and the fold.
 
     penalties : Tensor of shape (n_penalties,)
@@ -343,7 +415,7 @@ def held_out_errors(total, paths, penalties):
         The errors over these folds, each weighted as its rows are.
     """
     sums = sum(
-        path.errors(fold, penalties * _rows_share(path, total)) * fold.weight
-        for path, fold in paths
+        held.errors(penalties * _rows_share(held, total)) * held.fold.weight
+        for held in paths
     )
-    return sums / sum(fold.weight for _, fold in paths)
+    return sums / sum(held.fold.weight for held in paths)
