@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Ridge regression whose penalty and held-out behaviour come from fold moments."""
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, reduce
 from itertools import combinations
 
 import torch
 
-from sktransform.runtime._linalg import gram_matrix, ridge_solve
+from sktransform.runtime._linalg import gram_matrix, quick_eigh, ridge_solve
 from sktransform.runtime._moments import PairMoments, RowMoments
 
 # Penalties that are tried, in units of the mean variance of the first view.
@@ -19,8 +19,8 @@ _ROUNDING = 1e-14
 # Rows that are enough to judge by.
 _ENOUGH_ROWS = 500
 
-# Penalties above it, in units of the mean variance, leave nothing to rounding.
-_SAFE_PENALTY = 1e-9
+# Where no pivot is less, in units of the trace, no direction is rounding.
+_LEAST_PIVOT = 1e-9
 
 # Keeps a Cholesky factor defined, in units of the trace.
 _DAMPING = 1e-13
@@ -42,11 +42,13 @@ def scaled(moments, scale):
     PairMoments
         The moments after.
     """
-    return replace(
-        moments,
-        mean_x=moments.mean_x * scale,
-        xx=moments.xx * torch.outer(scale, scale),
-        xy=moments.xy * scale[:, None],
+    return PairMoments(
+        moments.weight,
+        moments.mean_x * scale,
+        moments.mean_y,
+        moments.xx * torch.outer(scale, scale),
+        moments.xy * scale[:, None],
+        moments.yy,
     )
 
 
@@ -77,7 +79,7 @@ class RidgePath:
     @classmethod
     def of(cls, moments):
         """Return the path of the rows of these moments."""
-        values, vectors = torch.linalg.eigh(moments.covariance_x)
+        values, vectors = quick_eigh(moments.covariance_x)
         floor = (_ROUNDING * moments.mean_x).square().sum()
         relative = len(values) * torch.finfo(values.dtype).eps * values[-1]
         kept = values > torch.maximum(floor, relative)
@@ -295,7 +297,8 @@ class RidgeFolds:
 
     def predicted_covariance(self):
         """Return the covariance of predictions for rows not seen, (n_out, n_out)."""
-        return sum(m.predicted for m in self.fold_maps) / self.total.weight
+        parts = [fold_map.predicted for fold_map in self.fold_maps]
+        return reduce(torch.add, parts) / self.total.weight
 
     @property
     def judges(self):
@@ -355,10 +358,13 @@ def _regression(moments, penalty):
     Tensor of shape (n_inputs, n_outputs)
         Multiplies centred rows from the right.
     """
+    covariance = moments.covariance_x
     rounding = (_ROUNDING * moments.mean_x).square().sum()
-    if penalty <= _SAFE_PENALTY * mean_variance(moments) + rounding:
-        return RidgePath.of(moments).matrix(penalty)
-    return ridge_solve(moments.covariance_x, moments.covariance_xy, penalty)
+    factor, n_failed = torch.linalg.cholesky_ex(covariance)
+    pivots = factor.diagonal().square()
+    if n_failed or pivots.min() <= _LEAST_PIVOT * covariance.trace() + rounding:
+        return RidgePath.of(moments).matrix(penalty)  # drops directions of rounding
+    return ridge_solve(covariance, moments.covariance_xy, penalty)
 
 
 def _pooled_regression(folds, penalty):
@@ -388,8 +394,13 @@ def _pooled_regression(folds, penalty):
     # Like merging them, but without the moments that a regression does not need.
     shift_x, shift_y = means_x - mean_x, means_y - shares @ means_y
     weighted = (shift_x * weights[:, None]).T
-    gram = sum(fold.xx for fold in folds) + weighted @ shift_x
-    cross = sum(fold.xy for fold in folds) + weighted @ shift_y
+    gram, cross = (
+        torch.addmm(reduce(torch.add, parts), weighted, shift)
+        for parts, shift in (
+            ([fold.xx for fold in folds], shift_x),
+            ([fold.xy for fold in folds], shift_y),
+        )
+    )
     rounding = (_ROUNDING * mean_x).square().sum() * weights.sum()
     floor = _DAMPING * gram.trace() + rounding + torch.finfo(gram.dtype).tiny
     return ridge_solve(gram, cross, penalty + floor)

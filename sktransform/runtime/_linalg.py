@@ -30,6 +30,28 @@ def symmetric_eigen(matrix):
     return values.flip(0), with_positive_peaks(vectors.flip(1))
 
 
+def quick_eigh(matrix):
+    """Return eigenvalues in rising order, and eigenvectors whose signs are arbitrary.
+
+    Parameters
+    ----------
+    matrix : Tensor of shape (n, n)
+        A symmetric matrix.
+
+    Returns
+    -------
+    values : Tensor of shape (n,)
+        Eigenvalues, the smallest first.
+
+    vectors : Tensor of shape (n, n)
+        Eigenvectors in columns.
+    """
+    if matrix.device.type != "cpu":
+        return torch.linalg.eigh(matrix)
+    # NumPy's takes a sixth less time than torch's on one thread.
+    return tuple(map(torch.from_numpy, np.linalg.eigh(matrix.numpy())))
+
+
 def with_positive_peaks(columns):
     """Return columns with signs such that the entry of largest magnitude is positive.
 

@@ -112,7 +112,8 @@ class PairMoments:
                 return cls.empty(X.shape[1], Y.shape[1], X.device)
             mean = row_weights @ both / weight
             both -= mean
-            both *= row_weights.sqrt()[:, None]
+            if (row_weights != 1).any():
+                both *= row_weights.sqrt()[:, None]
         scatter = gram_matrix(both)
         return cls(
             weight,
