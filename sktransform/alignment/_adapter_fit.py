@@ -10,10 +10,13 @@ from sktransform.alignment._fold_moments import FoldMoments, hashed_sample
 from sktransform.alignment._nystroem import NystroemFeatures
 from sktransform.alignment._ridge_folds import (
     PENALTIES,
-    HeldOutPath,
     RidgeFolds,
-    RidgePath,
     held_out_errors,
+    penalties_of,
+)
+from sktransform.alignment._ridge_path import (
+    HeldOutPath,
+    RidgePath,
     mean_variance,
     scaled,
 )
@@ -171,7 +174,9 @@ def linear_model(moments, settings, gain=None):
 
 def _linear_model(total, moments, unit, settings, **found):
     """Return the adapter of these moments, whose penalty has this unit."""
-    ridge = RidgeFolds.of(total, moments.splits(), _penalties(settings, unit))
+    ridge = RidgeFolds.of(
+        total, moments.splits(), penalties_of(settings["ridge"], unit)
+    )
     calibrations = _calibrations(ridge, settings, found.get("span"))
     return AdapterModel(ridge, *calibrations, unit.item(), **found)
 
@@ -328,13 +333,6 @@ def _kernel_model(rows, moments, kernels, settings):
         kernel_weight=kernels.weight,
         gain=kernels.gain,
     )
-
-
-def _penalties(settings, unit):
-    """Return the penalties to choose from, on the device and in units of the rows."""
-    if settings["ridge"] == "auto":
-        return PENALTIES.to(unit.device) * unit
-    return settings["ridge"] * unit.reshape(1)
 
 
 def _calibrations(ridge, settings, span=None):

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 
 from sktransform.alignment._fold_moments import hashed_sample
-from sktransform.alignment._ridge_folds import varies
+from sktransform.alignment._ridge_path import varies
 from sktransform.metrics._nearness import (
     mask_of_block,
     nearness_blocks,

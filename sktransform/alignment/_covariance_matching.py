@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sktransform.alignment._ridge_folds import varies
+from sktransform.alignment._ridge_path import varies
 from sktransform.runtime._linalg import gram_matrix, quick_eigh
 
 # Added to eigenvalues before they are inverted, in units of their mean.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from sktransform.alignment._ridge_folds import varies
+from sktransform.alignment._ridge_path import varies
 from sktransform.runtime._linalg import symmetric_eigen
 
 

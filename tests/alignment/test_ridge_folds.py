@@ -7,12 +7,8 @@ from sklearn.linear_model import Ridge
 
 from sktransform.alignment import _ridge_folds
 from sktransform.alignment._fold_moments import FoldMoments
-from sktransform.alignment._ridge_folds import (
-    HeldOutPath,
-    RidgeFolds,
-    RidgePath,
-    scaled,
-)
+from sktransform.alignment._ridge_folds import RidgeFolds
+from sktransform.alignment._ridge_path import HeldOutPath, RidgePath, scaled
 from sktransform.runtime._moments import PairMoments
 
 PENALTIES = torch.logspace(-3, 2, 11, dtype=torch.float64)
