@@ -11,11 +11,6 @@ from sktransform.runtime._linalg import polar_factor
 _SCALINGS = 5
 
 
-def unit_rows(X):
-    """Return rows of length 1; a row of zeros stays."""
-    return torch.nn.functional.normalize(X, dim=1)
-
-
 def soft_cross(keys_x, keys_y, X, Y, temperature):
     """Return the second moment of rows that are paired by their cosines.
 

@@ -11,17 +11,13 @@ from sktransform.alignment._cluster_matching import (
     centred_gram,
     pair_affinity,
 )
-from sktransform.alignment._soft_pairs import (
-    CovarianceConstraint,
-    soft_cross,
-    unit_rows,
-)
+from sktransform.alignment._soft_pairs import CovarianceConstraint, soft_cross
 from sktransform.alignment._unpaired_rows import (
     View,
     held_out_pairs,
     recall_of_pairs,
 )
-from sktransform.runtime._linalg import polar_factor
+from sktransform.runtime._linalg import polar_factor, unit_rows
 
 # Runs of k-means of a candidate, and restarts of the matching of each of them.
 _RUNS = 10

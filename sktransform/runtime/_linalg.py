@@ -167,6 +167,22 @@ def _leading_left_vectors(table, left, right, n_vectors):
     return torch.from_numpy(values[order]), vectors
 
 
+def unit_rows(X):
+    """Return rows of length 1.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n_rows, n_features)
+        Rows.
+
+    Returns
+    -------
+    Tensor of shape (n_rows, n_features)
+        The rows divided by their Euclidean length; a row of zeros stays.
+    """
+    return torch.nn.functional.normalize(X, dim=1)
+
+
 def gram_matrix(matrix):
     """Return the inner products of the columns.
 
