@@ -48,7 +48,7 @@ def soft_cross(keys_x, keys_y, X, Y, temperature):
         scale_y = 1 / (n_rows_y * (scale_x @ plan).clamp_min(_tiny(plan)))
         scale_x = 1 / (n_rows_x * (plan @ scale_y).clamp_min(_tiny(plan)))
     targets = plan @ (Y * scale_y[:, None])
-    return (X * scale_x[:, None]).T.to(torch.float64) @ targets.to(torch.float64)
+    return ((X * scale_x[:, None]).T @ targets).to(torch.float64)
 
 
 def _tiny(values):

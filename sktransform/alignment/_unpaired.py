@@ -55,8 +55,8 @@ class UnpairedAligner(AffineAligner):
         Most rows of each side in one step. If there are more, each step draws its own.
         Memory grows with its square.
 
-    max_iter : int, default=20
-        Most steps over all columns; with pairs to hold out as many again.
+    max_iter : int, default=8
+        Most steps over all columns; with pairs to hold out half as many again.
 
     tol : float, default=1e-3
         The steps end when the map changes by less than this share of its norm.
@@ -183,7 +183,7 @@ class UnpairedAligner(AffineAligner):
         temperature=0.05,
         shrinkage=0.5,
         batch_size=2500,
-        max_iter=20,
+        max_iter=8,
         tol=1e-3,
         min_agreement=0.5,
         random_state=None,
