@@ -123,9 +123,10 @@ class UnpairedAligner(AffineAligner):
     known pairs on half of the pairs, drawn at random, takes the place of clusters. Then
     two steps alternate, as in [2]_: rows are paired softly by entropic optimal
     transport, and of the maps that give rows the covariance of the other space, shrunk,
-    that of least squared error on these pairs is taken. Known pairs are added to the
-    moments, the more the weightier. Candidates are joined by halves, and the halves
-    once more.
+    that of least squared error on these pairs is taken. As maps change slowly and in
+    one direction, rows are paired by where the last change would lead if it went on.
+    Known pairs are added to the moments, the more the weightier. Candidates are joined
+    by halves, and the halves once more.
 
     A high agreement is no proof: spaces with a symmetry have several maps that arrange
     all rows well. With pairs, trust the pairs.
