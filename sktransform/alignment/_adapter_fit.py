@@ -11,11 +11,16 @@ from sktransform.alignment._nystroem import NystroemFeatures
 from sktransform.alignment._ridge_folds import (
     PENALTIES,
     RidgeFolds,
-    RidgePath,
     held_out_errors,
+    penalties_of,
+)
+from sktransform.alignment._ridge_path import (
+    HeldOutPath,
+    RidgePath,
     mean_variance,
     scaled,
 )
+from sktransform.alignment._row_span import RowSpan
 from sktransform.runtime._moments import PairMoments
 
 # Kernels are tried from so many different rows on, and taken for such a gain.
@@ -59,6 +64,9 @@ class AdapterModel:
     fold_calibrations : list of Calibration
         The same for the judges among the folds, without their help.
 
+    unit : float
+        Mean variance of the rows' own columns, the unit of the penalty.
+
     features : NystroemFeatures, default=None
         The features. None stands for the rows themselves.
 
@@ -68,27 +76,29 @@ class AdapterModel:
     gain : float, default=None
         Share of the linear regression's held-out error that kernels save, if they were
         tried.
+
+    span : RowSpan, default=None
+        Axes along which the regression sees the rows of both views, if not as they are.
     """
 
     ridge: RidgeFolds
     calibration: Calibration
     fold_calibrations: list
+    unit: float
     features: NystroemFeatures | None = None
     kernel_weight: float | None = None
     gain: float | None = None
-
-    @property
-    def unit(self):
-        """Mean variance of the rows' own columns, the unit of the penalty."""
-        if self.features is None:
-            return mean_variance(self.ridge.total).item()
-        return 1 / self.features.n_inputs
+    span: RowSpan | None = None
 
     def inputs(self, X):
         """Return what the regression sees of rows."""
-        if self.features is None:
-            return X
-        return self.features(X) * self.features.scale(self.kernel_weight)
+        if self.features is not None:
+            return self.features(X) * self.features.scale(self.kernel_weight)
+        return X if self.span is None else X @ self.span.axes_x
+
+    def targets(self, Y):
+        """Return what the regression sees of targets."""
+        return Y if self.span is None else Y @ self.span.axes_y
 
     def affine(self):
         """Return matrix and constant part of the map of :meth:`inputs`."""
@@ -124,6 +134,8 @@ class AdapterModel:
         dict of str to Tensor
             "matrix" and "intercept", and with kernels "landmarks" and "kernel_matrix".
         """
+        if self.span is not None:
+            matrix, intercept = self.span.unfolded(matrix, intercept)
         if self.features is None:
             return {"matrix": matrix, "intercept": intercept}
         features = self.features
@@ -157,9 +169,32 @@ def linear_model(moments, settings, gain=None):
         The adapter.
     """
     total = moments.total()
-    penalties = _penalties(settings, mean_variance(total))
-    ridge = RidgeFolds.of(total, moments.splits(), penalties)
-    return AdapterModel(ridge, *_calibrations(ridge, settings), gain=gain)
+    return _linear_model(total, moments, mean_variance(total), settings, gain=gain)
+
+
+def _linear_model(total, moments, unit, settings, **found):
+    """Return the adapter of these moments, whose penalty has this unit."""
+    ridge = RidgeFolds.of(
+        total, moments.splits(), penalties_of(settings["ridge"], unit)
+    )
+    calibrations = _calibrations(ridge, settings, found.get("span"))
+    return AdapterModel(ridge, *calibrations, unit.item(), **found)
+
+
+def _model_of_span(rows, moments, settings, gain):
+    """Return the adapter without kernels, by way of the rows' span where it is quicker.
+
+    See :func:`adapter_model`; the result is the same to rounding.
+    """
+    total = moments.total()
+    unit = mean_variance(total)
+    is_few = len(rows.X) <= rows.X.shape[1] + rows.Y.shape[1]
+    # A polish trains the map, and would end elsewhere.
+    span = RowSpan.of(total) if is_few and not settings["polish"] else None
+    if span is not None:
+        moments = span.rows(rows).moments()
+        total = moments.total()
+    return _linear_model(total, moments, unit, settings, gain=gain, span=span)
 
 
 def adapter_model(rows, moments, settings):
@@ -189,7 +224,7 @@ def adapter_model(rows, moments, settings):
         gain = kernels.gain
         if is_forced or gain > _KERNEL_GAIN:
             return _kernel_model(rows, moments, kernels, settings)
-    return linear_model(moments, settings, gain)
+    return _model_of_span(rows, moments, settings, gain)
 
 
 def _may_have_kernels(rows, settings):
@@ -277,7 +312,7 @@ def _search_error(moments, unit, scale=None):
         for own, fold in (judges, judges[::-1])
     ]
     total = splits[0][0].merge(judges[1])
-    paths = [(RidgePath.of(others), fold) for others, fold in splits]
+    paths = [HeldOutPath(RidgePath.of(others), fold) for others, fold in splits]
     penalties = _SEARCH_PENALTIES.to(total.xx.device) * unit
     return held_out_errors(total, paths, penalties).min().item()
 
@@ -289,25 +324,19 @@ def _kernel_model(rows, moments, kernels, settings):
     folds = (scaled(fold, scale) for fold in kernel_moments.folds)
     kernel_moments = FoldMoments(tuple(folds))
     total = kernel_moments.total()
-    penalties = _penalties(settings, total.xx.new_tensor(1 / features.n_inputs))
-    ridge = RidgeFolds.of(total, kernel_moments.splits(), penalties)
-    return AdapterModel(
-        ridge,
-        *_calibrations(ridge, settings),
-        features,
-        kernels.weight,
-        kernels.gain,
+    return _linear_model(
+        total,
+        kernel_moments,
+        total.xx.new_tensor(1 / features.n_inputs),
+        settings,
+        features=features,
+        kernel_weight=kernels.weight,
+        gain=kernels.gain,
     )
 
 
-def _penalties(settings, unit):
-    """Return the penalties to choose from, on the device and in units of the rows."""
-    if settings["ridge"] == "auto":
-        return PENALTIES.to(unit.device) * unit
-    return settings["ridge"] * unit.reshape(1)
-
-
-def _calibrations(ridge, settings):
+def _calibrations(ridge, settings, span=None):
     """Return the calibrations that the settings ask for."""
     shrinkage = None if settings["calibrate"] is None else settings["shrinkage"]
-    return calibrations(ridge, settings["metric"], shrinkage)
+    span_of = None if span is None else len(span.axes_y)
+    return calibrations(ridge, settings["metric"], shrinkage, span_of)

@@ -5,8 +5,13 @@ import numpy as np
 import torch
 
 from sktransform.alignment._fold_moments import hashed_sample
-from sktransform.alignment._ridge_folds import varies
-from sktransform.metrics._retrieval import neighbor_overlap, recall_at_k
+from sktransform.alignment._ridge_path import varies
+from sktransform.metrics._nearness import (
+    mask_of_block,
+    nearness_blocks,
+    ranks_in_block,
+)
+from sktransform.runtime._runtime import Runtime
 
 # Different rows whose held-out images search each other.
 _SEARCHED_ROWS = 1000
@@ -79,7 +84,8 @@ def _searches(model, rows, affines):
     rows = rows.take(torch.isin(rows.folds, numbers))
     pairs = torch.cat([rows.X, rows.Y], dim=1)
     rows = rows.take(hashed_sample(pairs, _SEARCHED_ROWS))
-    inputs, metric = model.inputs(rows.X), {"metric": model.calibration.metric}
+    inputs, all_targets = model.inputs(rows.X), model.targets(rows.Y)
+    metric = model.calibration.metric
     found, sizes = [], []
     for number, fold_map, (matrix, intercept) in zip(
         numbers, judges, affines, strict=True
@@ -87,19 +93,37 @@ def _searches(model, rows, affines):
         places = rows.folds == number
         if not places.any():
             continue
-        targets, own = rows.Y[places], inputs[places]
+        targets, own = all_targets[places], inputs[places]
         images, plain = own @ matrix + intercept, fold_map.predict(own)
-        n_near = min(_OVERLAP_ROWS, len(images))
-        overlap = neighbor_overlap(images, targets, k=n_near, **metric)
-        recalls = (
-            recall_at_k(queries, targets, **metric) for queries in (images, plain)
-        )
-        found.append((*recalls, overlap))
+        found.append(_found(images, plain, targets, metric))
         sizes.append(len(images))
     names = "recall_at_1", "recall_at_1_ridge", "overlap_at_10"
     averages = np.average(found, axis=0, weights=sizes).tolist()
     gallery = float(np.average(sizes, weights=sizes))
     return {"gallery": gallery, **dict(zip(names, averages, strict=True))}
+
+
+def _found(images, plain, targets, metric):
+    """Return recalls of calibrated and of plain images, and the former's overlap.
+
+    As the metrics of searches do, without their checks.
+    """
+    runtime, n_near = Runtime.of(targets), min(_OVERLAP_ROWS, len(targets))
+    views = Runtime.arrays(images, plain, targets)
+    blocks = (nearness_blocks(view, views[-1], metric, runtime) for view in views)
+    n_found = torch.zeros(3)
+    for (part, *of_images), (_, *of_plain), (_, *of_targets) in zip(
+        *blocks, strict=True
+    ):
+        places = torch.arange(len(targets), device=targets.device)[part, None]
+        masks = (mask_of_block(*block, n_near) for block in (of_images, of_targets))
+        counts = [
+            (ranks_in_block(*block, places) == 1).sum()
+            for block in (of_images, of_plain)
+        ]
+        n_found += torch.tensor([*counts, torch.logical_and(*masks).sum()])
+    n_wanted = len(targets) * np.array([1, 1, n_near])
+    return tuple(n_found.numpy() / n_wanted)
 
 
 def report_text(report):

@@ -18,17 +18,13 @@ from sklearn.utils.validation import (
 
 from sktransform.base import TorchTransformer
 from sktransform.runtime._callbacks import FitProgress
+from sktransform.runtime._linalg import unit_rows
 from sktransform.runtime._runtime import Runtime
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 
 # Rows to a cluster, and most clusters, where no classes are given.
 _CLUSTER_ROWS = 50
 _MOST_CLUSTERS = 100
-
-
-def _unit_rows(X):
-    """Return rows of length 1; a row of zeros stays."""
-    return torch.nn.functional.normalize(X, dim=1)
 
 
 def _class_means(X, codes, n_classes):
@@ -176,7 +172,7 @@ class BackfillPlanner(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
 
     def _rows(self, X):
         """Return rows as distances see them."""
-        return _unit_rows(X) if self.metric == "cosine" else X
+        return unit_rows(X) if self.metric == "cosine" else X
 
     def _classes(self, rows, y):
         """Return classes and each row's place among them."""

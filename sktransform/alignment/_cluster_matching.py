@@ -10,7 +10,7 @@ _START_ROWS = 500
 _LEAST_GAIN = 1e-6
 
 
-def batched_kmeans(X, n_runs, n_clusters, generator, n_iter=50):
+def batched_kmeans(X, n_runs, n_clusters, generator, n_iter=15):
     """Return the centres of several runs of k-means at once.
 
     Parameters
@@ -27,7 +27,7 @@ def batched_kmeans(X, n_runs, n_clusters, generator, n_iter=50):
     generator : torch.Generator
         Source of the first centres, which are drawn as k-means++ does.
 
-    n_iter : int, default=50
+    n_iter : int, default=15
         Most iterations.
 
     Returns
@@ -37,17 +37,17 @@ def batched_kmeans(X, n_runs, n_clusters, generator, n_iter=50):
     """
     centers = _first_centers(X, n_runs, n_clusters, generator)
     n_centers = n_runs * n_clusters
-    offsets = torch.arange(n_runs, device=X.device) * n_clusters
+    offsets = torch.arange(n_runs, device=X.device)[:, None] * n_clusters
     labels = None
     for _ in range(n_iter):
         flat = centers.flatten(0, 1)
-        nearness = X @ flat.T - flat.square().sum(1) / 2
-        nearest = nearness.unflatten(1, (n_runs, n_clusters)).argmax(2) + offsets
+        nearness = torch.addmm(-flat.square().sum(1, keepdim=True) / 2, flat, X.T)
+        nearest = nearness.unflatten(0, (n_runs, n_clusters)).max(1).indices + offsets
         if labels is not None and torch.equal(nearest, labels):
             break
         labels = nearest
         sums = torch.zeros_like(flat)
-        for run_labels in labels.T:
+        for run_labels in labels:
             sums.index_add_(0, run_labels, X)
         counts = labels.flatten().bincount(minlength=n_centers)[:, None]
         means = torch.where(counts > 0, sums / counts.clamp_min(1), flat)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-from sktransform.alignment._ridge_folds import varies
+from sktransform.alignment._ridge_path import varies
+from sktransform.runtime._linalg import gram_matrix, quick_eigh
 
 # Added to eigenvalues before they are inverted, in units of their mean.
 _FLOOR = 1e-6
@@ -29,7 +30,8 @@ def symmetric_power(matrix, power, floor=0.0):
     Parameters
     ----------
     matrix : Tensor of shape (n, n)
-        The matrix; negative eigenvalues of rounding count as 0.
+        The matrix, of which one triangle is read; negative eigenvalues of rounding
+        count as 0.
 
     power : float
         The exponent; if it is negative, `floor` must be positive.
@@ -42,13 +44,18 @@ def symmetric_power(matrix, power, floor=0.0):
     Tensor of shape (n, n)
         The power.
     """
-    values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
+    return gram_matrix(_half_power(matrix, power, floor).T)
+
+
+def _half_power(matrix, power, floor):
+    """Return a matrix that times its transpose is the power."""
+    values, vectors = quick_eigh(matrix)
     values = values.clamp_min(0)
     values = values + floor * values.mean()
-    return (vectors * values**power) @ vectors.T
+    return vectors * values ** (power / 2)
 
 
-def matching_map(predicted, wanted, shrinkage=0.0, root=None):
+def matching_map(predicted, wanted, shrinkage=0.0, root=None, floor=None):
     """Return the matrix that gives predictions another covariance.
 
     It is the optimal transport of normal distributions: symmetric, and of all matrices
@@ -66,8 +73,12 @@ def matching_map(predicted, wanted, shrinkage=0.0, root=None):
         Weight of the shape of S, from 0 to 1, in an estimate of P from few rows. At 1
         the matrix is a multiple of the identity.
 
-    root : Tensor of shape (n, n), default=None
-        ``S^1/2``, where it is known.
+    root : Tensor of shape (n, n) or (n,), default=None
+        ``S^1/2``, where it is known; its diagonal alone, where S is diagonal.
+
+    floor : float, default=None
+        Is added to the eigenvalues that are inverted, in units of their mean; None
+        stands for 1e-6.
 
     Returns
     -------
@@ -81,9 +92,14 @@ def matching_map(predicted, wanted, shrinkage=0.0, root=None):
         return identity
     if shrinkage == 1:
         return identity / ratio.sqrt()
+    floor = _FLOOR if floor is None else floor
     blend = torch.lerp(predicted, ratio * wanted, shrinkage)
     root = symmetric_power(wanted, 0.5) if root is None else root
-    return root @ symmetric_power(root @ blend @ root, -0.5, _FLOOR) @ root
+    if root.ndim == 1:
+        half = root[:, None] * _half_power(root[:, None] * blend * root, -0.5, floor)
+    else:
+        half = root @ _half_power(root @ blend @ root, -0.5, floor)
+    return gram_matrix(half.T)
 
 
 @dataclass(frozen=True)
@@ -140,7 +156,7 @@ class Calibration:
         return matrix, mean - moments.mean_x @ matrix
 
 
-def calibrations(ridge, metric, shrinkage):
+def calibrations(ridge, metric, shrinkage, span_of=None):
     """Return the calibration of a regression, and those for its folds.
 
     A matching map shrinks the very targets that it was learnt from, and stretches
@@ -160,6 +176,10 @@ def calibrations(ridge, metric, shrinkage):
         See :func:`matching_map`. None calibrates nothing, and nor is anything done for
         a constant target or fewer than three folds.
 
+    span_of : int, default=None
+        Columns of the target, if the regression's are the principal axes of its rows,
+        in which its covariance is diagonal.
+
     Returns
     -------
     calibration : Calibration
@@ -176,17 +196,22 @@ def calibrations(ridge, metric, shrinkage):
         return none, [none] * len(ridge.judges)
     predicted = ridge.nested_covariances()
     wanted = total.covariance_y
-    root = symmetric_power(wanted, 0.5)
+    if span_of is None:
+        root, floor = symmetric_power(wanted, 0.5), None
+    else:
+        root = wanted.diagonal().clamp_min(0).sqrt()
+        floor = _FLOOR * len(root) / span_of
 
     def matched(covariance):
-        return matching_map(covariance, wanted, shrinkage, root)
+        return matching_map(covariance, wanted, shrinkage, root, floor)
 
-    pilots = [matched(part) for part in predicted[:_PILOTS]]
-    stretch, _ = stretch_and_hub(ridge, pilots)
-    if stretch > _GREAT_STRETCH:
-        shrinkage, pilots = min(1.0, shrinkage * stretch), []
-    nested = pilots + [matched(part) for part in predicted[len(pilots) :]]
+    nested = [matched(part) for part in predicted[:_PILOTS]]
     stretch, hub = stretch_and_hub(ridge, nested)
+    if stretch > _GREAT_STRETCH:
+        shrinkage, nested = min(1.0, shrinkage * stretch), []
+    if len(nested) < len(predicted):
+        nested += [matched(part) for part in predicted[len(nested) :]]
+        stretch, hub = stretch_and_hub(ridge, nested)
     matching = matched(ridge.predicted_covariance())
     return Calibration(matching / stretch, hub, metric), [
         Calibration(held_out / stretch, hub, metric) for held_out in nested

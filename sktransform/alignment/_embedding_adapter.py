@@ -270,7 +270,7 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         state = {
             "coef_": tensors["matrix"].T,
             "intercept_": tensors["intercept"],
-            "mean_": moments.total().mean_x,
+            "mean_": moments.mean_x(),
             "landmarks_": None,
             "kernel_coef_": None,
             "kernel_width_": None,

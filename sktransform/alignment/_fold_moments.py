@@ -3,12 +3,13 @@
 
 import zlib
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 import torch
 
-from sktransform.runtime._moments import PairMoments
+from sktransform.runtime._moments import PairMoments, RowMoments
 
 # Odd, and otherwise arbitrary: it carries the low bits of a sum into the high ones.
 _MIXER = 0x2545F4914F6CDD1D
@@ -181,7 +182,8 @@ class FoldMoments:
         def moments_of(fold):
             places = (folds == fold).nonzero()[:, 0]
             weights = None if row_weights is None else row_weights[places]
-            return PairMoments.of(X[places], Y[places], weights)
+            kind = RowMoments if len(places) < X.shape[1] else PairMoments
+            return kind.of(X[places], Y[places], weights)
 
         return cls(tuple(moments_of(fold) for fold in range(n_folds)))
 
@@ -203,7 +205,23 @@ class FoldMoments:
 
     def total(self):
         """Return the moments of all folds together."""
-        return reduce(PairMoments.merge, self.folds)
+        return self._leading[-1] if self._leading else self.folds[0]
+
+    @cached_property
+    def _filled(self):
+        """The folds that have a weight."""
+        return [fold for fold in self.folds if fold.weight > 0]
+
+    @cached_property
+    def _leading(self):
+        """Moments of the first fold with a weight, of the first two, and so on."""
+        return list(accumulate(self._filled, PairMoments.merge))
+
+    def mean_x(self):
+        """Return the mean of the first view, without the other moments."""
+        weights = torch.stack([fold.weight for fold in self.folds])
+        means = torch.stack([fold.mean_x for fold in self.folds])
+        return weights @ means / weights.sum()
 
     def splits(self):
         """Return (moments of the other folds, moments of the fold), fold by fold.
@@ -216,14 +234,11 @@ class FoldMoments:
         list of tuple of PairMoments
             As many as there are folds with rows; none if there are fewer than two.
         """
-        filled = [fold for fold in self.folds if fold.weight > 0]
+        filled = self._filled
         if len(filled) < 2:
             return []
-        before, after = [None], [None]
-        for fold in filled[:-1]:
-            before.append(_merged(before[-1], fold))
-        for fold in filled[:0:-1]:
-            after.append(_merged(after[-1], fold))
+        before = [None, *self._leading[:-1]]
+        after = [None, *accumulate(filled[:0:-1], PairMoments.merge)]
         others = map(_merged, before, reversed(after))
         return list(zip(others, filled, strict=True))
 

@@ -21,7 +21,8 @@ from sktransform.alignment._local_changes import (
     path_errors,
     residuals_of,
 )
-from sktransform.alignment._ridge_folds import PENALTIES, RidgeFolds, mean_variance
+from sktransform.alignment._ridge_folds import RidgeFolds
+from sktransform.alignment._ridge_path import mean_variance
 from sktransform.base import AlignerMixin, TorchTransformer
 from sktransform.nn._affine import AffineMap
 from sktransform.nn._gaussian_weighted import GaussianWeightedMap, gaussian_weights
@@ -231,7 +232,7 @@ class GaussianWeightedAligner(
         X, Y, weights = runtime.tensors(X[kept], Y[kept], weights[kept])
         folds = row_folds(X, self.n_folds)
         moments = FoldMoments.of_folds(X, Y, weights, folds, self.n_folds)
-        ridge = self._global_map(moments)
+        ridge = RidgeFolds.of_rows(moments, self.ridge)
         grid = self._grid(ridge)
         with FitProgress(self, max_iter=len(grid) + 1) as progress:
             charted, frame = self._charted(runtime, X, weights, ridge.total)
@@ -253,13 +254,6 @@ class GaussianWeightedAligner(
             }
             progress.step()
         return self
-
-    def _global_map(self, moments):
-        """Return the ridge regression that the charts change, with its folds."""
-        total = moments.total()
-        unit = mean_variance(total)
-        ridges = PENALTIES if self.ridge == "auto" else unit.new_tensor([self.ridge])
-        return RidgeFolds.of(total, moments.splits(), ridges.to(unit) * unit)
 
     def _grid(self, ridge):
         """Return penalties of the charts to choose from, the global map first."""
@@ -300,20 +294,10 @@ class GaussianWeightedAligner(
 
     def _report(self, runtime, charted, changes, before, after):
         """Keep what each chart does, and its squared errors' roots."""
-        mass = charted.mass()
-        mean_change, change_length = change_summary(charted, *changes)
-        self.chart_summary_ = {
-            "center": self.centers_,
-            **runtime.state(
-                {
-                    "weight_share": mass / mass.sum(),
-                    "mean_change": mean_change,
-                    "change_length": change_length,
-                    "error_before": (before / mass).sqrt(),
-                    "error_after": (after / mass).sqrt(),
-                }
-            ),
-        }
+        summary = change_summary(charted, *changes)
+        for name, errors in (("error_before", before), ("error_after", after)):
+            summary[name] = (errors / charted.mass()).sqrt()
+        self.chart_summary_ = {"center": self.centers_, **runtime.state(summary)}
 
     def transform(self, X):
         """Map rows into the space of the target.

@@ -287,11 +287,11 @@ def change_summary(rows, offsets, components):
 
     Returns
     -------
-    mean_change : Tensor of shape (n_charts, n_outputs)
-        Weighted mean of the change of each chart's rows.
-
-    change_length : Tensor of shape (n_charts,)
-        Root of the weighted mean of its squared length.
+    dict of str to Tensor
+        "weight_share" of shape (n_charts,), the charts' shares of the weights;
+        "mean_change" of shape (n_charts, n_outputs), the weighted mean of the change of
+        each chart's rows; "change_length" of shape (n_charts,), the root of the
+        weighted mean of its squared length.
     """
     sums, squares = torch.zeros_like(offsets), torch.zeros_like(offsets[:, 0])
     for places, changes in mixed_changes(rows, offsets, components):
@@ -299,4 +299,8 @@ def change_summary(rows, offsets, components):
         sums += weights.T @ changes
         squares += changes.square().sum(1) @ weights
     mass = rows.mass()
-    return sums / mass[:, None], (squares / mass).sqrt()
+    return {
+        "weight_share": mass / mass.sum(),
+        "mean_change": sums / mass[:, None],
+        "change_length": (squares / mass).sqrt(),
+    }

@@ -41,6 +41,8 @@ class PairRows:
         """Return the rows of positive weight, with the folds of `row_folds`."""
         folds = row_folds(X, n_folds, groups)
         kept = weights > 0
+        if kept.all():
+            return cls(X, Y, weights, folds, n_folds)
         return cls(X[kept], Y[kept], weights[kept], folds[kept], n_folds)
 
     def take(self, places):

@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Ridge regression whose penalty and held-out behaviour come from fold moments."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property, reduce
 from itertools import combinations
 
 import torch
 
+from sktransform.alignment._ridge_path import (
+    ROUNDING,
+    HeldOutPath,
+    RidgePath,
+    mean_variance,
+    regression,
+)
 from sktransform.runtime._linalg import ridge_solve
 from sktransform.runtime._moments import PairMoments
 
 # Penalties that are tried, in units of the mean variance of the first view.
 PENALTIES = torch.logspace(-6, 1, 29, dtype=torch.float64)
-
-# A length below which deviations from the mean are rounding, relative to the mean.
-_ROUNDING = 1e-14
 
 # Rows that are enough to judge by.
 _ENOUGH_ROWS = 500
@@ -22,121 +27,9 @@ _ENOUGH_ROWS = 500
 _DAMPING = 1e-13
 
 
-def scaled(moments, scale):
-    """Return the moments of pairs whose first view is multiplied column by column.
-
-    Parameters
-    ----------
-    moments : PairMoments
-        The moments before.
-
-    scale : Tensor of shape (n_inputs,)
-        A factor for each column.
-
-    Returns
-    -------
-    PairMoments
-        The moments after.
-    """
-    return replace(
-        moments,
-        mean_x=moments.mean_x * scale,
-        xx=moments.xx * torch.outer(scale, scale),
-        xy=moments.xy * scale[:, None],
-    )
-
-
-@dataclass(frozen=True)
-class RidgePath:
-    """Ridge regressions of the second view on the first, for every penalty.
-
-    Parameters
-    ----------
-    moments : PairMoments
-        Moments of the rows of the regression.
-
-    values : Tensor of shape (n_kept,)
-        Eigenvalues of the first view's covariance; those of rounding are dropped.
-
-    vectors : Tensor of shape (n_inputs, n_kept)
-        Eigenvectors in columns.
-
-    cross : Tensor of shape (n_kept, n_outputs)
-        Covariance between the views, the first one in the eigenbasis.
-    """
-
-    moments: PairMoments
-    values: torch.Tensor
-    vectors: torch.Tensor
-    cross: torch.Tensor
-
-    @classmethod
-    def of(cls, moments):
-        """Return the path of the rows of these moments."""
-        values, vectors = torch.linalg.eigh(moments.covariance_x)
-        floor = (_ROUNDING * moments.mean_x).square().sum()
-        relative = len(values) * torch.finfo(values.dtype).eps * values[-1]
-        kept = values > torch.maximum(floor, relative)
-        values, vectors = values[kept], vectors[:, kept]
-        return cls(moments, values, vectors, vectors.T @ moments.covariance_xy)
-
-    def matrix(self, penalty):
-        """Return the regression's matrix, shape (n_inputs, n_outputs).
-
-        Parameters
-        ----------
-        penalty : float
-            Is added to the eigenvalues, at least 0.
-
-        Returns
-        -------
-        Tensor of shape (n_inputs, n_outputs)
-            Multiplies centred rows from the right.
-        """
-        return self.vectors @ (self.cross / (self.values + penalty)[:, None])
-
-    def errors(self, held_out, penalties):
-        """Return the mean squared errors of all penalties on other rows.
-
-        Parameters
-        ----------
-        held_out : PairMoments
-            Moments of the other rows.
-
-        penalties : Tensor of shape (n_penalties,)
-            The penalties, see :meth:`matrix`.
-
-        Returns
-        -------
-        Tensor of shape (n_penalties,)
-            The errors. A penalty takes products with vectors only: those of matrices
-            are shared by all.
-        """
-        gram = self.vectors.T @ held_out.covariance_x @ self.vectors
-        cross = self.vectors.T @ held_out.covariance_xy
-        shrunk = 1 / (self.values + penalties[:, None])
-        quadratic = ((shrunk @ (gram * (self.cross @ self.cross.T))) * shrunk).sum(1)
-        linear = shrunk @ (cross * self.cross).sum(1)
-        shift = self.vectors.T @ (held_out.mean_x - self.moments.mean_x)
-        offset = (shift * shrunk) @ self.cross
-        offset = offset - (held_out.mean_y - self.moments.mean_y)
-        variance = held_out.covariance_y.trace()
-        return quadratic - 2 * linear + variance + offset.square().sum(1)
-
-
-def varies(covariance, mean):
-    """Return whether rows of this covariance and mean vary by more than rounding."""
-    return bool(covariance.trace() > (_ROUNDING * mean).square().sum())
-
-
-def mean_variance(moments):
-    """Return the mean variance of the first view's columns, the unit of penalties."""
-    return moments.covariance_x.diagonal().mean()
-
-
-def _rows_share(path, total):
+def _rows_share(held, total):
     """Return how many more rows there are in total than those of a regression."""
-    return total.weight / path.moments.weight
+    return total.weight / held.path.moments.weight
 
 
 @dataclass(frozen=True)
@@ -145,34 +38,40 @@ class FoldMap:
 
     Parameters
     ----------
-    others : PairMoments
-        Moments of the rows of the regression.
+    held_out : HeldOutPath
+        The regressions for every penalty, and the fold.
 
-    fold : PairMoments
-        Moments of the fold.
-
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        The regression; multiplies centred rows from the right.
-
-    predicted : Tensor of shape (n_outputs, n_outputs)
-        Sum of outer products of the fold's centred predictions.
-
-    cross : Tensor of shape (n_outputs, n_outputs)
-        The same between predictions and targets.
+    penalty : Tensor of shape ()
+        The penalty.
     """
 
-    others: PairMoments
-    fold: PairMoments
-    matrix: torch.Tensor
-    predicted: torch.Tensor
-    cross: torch.Tensor
+    held_out: HeldOutPath
+    penalty: torch.Tensor
 
-    @classmethod
-    def of(cls, path, fold, penalty):
-        """Return the regression of a path for a penalty."""
-        matrix = path.matrix(penalty)
-        predicted, cross = matrix.T @ fold.xx @ matrix, matrix.T @ fold.xy
-        return cls(path.moments, fold, matrix, predicted, cross)
+    @property
+    def others(self):
+        """Moments of the rows of the regression."""
+        return self.held_out.path.moments
+
+    @property
+    def fold(self):
+        """Moments of the fold."""
+        return self.held_out.fold
+
+    @cached_property
+    def matrix(self):
+        """The regression, (n_inputs, n_outputs): multiplies centred rows."""
+        return self.held_out.path.matrix(self.penalty)
+
+    @cached_property
+    def predicted(self):
+        """Sum of outer products of the fold's centred predictions."""
+        return self.held_out.predicted(self.penalty)
+
+    @cached_property
+    def cross(self):
+        """The same between predictions and targets, (n_outputs, n_outputs)."""
+        return self.fold.image_cross(self.matrix)
 
     def predict(self, X):
         """Return the regression's predictions for rows, shape (n_rows, n_outputs)."""
@@ -231,20 +130,39 @@ class RidgeFolds:
         RidgeFolds
             The regression.
         """
-        paths = [(RidgePath.of(others), fold) for others, fold in splits]
+        paths = [HeldOutPath(RidgePath.of(others), fold) for others, fold in splits]
         penalty, error = penalties[len(penalties) // 2].item(), float("nan")
         if paths:
             errors = held_out_errors(total, paths, penalties)
             penalty, error = penalties[errors.argmin()].item(), errors.min().item()
-        maps = [
-            FoldMap.of(path, fold, penalty * _rows_share(path, total))
-            for path, fold in paths
-        ]
-        return cls(total, penalty, RidgePath.of(total).matrix(penalty), maps, error)
+        maps = [FoldMap(held, penalty * _rows_share(held, total)) for held in paths]
+        return cls(total, penalty, regression(total, penalty), maps, error)
+
+    @classmethod
+    def of_rows(cls, moments, ridge):
+        """Return the regression on rows with moments of folds, see :meth:`of`.
+
+        Parameters
+        ----------
+        moments : FoldMoments
+            Moments of the rows.
+
+        ridge : float or "auto"
+            See :func:`penalties_of`; in units of the columns' mean variance.
+
+        Returns
+        -------
+        RidgeFolds
+            The regression.
+        """
+        total = moments.total()
+        penalties = penalties_of(ridge, mean_variance(total))
+        return cls.of(total, moments.splits(), penalties)
 
     def predicted_covariance(self):
         """Return the covariance of predictions for rows not seen, (n_out, n_out)."""
-        return sum(m.predicted for m in self.fold_maps) / self.total.weight
+        parts = [fold_map.predicted for fold_map in self.fold_maps]
+        return reduce(torch.add, parts) / self.total.weight
 
     @property
     def judges(self):
@@ -283,8 +201,7 @@ class RidgeFolds:
             matrix = _pooled_regression(kept, self.penalty * self.total.weight)
             for judge, other in ((left, right), (right, left)):
                 if judge < len(sums):
-                    product = matrix.T @ folds[other].xx @ matrix
-                    sums[judge] = sums[judge] + product
+                    sums[judge] = sums[judge] + folds[other].image_scatter(matrix)
         weights = [self.total.weight - fold.weight for fold in folds[: len(sums)]]
         return [part / weight for part, weight in zip(sums, weights, strict=True)]
 
@@ -316,11 +233,37 @@ def _pooled_regression(folds, penalty):
     # Like merging them, but without the moments that a regression does not need.
     shift_x, shift_y = means_x - mean_x, means_y - shares @ means_y
     weighted = (shift_x * weights[:, None]).T
-    gram = sum(fold.xx for fold in folds) + weighted @ shift_x
-    cross = sum(fold.xy for fold in folds) + weighted @ shift_y
-    rounding = (_ROUNDING * mean_x).square().sum() * weights.sum()
+    gram, cross = (
+        torch.addmm(reduce(torch.add, parts), weighted, shift)
+        for parts, shift in (
+            ([fold.xx for fold in folds], shift_x),
+            ([fold.xy for fold in folds], shift_y),
+        )
+    )
+    rounding = (ROUNDING * mean_x).square().sum() * weights.sum()
     floor = _DAMPING * gram.trace() + rounding + torch.finfo(gram.dtype).tiny
     return ridge_solve(gram, cross, penalty + floor)
+
+
+def penalties_of(ridge, unit):
+    """Return the penalties to choose from, on the device and in units of the rows.
+
+    Parameters
+    ----------
+    ridge : float or "auto"
+        The penalty in these units; "auto" stands for all that are tried.
+
+    unit : Tensor of shape ()
+        The unit.
+
+    Returns
+    -------
+    Tensor of shape (n_penalties,)
+        The penalties.
+    """
+    if ridge == "auto":
+        return PENALTIES.to(unit.device) * unit
+    return ridge * unit.reshape(1)
 
 
 def held_out_errors(total, paths, penalties):
@@ -331,7 +274,7 @@ def held_out_errors(total, paths, penalties):
     total : PairMoments
         Moments of all rows.
 
-    paths : list of (RidgePath, PairMoments)
+    paths : list of HeldOutPath
         Regressions without a fold, and the fold.
 
     penalties : Tensor of shape (n_penalties,)
@@ -343,7 +286,7 @@ def held_out_errors(total, paths, penalties):
         The errors over these folds, each weighted as its rows are.
     """
     sums = sum(
-        path.errors(fold, penalties * _rows_share(path, total)) * fold.weight
-        for path, fold in paths
+        held.errors(penalties * _rows_share(held, total)) * held.fold.weight
+        for held in paths
     )
-    return sums / sum(fold.weight for _, fold in paths)
+    return sums / sum(held.fold.weight for held in paths)

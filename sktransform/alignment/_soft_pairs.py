@@ -11,11 +11,6 @@ from sktransform.runtime._linalg import polar_factor
 _SCALINGS = 5
 
 
-def unit_rows(X):
-    """Return rows of length 1; a row of zeros stays."""
-    return torch.nn.functional.normalize(X, dim=1)
-
-
 def soft_cross(keys_x, keys_y, X, Y, temperature):
     """Return the second moment of rows that are paired by their cosines.
 
@@ -53,7 +48,7 @@ def soft_cross(keys_x, keys_y, X, Y, temperature):
         scale_y = 1 / (n_rows_y * (scale_x @ plan).clamp_min(_tiny(plan)))
         scale_x = 1 / (n_rows_x * (plan @ scale_y).clamp_min(_tiny(plan)))
     targets = plan @ (Y * scale_y[:, None])
-    return (X * scale_x[:, None]).T.to(torch.float64) @ targets.to(torch.float64)
+    return ((X * scale_x[:, None]).T @ targets).to(torch.float64)
 
 
 def _tiny(values):

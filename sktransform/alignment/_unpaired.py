@@ -55,8 +55,8 @@ class UnpairedAligner(AffineAligner):
         Most rows of each side in one step. If there are more, each step draws its own.
         Memory grows with its square.
 
-    max_iter : int, default=20
-        Most steps over all columns; with pairs to hold out as many again.
+    max_iter : int, default=8
+        Most steps over all columns; with pairs to hold out half as many again.
 
     tol : float, default=1e-3
         The steps end when the map changes by less than this share of its norm.
@@ -123,9 +123,10 @@ class UnpairedAligner(AffineAligner):
     known pairs on half of the pairs, drawn at random, takes the place of clusters. Then
     two steps alternate, as in [2]_: rows are paired softly by entropic optimal
     transport, and of the maps that give rows the covariance of the other space, shrunk,
-    that of least squared error on these pairs is taken. Known pairs are added to the
-    moments, the more the weightier. Candidates are joined by halves, and the halves
-    once more.
+    that of least squared error on these pairs is taken. As maps change slowly and in
+    one direction, rows are paired by where the last change would lead if it went on.
+    Known pairs are added to the moments, the more the weightier. Candidates are joined
+    by halves, and the halves once more.
 
     A high agreement is no proof: spaces with a symmetry have several maps that arrange
     all rows well. With pairs, trust the pairs.
@@ -183,7 +184,7 @@ class UnpairedAligner(AffineAligner):
         temperature=0.05,
         shrinkage=0.5,
         batch_size=2500,
-        max_iter=20,
+        max_iter=8,
         tol=1e-3,
         min_agreement=0.5,
         random_state=None,

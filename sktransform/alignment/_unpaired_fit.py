@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A map between two sets of rows of which few or none are known to belong together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -11,17 +11,13 @@ from sktransform.alignment._cluster_matching import (
     centred_gram,
     pair_affinity,
 )
-from sktransform.alignment._soft_pairs import (
-    CovarianceConstraint,
-    soft_cross,
-    unit_rows,
-)
+from sktransform.alignment._soft_pairs import CovarianceConstraint, soft_cross
 from sktransform.alignment._unpaired_rows import (
     View,
     held_out_pairs,
     recall_of_pairs,
 )
-from sktransform.runtime._linalg import polar_factor
+from sktransform.runtime._linalg import polar_factor, unit_rows
 
 # Runs of k-means of a candidate, and restarts of the matching of each of them.
 _RUNS = 10
@@ -35,10 +31,13 @@ _CLUSTER_PAIRS = 0.3
 
 # Rows of each side in a step of a candidate, and its most steps.
 _CANDIDATE_ROWS = 1024
-_CANDIDATE_STEPS = 12
+_CANDIDATE_STEPS = 8
 
 # Steps in which candidates that were joined settle along the principal axes.
-_JOINT_STEPS = 20
+_JOINT_STEPS = 10
+
+# How far a step looks ahead, in units of the last one.
+_MOMENTUM = 1.2
 
 # So many known pairs, or more, are a better start than clusters are.
 _STARTING_PAIRS = 50
@@ -132,6 +131,9 @@ def _sample(rows, n_rows, generator):
 def refined(matrix, sides, known, constraint, settings, generator, **limits):
     """Return the map after alternating between soft pairs and the map they ask for.
 
+    Such steps go the same way for long, each a little: rows are paired by a map that
+    the last step would lead to if it went further.
+
     Parameters
     ----------
     matrix : Tensor of shape (n_inputs, n_outputs)
@@ -166,15 +168,18 @@ def refined(matrix, sides, known, constraint, settings, generator, **limits):
     X, Y = sides
     known_cross = pairs_cross(*known)
     share = len(known[0]) / min(len(X), len(Y))
-    n_iter = 0
+    n_iter, ahead = 0, matrix
     while n_iter < limits["max_iter"]:
         n_iter += 1
         x, y = (side[_sample(side, limits["n_rows"], generator)] for side in sides)
-        keys = unit_rows(x @ matrix.float())
+        keys = unit_rows(x @ ahead.float())
         cross = soft_cross(keys, y, x, y, settings.temperature)
         previous = matrix
         matrix = constraint.best(blended(cross, known_cross, share))
-        change = torch.linalg.matrix_norm(matrix - previous)
+        step = matrix - previous
+        # The first step leaves the start, and says nothing of the next one.
+        ahead = matrix if n_iter == 1 else matrix + _MOMENTUM * step
+        change = torch.linalg.matrix_norm(step)
         if change <= settings.tol * torch.linalg.matrix_norm(matrix):
             break
     return matrix, n_iter
@@ -350,7 +355,9 @@ def find_map(X, Y, pairs, settings, generator, step):
             matrix, queries, partners, views[1].rows[:_GALLERY_ROWS]
         )
         known = [view.take(side) for view, side in zip(whole, places, strict=True)]
-        matrix, more = _widened(matrix, whole, known, settings, generator)
+        # Little is left to do: the pairs that come back are few.
+        fewer = replace(settings, max_iter=(settings.max_iter + 1) // 2)
+        matrix, more = _widened(matrix, whole, known, fewer, generator)
         n_iter += more
     step()
     return Found(matrix, agreement, recall, n_iter)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sktransform.alignment._soft_pairs import unit_rows
-from sktransform.runtime._linalg import principal_axes
+from sktransform.runtime._linalg import principal_axes, unit_rows
 
 # Known pairs are held out from this number on: a fifth, and at least 5.
 _PAIRS_TO_HOLD_OUT = 20

@@ -112,9 +112,31 @@ def partner_ranks(queries, gallery, partners, metric, runtime):
     ranks = np.empty(len(queries), dtype=np.int64)
     for part, scores, margins in nearness_blocks(queries, gallery, metric, runtime):
         places = runtime.tensor(partners[part], torch.int64)[:, None]
-        least = scores.gather(1, places) - margins.gather(1, places)
-        ranks[part] = (scores + margins >= least).sum(1).cpu().numpy()
+        ranks[part] = ranks_in_block(scores, margins, places).cpu().numpy()
     return ranks
+
+
+def ranks_in_block(scores, margins, places):
+    """Return the ranks of partners in a block of :func:`nearness_blocks`.
+
+    Parameters
+    ----------
+    scores : Tensor of shape (n_block, n_gallery)
+        How near the rows are.
+
+    margins : Tensor of shape (n_block, n_gallery)
+        More than their rounding.
+
+    places : Tensor of int64, shape (n_block, 1)
+        Places of the partners in the gallery.
+
+    Returns
+    -------
+    Tensor of int64, shape (n_block,)
+        See :func:`partner_ranks`.
+    """
+    least = scores.gather(1, places) - margins.gather(1, places)
+    return (scores + margins >= least).sum(1)
 
 
 def nearest_masks(queries, gallery, k, metric, runtime):
@@ -143,9 +165,31 @@ def nearest_masks(queries, gallery, k, metric, runtime):
         Exactly k entries of each row are true.
     """
     for _, scores, margins in nearness_blocks(queries, gallery, metric, runtime):
-        last = scores.topk(k).indices[:, -1:]
-        limit, margin = scores.gather(1, last), margins.gather(1, last)
-        nearer = scores - margins > limit + margin
-        as_near = ~nearer & (scores + margins >= limit - margin)
-        n_left = k - nearer.sum(1, keepdim=True)
-        yield nearer | (as_near & (as_near.cumsum(1) <= n_left))
+        yield mask_of_block(scores, margins, k)
+
+
+def mask_of_block(scores, margins, k):
+    """Return which rows are the k nearest in a block of :func:`nearness_blocks`.
+
+    Parameters
+    ----------
+    scores : Tensor of shape (n_block, n_gallery)
+        How near the rows are.
+
+    margins : Tensor of shape (n_block, n_gallery)
+        More than their rounding.
+
+    k : int
+        See :func:`nearest_masks`.
+
+    Returns
+    -------
+    Tensor of bool, shape (n_block, n_gallery)
+        Exactly k entries of each row are true.
+    """
+    last = scores.topk(k).indices[:, -1:]
+    limit, margin = scores.gather(1, last), margins.gather(1, last)
+    nearer = scores - margins > limit + margin
+    as_near = ~nearer & (scores + margins >= limit - margin)
+    n_left = k - nearer.sum(1, keepdim=True)
+    return nearer | (as_near & (as_near.cumsum(1) <= n_left))

@@ -30,6 +30,28 @@ def symmetric_eigen(matrix):
     return values.flip(0), with_positive_peaks(vectors.flip(1))
 
 
+def quick_eigh(matrix):
+    """Return eigenvalues in rising order, and eigenvectors whose signs are arbitrary.
+
+    Parameters
+    ----------
+    matrix : Tensor of shape (n, n)
+        A symmetric matrix.
+
+    Returns
+    -------
+    values : Tensor of shape (n,)
+        Eigenvalues, the smallest first.
+
+    vectors : Tensor of shape (n, n)
+        Eigenvectors in columns.
+    """
+    if matrix.device.type != "cpu":
+        return torch.linalg.eigh(matrix)
+    # NumPy's takes a sixth less time than torch's on one thread.
+    return tuple(map(torch.from_numpy, np.linalg.eigh(matrix.numpy())))
+
+
 def with_positive_peaks(columns):
     """Return columns with signs such that the entry of largest magnitude is positive.
 
@@ -143,6 +165,22 @@ def _leading_left_vectors(table, left, right, n_vectors):
     order = np.argsort(-values, kind="stable")
     vectors = with_positive_peaks(torch.from_numpy(vectors[:, order]))
     return torch.from_numpy(values[order]), vectors
+
+
+def unit_rows(X):
+    """Return rows of length 1.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n_rows, n_features)
+        Rows.
+
+    Returns
+    -------
+    Tensor of shape (n_rows, n_features)
+        The rows divided by their Euclidean length; a row of zeros stays.
+    """
+    return torch.nn.functional.normalize(X, dim=1)
 
 
 def gram_matrix(matrix):

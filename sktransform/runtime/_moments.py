@@ -2,6 +2,7 @@
 """First and second moments of pairs, that blocks of rows add to, and that merge."""
 
 from dataclasses import dataclass, fields
+from functools import reduce
 
 import torch
 
@@ -80,12 +81,19 @@ class PairMoments:
         PairMoments
             Their moments.
         """
-        moments = cls.empty(X.shape[1], Y.shape[1], X.device)
-        for start in range(0, len(X), _BLOCK_ROWS):
-            rows = slice(start, start + _BLOCK_ROWS)
-            weights = None if row_weights is None else row_weights[rows]
-            moments = moments.merge(cls._of_block(X[rows], Y[rows], weights))
-        return moments
+        if len(X) == 0:
+            return cls.empty(X.shape[1], Y.shape[1], X.device)
+        starts = range(0, len(X), _BLOCK_ROWS)
+        blocks = (slice(start, start + _BLOCK_ROWS) for start in starts)
+        return reduce(
+            PairMoments.merge,
+            (
+                cls._of_block(
+                    X[rows], Y[rows], None if row_weights is None else row_weights[rows]
+                )
+                for rows in blocks
+            ),
+        )
 
     @classmethod
     def _of_block(cls, X, Y, row_weights):
@@ -104,7 +112,8 @@ class PairMoments:
                 return cls.empty(X.shape[1], Y.shape[1], X.device)
             mean = row_weights @ both / weight
             both -= mean
-            both *= row_weights.sqrt()[:, None]
+            if (row_weights != 1).any():
+                both *= row_weights.sqrt()[:, None]
         scatter = gram_matrix(both)
         return cls(
             weight,
@@ -132,15 +141,18 @@ class PairMoments:
         if weight == 0:
             return self
         share = other.weight / weight
-        between = self.weight * share
         shift_x, shift_y = other.mean_x - self.mean_x, other.mean_y - self.mean_y
+        mean_x, mean_y = self.mean_x + share * shift_x, self.mean_y + share * shift_y
+        # The root on both sides keeps symmetric matrices so to the last bit.
+        between = (self.weight * share).sqrt()
+        shift_x, shift_y = between * shift_x, between * shift_y
         return PairMoments(
             weight,
-            self.mean_x + share * shift_x,
-            self.mean_y + share * shift_y,
-            self.xx + other.xx + torch.outer(shift_x, shift_x) * between,
-            self.xy + other.xy + torch.outer(shift_x, shift_y) * between,
-            self.yy + other.yy + torch.outer(shift_y, shift_y) * between,
+            mean_x,
+            mean_y,
+            torch.addr(self.xx + other.xx, shift_x, shift_x),
+            torch.addr(self.xy + other.xy, shift_x, shift_y),
+            torch.addr(self.yy + other.yy, shift_y, shift_y),
         )
 
     def swapped(self):
@@ -151,7 +163,7 @@ class PairMoments:
 
     def tensors(self):
         """Return the moments as a dict of tensors, by field."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {field.name: getattr(self, field.name) for field in fields(PairMoments)}
 
     @property
     def covariance_x(self):
@@ -167,6 +179,36 @@ class PairMoments:
     def covariance_y(self):
         """Population covariance of the second view, shape (n_outputs, n_outputs)."""
         return self.yy / self.weight
+
+    def image_scatter(self, matrix):
+        """Return the scatter of the first view's images.
+
+        Parameters
+        ----------
+        matrix : Tensor of shape (n_inputs, n_columns)
+            Multiplies rows of the first view from the right.
+
+        Returns
+        -------
+        Tensor of shape (n_columns, n_columns)
+            Weighted sum of outer products of the centred images.
+        """
+        return matrix.T @ self.xx @ matrix
+
+    def image_cross(self, matrix):
+        """Return the scatter between the first view's images and the second view.
+
+        Parameters
+        ----------
+        matrix : Tensor of shape (n_inputs, n_columns)
+            Multiplies rows of the first view from the right.
+
+        Returns
+        -------
+        Tensor of shape (n_columns, n_outputs)
+            Weighted sum of outer products of centred images and rows.
+        """
+        return matrix.T @ self.xy
 
     def mean_squared_error(self, matrix, intercept):
         """Return the mean squared length of the error of an affine map, in float64.
@@ -184,6 +226,51 @@ class PairMoments:
         Tensor of shape ()
             The weighted mean of ``||x @ matrix + intercept - y||^2`` over these rows.
         """
-        quadratic = ((self.xx @ matrix - 2 * self.xy) * matrix).sum()
+        squares = self._centred_squares(matrix)
         offset = self.mean_x @ matrix + intercept - self.mean_y
-        return (quadratic + self.yy.trace()) / self.weight + offset.square().sum()
+        return squares / self.weight + offset.square().sum()
+
+    def _centred_squares(self, matrix):
+        """Return the sum of squared errors of an affine map that takes mean to mean."""
+        quadratic = ((self.xx @ matrix - 2 * self.xy) * matrix).sum()
+        return quadratic + self.yy.trace()
+
+
+@dataclass(frozen=True)
+class RowMoments(PairMoments):
+    """Moments of rows fewer than columns, with the rows: quicker to map than moments.
+
+    Merging them leaves the moments alone.
+
+    Parameters
+    ----------
+    rows_x : Tensor of shape (n_rows, n_inputs)
+        Centred rows of the first view, times the root of their weight.
+
+    rows_y : Tensor of shape (n_rows, n_outputs)
+        The same of the second view.
+    """
+
+    rows_x: torch.Tensor
+    rows_y: torch.Tensor
+
+    @classmethod
+    def of(cls, X, Y, row_weights=None):
+        """Return the moments of pairs, see :meth:`PairMoments.of`."""
+        moments = PairMoments.of(X, Y, row_weights)
+        rows_x, rows_y = X - moments.mean_x, Y - moments.mean_y
+        if row_weights is not None:
+            roots = row_weights.to(torch.float64).sqrt()[:, None]
+            rows_x, rows_y = rows_x * roots, rows_y * roots
+        return cls(**moments.tensors(), rows_x=rows_x, rows_y=rows_y)
+
+    def image_scatter(self, matrix):
+        """Return the scatter of images, see :meth:`PairMoments.image_scatter`."""
+        return gram_matrix(self.rows_x @ matrix)
+
+    def image_cross(self, matrix):
+        """Return the scatter with images, see :meth:`PairMoments.image_cross`."""
+        return (self.rows_x @ matrix).T @ self.rows_y
+
+    def _centred_squares(self, matrix):
+        return (self.rows_x @ matrix - self.rows_y).square().sum()

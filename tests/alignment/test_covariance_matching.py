@@ -8,7 +8,8 @@ from scipy.linalg import polar, sqrtm
 from sktransform.alignment import _covariance_matching
 from sktransform.alignment._covariance_matching import calibrations, matching_map
 from sktransform.alignment._fold_moments import FoldMoments
-from sktransform.alignment._ridge_folds import PENALTIES, RidgeFolds, mean_variance
+from sktransform.alignment._ridge_folds import PENALTIES, RidgeFolds
+from sktransform.alignment._ridge_path import mean_variance
 
 
 def covariance(n_columns, seed):

@@ -135,6 +135,19 @@ def test_stream_in_any_order_and_split_is_one_fit():
         assert_allclose(stream.report_[name], expected.report_[name], rtol=1e-9)
 
 
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_few_wide_rows_along_their_axes_are_what_moments_say(metric):
+    new, old = views(50, **RICH)
+    new[:, 3], old[:, 7] = 0.3, new[:, 5]
+    params = {"features": "linear", "metric": metric, "shrinkage": 0.2}
+    weights = np.linspace(0.5, 2, 50)
+    stream = EmbeddingAdapter(**params).partial_fit(new, old, weights)
+    adapter = EmbeddingAdapter(**params).fit(new, old, weights)
+    assert_same_map(adapter, stream)
+    for name in ("ridge", "r2", "r2_calibrated", "hub_constant"):
+        assert_allclose(adapter.report_[name], stream.report_[name], rtol=1e-8)
+
+
 def test_merged_adapters_are_one_fit():
     new, old = views(230)
     expected = EmbeddingAdapter(features="linear").fit(new, old)

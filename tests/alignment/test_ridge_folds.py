@@ -7,7 +7,8 @@ from sklearn.linear_model import Ridge
 
 from sktransform.alignment import _ridge_folds
 from sktransform.alignment._fold_moments import FoldMoments
-from sktransform.alignment._ridge_folds import RidgeFolds, RidgePath, scaled
+from sktransform.alignment._ridge_folds import RidgeFolds
+from sktransform.alignment._ridge_path import HeldOutPath, RidgePath, scaled
 from sktransform.runtime._moments import PairMoments
 
 PENALTIES = torch.logspace(-3, 2, 11, dtype=torch.float64)
@@ -52,7 +53,7 @@ def test_path_is_ridge_regression(views, penalty):
 
 def test_errors_are_those_of_the_rows(folds):
     path = RidgePath.of(PairMoments.of(*others(folds, 3)))
-    errors = path.errors(PairMoments.of(*folds[3]), PENALTIES)
+    errors = HeldOutPath(path, PairMoments.of(*folds[3])).errors(PENALTIES)
     for penalty, error in zip(PENALTIES.tolist(), errors.tolist(), strict=True):
         predicted = ridge(*others(folds, 3), 100 * penalty).predict(folds[3][0])
         squared = ((predicted - folds[3][1].numpy()) ** 2).sum(axis=1)

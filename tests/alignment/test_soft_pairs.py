@@ -5,11 +5,8 @@ import torch
 from numpy.testing import assert_allclose
 from scipy.linalg import orthogonal_procrustes
 
-from sktransform.alignment._soft_pairs import (
-    CovarianceConstraint,
-    soft_cross,
-    unit_rows,
-)
+from sktransform.alignment._soft_pairs import CovarianceConstraint, soft_cross
+from sktransform.runtime._linalg import unit_rows
 
 
 @pytest.fixture

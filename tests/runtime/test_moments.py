@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sktransform.runtime import _moments
-from sktransform.runtime._moments import PairMoments
+from sktransform.runtime._moments import PairMoments, RowMoments
 
 
 def _pairs(n_rows, offset=0.0, seed=0):
@@ -111,3 +111,18 @@ def test_swapped_views_are_those_of_the_other_direction():
     X, Y, weights = _pairs(20)
     swapped = PairMoments.of(X, Y, weights).swapped()
     _assert_same(swapped, PairMoments.of(Y, X, weights))
+
+
+def test_rows_that_are_kept_say_what_the_moments_say():
+    X, Y, weights = _pairs(5, offset=3.0)
+    matrix = torch.linspace(-1, 2, 18, dtype=torch.float64).reshape(3, 6)
+    kept, moments = (kind.of(X, Y, weights) for kind in (RowMoments, PairMoments))
+    _assert_same(kept, moments)
+    for method in ("image_scatter", "image_cross"):
+        actual, expected = (getattr(own, method)(matrix) for own in (kept, moments))
+        torch.testing.assert_close(actual, expected)
+    intercept = torch.ones(2, dtype=torch.float64)
+    affine = matrix[:, :2], intercept
+    errors = (own.mean_squared_error(*affine) for own in (kept, moments))
+    torch.testing.assert_close(*errors)
+    assert type(kept.merge(moments)) is PairMoments
