@@ -116,10 +116,13 @@ class LinearMixtureFittingMixin(LinearMixtureMinibatchMixin):
         y = column_or_1d(y, warn=True)
         check_array(y, ensure_2d=False, dtype=None, input_name="y")
         check_consistent_length(X, y)
-        check_classification_targets(y)
-        classes, labels = np.unique(y, return_inverse=True)
-        if classes.dtype.kind in "if":
-            labels = np.where(y == UNLABELLED, UNLABELLED, labels)
+        labels = np.full(len(y), UNLABELLED)
+        # Words and the number -1 come as objects, as in scikit-learn.
+        known = np.flatnonzero(y != UNLABELLED if y.dtype.kind in "ifO" else y == y)
+        if len(known):
+            classes = np.array(y[known].tolist())
+            check_classification_targets(classes)
+            labels[known] = np.unique(classes, return_inverse=True)[1]
         return labels
 
     def _continues(self):

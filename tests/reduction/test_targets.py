@@ -314,6 +314,14 @@ def test_labels_of_words_and_of_numbers_mean_the_same(blobs, classes):
     np.testing.assert_array_equal(numbers.embedding_, words.embedding_)
 
 
+def test_words_go_with_the_number_of_rows_without_a_class(blobs, classes):
+    y = np.where(np.arange(180) % 3 == 0, -1, classes)
+    words = np.array([f"class {label}" for label in classes], dtype=object)
+    words[y == -1] = -1
+    fitted = [_reducer(target_weight=0.5).fit(blobs, y_) for y_ in (y, words)]
+    np.testing.assert_array_equal(fitted[0].embedding_, fitted[1].embedding_)
+
+
 def test_labels_without_a_weight_are_not_read(blobs):
     noise = np.random.default_rng(0).normal(size=len(blobs))
     np.testing.assert_array_equal(
