@@ -20,6 +20,10 @@ _PILOTS = 2
 # Folds without which nothing can be held out twice.
 _FEWEST_FOLDS = 3
 
+# Matched predictions that vary less than so come of a handful of rows, whose folds say
+# next to nothing.
+_LEAST_STRETCH = 0.8
+
 # Bounds the gain that predictions without any relation to the target would get.
 _LEAST_HUB = 0.1
 
@@ -162,7 +166,7 @@ def calibrations(ridge, metric, shrinkage, span_of=None):
     A matching map shrinks the very targets that it was learnt from, and stretches
     others. By how much is seen on folds with maps in which they have no part: where it
     is much, more shrinkage is taken, and the scale is set such that total variances
-    agree.
+    agree. A handful of rows does not say it, and is not calibrated.
 
     Parameters
     ----------
@@ -190,10 +194,11 @@ def calibrations(ridge, metric, shrinkage, span_of=None):
         part.
     """
     maps, total = ridge.fold_maps, ridge.total
+    none = Calibration.none(ridge, metric)
+    without = none, [none] * len(ridge.judges)
     is_constant = not varies(total.covariance_y, total.mean_y)
     if shrinkage is None or is_constant or len(maps) < _FEWEST_FOLDS:
-        none = Calibration.none(ridge, metric)
-        return none, [none] * len(ridge.judges)
+        return without
     predicted = ridge.nested_covariances()
     wanted = total.covariance_y
     if span_of is None:
@@ -212,6 +217,8 @@ def calibrations(ridge, metric, shrinkage, span_of=None):
     if len(nested) < len(predicted):
         nested += [matched(part) for part in predicted[len(nested) :]]
         stretch, hub = stretch_and_hub(ridge, nested)
+    if stretch < _LEAST_STRETCH:
+        return without
     matching = matched(ridge.predicted_covariance())
     return Calibration(matching / stretch, hub, metric), [
         Calibration(held_out / stretch, hub, metric) for held_out in nested

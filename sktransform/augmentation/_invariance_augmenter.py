@@ -45,8 +45,7 @@ class InvarianceAugmenter(
         What y holds. "auto" asks the estimator, then y itself.
 
     n_copies : int or "auto", default="auto"
-        Versions of each row when the law is judged. "auto" is 2400 through the number
-        of rows, from 2 to 8.
+        Versions of each row when the law is judged; "auto": 2400 / n_rows, from 2 to 8.
 
     p_clean : float, default=0.5
         Probability that `fit_transform` leaves a row as it is.
@@ -66,8 +65,8 @@ class InvarianceAugmenter(
         without what had to shrink.
 
     kinds : dict, default=None
-        Kinds of columns, by place or name, where the cells do not tell: "continuous",
-        "integer", "categorical" or "boolean".
+        "continuous", "integer", "categorical" or "boolean" for columns, by place or
+        name, where the cells do not tell.
 
     bounds : {"train", "none"} or tuple of float, default="train"
         Legal values of numeric columns: the training range, all, or (least, largest).
@@ -92,8 +91,7 @@ class InvarianceAugmenter(
         Most rounds of "select".
 
     n_steps : int or "auto", default="auto"
-        Steps of a network's training: 220 for rows, 400 for images and series, and
-        half as many again for "constrain".
+        Steps of a training: 220 for rows, 400 else, and half as many more to constrain.
 
     max_fit_rows : int, default=2000
         Rows from which the law is learned at most. The others are augmented as well.
@@ -194,7 +192,7 @@ class InvarianceAugmenter(
         The classes, None for numbers.
 
     n_copies_ : int
-        Copies of each row when the law was judged.
+        Versions of each row when the law was judged.
 
     law_ : dict
         The law as plain records: declarations, references, ranges and probabilities.

@@ -374,14 +374,8 @@ class LearningMixin:
 
     def _keep_duals(self, duals):
         """Keep what a primal-dual training found, if there was one."""
-        names = (
-            "dual_",
-            "dual_path_",
-            "epsilon_",
-            "acceptance_",
-            "parameter_histogram_",
-            "probe_",
-        )
+        names = ["dual_", "dual_path_", "epsilon_"]
+        names += ["acceptance_", "parameter_histogram_", "probe_"]
         for name in names:
             vars(self).pop(name, None)
             if duals:

@@ -333,6 +333,16 @@ def test_very_few_rows_give_a_finite_map(n_rows):
     assert_allclose(one.transform(new), np.tile(old[:1], (n_rows, 1)))
 
 
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("n_rows", [4, 5, 6])
+def test_a_handful_of_rows_is_not_stretched_beyond_measure(n_rows, metric):
+    for seed in range(8):
+        new, old = views(n_rows, seed, n_texts=8, n_new=8, n_old=6, noise=0.1, mean=0)
+        adapter = EmbeddingAdapter(metric=metric).fit(new, old)
+        mapped = adapter.transform(views(60, 9, n_texts=8, n_new=8, n_old=6)[0])
+        assert np.abs(mapped).max() < 10 * np.abs(old).max()
+
+
 def test_constant_views_are_mapped_to_the_mean():
     new, old = views(100)
     adapter = EmbeddingAdapter().fit(np.full_like(new, 0.1), old)

@@ -289,7 +289,7 @@ def test_the_gate_weighs_rows_on_their_way_through_a_pipeline(numbered):
         )
         model = AugmentedClassifier(pipeline, augmenter, random_state=0)
         model.set_fit_request(sample_weight=True).fit(X, y, sample_weight=1.0 + y)
-    assert len(weighed) == 3 * 4 + 1  # none, repeated and a law in four folds
+    assert len(weighed) == 3 * 8 + 1  # none, repeated and a law in eight folds
     for weights in weighed:
         assert set(weights) == {1.0, 2.0}
 

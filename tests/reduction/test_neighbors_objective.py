@@ -410,11 +410,11 @@ def test_callbacks_may_stop_the_fit(split, fit_recorder):
 @pytest.mark.parametrize(
     ("n_rows", "expected"),
     [
-        (30, (5, 2000, 256)),
-        (1797, (149, 2000, 256)),
-        (4999, (200, 2000, 256)),
+        (30, (5, 2500, 256)),
+        (1797, (149, 2500, 256)),
+        (4999, (200, 2500, 256)),
         (30_000, (200, 2000, 512)),
-        (30_001, (400, 3000, 512)),
+        (30_001, (400, 4000, 512)),
     ],
 )
 def test_automatic_settings_are_those_of_the_description(n_rows, expected):
