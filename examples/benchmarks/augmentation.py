@@ -27,6 +27,8 @@ import numpy as np
 from _augmentation_data import PROBLEMS, problems_of
 from _augmentation_methods import ESTIMATORS, METHODS, records
 from _augmentation_report import tables
+from _augmentation_views import measure as measure_views
+from _augmentation_views import views_table
 from _process import child_environment, version, without_folders
 from _report import machine, show, write_table
 
@@ -87,7 +89,7 @@ def run(arguments, kept):
     return kept
 
 
-def write(arguments, found):
+def write(arguments, found, views=()):
     """Write all that is known of a run."""
     words = [without_folders(word) for word in sys.argv[1:]]
     command = ["python", "examples/benchmarks/augmentation.py", *words]
@@ -99,6 +101,7 @@ def write(arguments, found):
         "left_out": []
         if arguments.data
         else [name for name in PROBLEMS if name not in problems_of(None)],
+        "views": [*views],
         "records": found,
     }
     if arguments.output:
@@ -155,8 +158,9 @@ def main():
     kept = []
     if arguments.output and Path(arguments.output).exists():
         kept = json.loads(Path(arguments.output).read_text("utf-8"))["records"]
-    report = write(arguments, run(arguments, kept))
+    report = write(arguments, run(arguments, kept), measure_views())
     made = tables(report["records"])
+    made["A version of each of many rows"] = views_table(report["views"])
     show(made)
     if arguments.markdown:
         write_table(arguments.markdown, report, made, NOTES)
