@@ -69,14 +69,18 @@ def short_name(transformation, columns):
         return repr(dataclasses.replace(transformation, columns=None))
     if columns.names:
         places = _named(places, columns.names)
-    if len(places) > _MOST_NAMES:
-        places = (*places[: _MOST_NAMES - 1], ..., places[-1])
     name = repr(dataclasses.replace(transformation, columns=None))
-    shown = ", ".join("..." if place is ... else str(place) for place in places)
     rest = name.partition("(")[2]
-    return (
-        f"{type(transformation).__name__}([{shown}]{', ' if rest != ')' else ''}{rest}"
-    )
+    comma = ", " if rest != ")" else ""
+    return f"{type(transformation).__name__}([{_shown(places)}]{comma}{rest}"
+
+
+def _shown(places):
+    """Return places or names in few words, group by group where there are groups."""
+    parts = [f"({_shown(p)})" if isinstance(p, tuple) else str(p) for p in places]
+    if len(parts) > _MOST_NAMES:
+        parts = [*parts[: _MOST_NAMES - 1], "...", parts[-1]]
+    return ", ".join(parts)
 
 
 def _named(places, names):

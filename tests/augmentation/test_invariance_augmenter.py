@@ -343,6 +343,13 @@ def test_tags_say_what_is_needed_and_what_is_random():
     assert not get_tags(asks).input_tags.allow_nan
 
 
+def test_names_of_transformations_of_many_columns_are_short():
+    X = np.random.default_rng(0).random((60, 200))
+    augmenter = InvarianceAugmenter(learn=False).fit(X, np.arange(60) % 2)
+    assert max(map(len, augmenter.names_)) < 150
+    assert any("), ..., (" in name for name in augmenter.names_)
+
+
 def test_names_of_columns(X, y):
     frame = pd.DataFrame(X, columns=list("abcd"))
     augmenter = kept(Shift(["a"])).fit(frame, y)
