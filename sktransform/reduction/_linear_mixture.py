@@ -200,10 +200,11 @@ def mixture_module(runtime, state):
     limits = torch.finfo(runtime.dtype)
     widths = np.asarray(state["widths"], dtype=np.float64)
     if widths.min() < limits.tiny or widths.max() > limits.max:
-        name = str(runtime.dtype).removeprefix("torch.")
+        # Neighbours are kept in single precision whatever the rows have.
+        is_single = runtime.dtype == torch.float32
         raise ValueError(
-            f"Squared distances of these rows do not fit into {name}; give rows in "
-            "float64, or in units nearer to their distances."
+            "Squared distances of these rows do not fit into float32; give rows in "
+            f"{'float64, or in ' if is_single else ''}units nearer to their distances."
         )
     return runtime.module(GaussianWeightedMap, state)
 

@@ -143,6 +143,10 @@ MISTAKES = {
         lambda: _fit(np.float32(1e-30) * X.astype(np.float32)),
         "Squared distances of these rows do not fit into float32; give rows in float64",
     ),
+    "neighbours beyond single precision": (
+        lambda: _fit(1e25 * X, objective="neighbors", max_iter=5),
+        "do not fit into float32; give rows in units nearer to their distances",
+    ),
     "variance beyond all numbers": (
         lambda: _fit(X * 1e200),
         "too large: the variance of the features is not finite",
