@@ -35,6 +35,9 @@ _AS_ROTATION = 1e-9
 # in any case.
 _FINE, _ON_PATH = 1e-9, (1e-3, 1e-7)
 
+# Solutions of a path from which the next one is foreseen.
+_FOLLOWED = 3
+
 # Lowest eigenvalue of the certificate, relative to the mean variance of an input.
 _CERTIFIED = -1e-10
 
@@ -178,7 +181,7 @@ class DialProblem:
         """
         near, tolerance = [], _ON_PATH[0 if self.is_wide else 1]
         for lam in lams:
-            near = [*near[-1:], self.solve(lam, near, tolerance)]
+            near = [*near[1 - _FOLLOWED :], self.solve(lam, near, tolerance)]
             yield near[-1]
 
     def solve_certified(self, lam, near=()):
@@ -288,11 +291,18 @@ class DialProblem:
 
 
 def _extrapolated(near, lam):
-    """Return inverses of the dual matrix to start from, the best first."""
+    """Return inverses of the dual matrix to start from, the best first.
+
+    They follow a polynomial in the bound through all solutions nearby.
+    """
     if not near:
         return []
-    last, before = near[-1], near[-2] if len(near) > 1 else near[-1]
-    if last.lam == before.lam:
-        return [last.inverse]
-    share = (lam - before.lam) / (last.lam - before.lam)
-    return [before.inverse.lerp(last.inverse, share), last.inverse]
+    lams = [other.lam for other in near]
+    if len(set(lams)) < len(lams):
+        return [near[-1].inverse]
+    proposed = torch.zeros_like(near[-1].inverse)
+    for place, other in enumerate(near):
+        rest = lams[:place] + lams[place + 1 :]
+        weight = math.prod((lam - bound) / (other.lam - bound) for bound in rest)
+        proposed.add_(other.inverse, alpha=weight)
+    return [proposed, near[-1].inverse]
