@@ -10,6 +10,7 @@ from sktransform.base import AlignerMixin, TorchTransformer
 from sktransform.nn._affine import AffineMap
 from sktransform.runtime._kept import built_once
 from sktransform.runtime._runtime import QUERY_ROWS, Runtime
+from sktransform.runtime._small_blocks import SmallBlocks
 
 
 class ServedMap:
@@ -83,10 +84,15 @@ class AffineAligner(
             check_is_fitted(self, "coef_")
         X = self._validate_rows(X, reset=False)
         runtime, state = self._runtime(X), state_of_map()
-        module = built_once(
-            self, name, runtime, state, lambda: self._built(runtime, state)
-        )
-        return runtime.map(module, X, QUERY_ROWS)
+
+        def build():
+            module = self._built(runtime, state)
+            return SmallBlocks(module, QUERY_ROWS, runtime.dtype)
+
+        blocks = built_once(self, name, runtime, state, build)
+        is_on_cpu = runtime.device.type == "cpu"
+        n_rows = blocks.rows_for(X) if is_on_cpu else QUERY_ROWS
+        return runtime.map(blocks.function, X, n_rows)
 
     def inverse_transform(self, X):
         """Map rows of the target's space back into that of the first view.

@@ -14,6 +14,7 @@ import torch
 from sktransform.nn._products import padded_columns
 from sktransform.runtime._nearest import smallest
 from sktransform.runtime._runtime import CPU_ROWS
+from sktransform.runtime._small_blocks import SmallBlocks
 
 _VOTERS = 10
 
@@ -24,9 +25,6 @@ _LEAST_SCALE = 0.5
 
 # Squared distance in the map at which agreement has halved, in the training's units.
 _AGREEMENT = 3.0
-
-# Rows of a block on the CPU for those who come alone.
-_FEW_ROWS = 4
 
 
 def local_scales(Z, neighbors):
@@ -88,7 +86,7 @@ class AnchoredMap:
         self._n_voters = min(_VOTERS, n_anchors)
         # Shape (n_outputs, n_columns), in units of the agreement's reach.
         self._positions = (self._embedding / (_AGREEMENT**0.5 * unit)).T.contiguous()
-        self._few_are_alike = {}
+        self._blocks = SmallBlocks(self._distances, CPU_ROWS, inputs.dtype)
 
     def __call__(self, X):
         """Return positions of rows, shape (n_rows, n_outputs)."""
@@ -96,9 +94,6 @@ class AnchoredMap:
 
     def block_rows(self, X):
         """Return the rows of a block on the CPU with which to map these rows.
-
-        A few rows do not wait for a whole block if they have the same bits in a small
-        one. Optimised products leave that open: it is tried out.
 
         Parameters
         ----------
@@ -110,23 +105,8 @@ class AnchoredMap:
         int
             The number.
         """
-        if X.shape[0] > _FEW_ROWS or self._matrix.device.type != "cpu":
-            return CPU_ROWS
-        # Threads share a product among them.
-        n_threads = torch.get_num_threads()
-        if n_threads not in self._few_are_alike:
-            shape = CPU_ROWS, X.shape[1]
-            self._few_are_alike[n_threads] = self._has_same_bits_in_parts(shape)
-        return _FEW_ROWS if self._few_are_alike[n_threads] else CPU_ROWS
-
-    @torch.no_grad()
-    def _has_same_bits_in_parts(self, shape):
-        """Return whether the products of rows have the same bits in small blocks."""
-        generator = torch.Generator().manual_seed(0)
-        rows = torch.randn(shape, generator=generator, dtype=self._matrix.dtype)
-        # Clones, because products depend on the alignment of memory too.
-        parts = [self._distances(part.clone()) for part in rows.split(_FEW_ROWS)]
-        return torch.equal(self._distances(rows), torch.cat(parts))
+        is_on_cpu = self._matrix.device.type == "cpu"
+        return self._blocks.rows_for(X) if is_on_cpu else CPU_ROWS
 
     def _distances(self, X):
         """Return squared distances to the stored rows over their scales."""

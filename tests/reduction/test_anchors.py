@@ -92,22 +92,6 @@ def test_a_row_has_the_same_bits_in_any_company(n_anchors, n_inputs, dtype, seed
         np.testing.assert_array_equal(found, whole[41 : 41 + n_rows])
 
 
-def test_small_blocks_are_used_only_if_they_give_the_same_bits(monkeypatch):
-    anchored, _ = _anchored(500)
-    rows = _rows(10)
-    exact = anchored._distances
-    # As products do that add up in another order when there are few rows.
-    monkeypatch.setattr(
-        anchored,
-        "_distances",
-        lambda X: exact(X) * (1 + 1e-15 if len(X) < 32 else 1),
-    )
-    assert anchored.block_rows(rows[:1]) == 32
-    other, _ = _anchored(500)
-    monkeypatch.setattr(other, "_distances", lambda X: X.double() + 1)
-    assert [other.block_rows(rows[:n]) for n in (1, 4, 5, 10)] == [4, 4, 32, 32]
-
-
 @pytest.mark.parametrize(("n_neighbors", "last"), [(15, 7), (7, 7), (3, 3), (1, 1)])
 def test_the_scale_of_a_row_is_its_distance_to_the_seventh_neighbour(n_neighbors, last):
     rows = _rows(40)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A small block for rows that come alone, where it gives them the same bits."""
+
+import torch
+
+# Rows of a small block on the CPU.
+FEW_ROWS = 4
+
+
+class SmallBlocks:
+    """Choose the rows of a block on the CPU.
+
+    A few rows need not wait for a whole block if they have the same bits in a small
+    one. Optimised products leave that open: it is tried out, once for each number of
+    threads.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a tensor of shape (n_rows, n_features) on the CPU, returns one of as many
+        rows.
+
+    whole : int
+        Rows of a whole block, a multiple of 4.
+
+    dtype : torch.dtype
+        Precision of the rows.
+    """
+
+    def __init__(self, function, whole, dtype):
+        self.function = function
+        self._whole, self._dtype = whole, dtype
+        self._few_are_alike = {}
+
+    def rows_for(self, X):
+        """Return the rows of a block with which to map these rows.
+
+        Parameters
+        ----------
+        X : ndarray or Tensor of shape (n_rows, n_features)
+            The rows.
+
+        Returns
+        -------
+        int
+            The number.
+        """
+        if X.shape[0] > FEW_ROWS:
+            return self._whole
+        # Threads share a product among them.
+        n_threads = torch.get_num_threads()
+        if n_threads not in self._few_are_alike:
+            alike = self._has_same_bits_in_parts(X.shape[1])
+            self._few_are_alike[n_threads] = alike
+        return FEW_ROWS if self._few_are_alike[n_threads] else self._whole
+
+    @torch.no_grad()
+    def _has_same_bits_in_parts(self, n_features):
+        """Return whether the function of rows has the same bits in small blocks."""
+        generator = torch.Generator().manual_seed(0)
+        shape = self._whole, n_features
+        rows = torch.randn(shape, generator=generator, dtype=self._dtype)
+        # Clones, because products depend on the alignment of memory too.
+        parts = [self.function(part.clone()) for part in rows.split(FEW_ROWS)]
+        return torch.equal(self.function(rows), torch.cat(parts))
