@@ -59,6 +59,25 @@ def by_group(records, found):
     return ["data", *methods], rows
 
 
+def over_others(records, found):
+    """Return the table of what ours gains over each method, paired by split."""
+    kinds = {r["problem"]: _group_of(r) for r in records}
+    methods, rows = [m for m in _methods(records) if m != "ours"], []
+    for group in dict.fromkeys(kinds.values()):
+        cells = []
+        for method in methods:
+            differences = {
+                key: {method: own["ours"] - own[method]}
+                for key, own in found.items()
+                if "ours" in own and method in own
+            }
+            cells.append(
+                _cell(_by_unit(differences, method, lambda p, g=group: kinds[p] == g))
+            )
+        rows.append([group, *cells])
+    return ["data", *methods], rows
+
+
 def _group_of(record):
     if record["is_regression"]:
         return "tables, regression"
@@ -135,6 +154,7 @@ def tables(records):
     found = gains(records)
     return {
         "Gain over the rows alone, by kind of data": by_group(records, found),
+        "Gain of ours over other methods": over_others(records, found),
         "Gain over the rows alone, by problem": by_problem(records, found),
         "Gain of ours, by estimator": by_estimator(records, found),
         "Cells of problem and estimator that lose": losing(found),
