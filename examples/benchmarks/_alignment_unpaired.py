@@ -7,7 +7,8 @@ import warnings
 import numpy as np
 from _alignment_data import two_sides, unpaired_data
 from _alignment_methods import estimator, scipy_procrustes
-from _report import figure, grouped, table
+from _alignment_retrieval import averages
+from _report import figure, table
 from sklearn.preprocessing import normalize
 
 N_KNOWN, N_KNOWN_QUICK = [0, 20, 100], [0, 100]
@@ -110,8 +111,8 @@ def describe(record):
 
 def tables(found):
     """Return title -> table."""
-    keys = ("data", "n_pairs", "method")
-    medians = grouped(found, keys)
-    of_one_side = {key: cell for key, cell in medians.items() if "fit_s" in cell}
+    of_one_side = {
+        key: cell for key, cell in averages(found).items() if "fit_s" in cell
+    }
     names = ("data", "known pairs", "method")
     return {"Two sides with few pairs, or none": table(of_one_side, names, COLUMNS)}
