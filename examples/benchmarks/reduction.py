@@ -36,7 +36,12 @@ NEIGHBOR_SETTINGS = [
 
 # The data of a quick run, each with the peers that it has no time for.
 QUICK = {
-    "digits-split": ["ours, map alone", "ours, anchored", "ours, one map"],
+    "digits-split": [
+        "ours, map alone",
+        "ours, anchored",
+        "ours, one map",
+        "TorchDR UMAP",
+    ],
     "swiss-roll": [
         *NEIGHBOR_SETTINGS,
         "TSNE",
