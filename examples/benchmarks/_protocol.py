@@ -128,11 +128,12 @@ def _peak():
     return _memory("VmHWM") or usage
 
 
-def measure(method, rows, seed, judged=True):
+def measure(method, rows, seed, judged=True, again=True):
     """Return what one fresh process finds out about a method.
 
     Seconds are CPU seconds. What a method cannot do is left out, and what it could not
-    do here stands under "errors".
+    do here stands under "errors". A second fit, if there is one `again`, is for small
+    data alone.
     """
     record = {"n_rows": len(rows.X), "errors": {}}
     model = method.build(rows.X, seed)
@@ -147,10 +148,10 @@ def measure(method, rows, seed, judged=True):
     if rows.X_new is not None and hasattr(model, "transform"):
         with _noting(record, "transform"):
             _measure_new_rows(record, method, model, rows, Y, judged)
-    if len(rows.X) <= MAX_ROWS_WARM:
-        again = method.build(rows.X, seed)
+    if again and len(rows.X) <= MAX_ROWS_WARM:
+        second = method.build(rows.X, seed)
         with _cpu_seconds(record, "fit_warm_s"):
-            method.embed(again, rows.X)
+            method.embed(second, rows.X)
     if judged:
         with _noting(record, "metrics"):
             record |= _judge(rows, Y)
@@ -251,7 +252,7 @@ def _judge_new_rows(rows, Y, Y_new):
     return found
 
 
-def load_and_measure(method, data, seed, mnist, judged, n_rows=None):
+def load_and_measure(method, data, seed, mnist, judged, n_rows=None, again=True):
     """Return the record of one method on one of the data sets, or its first rows.
 
     Imports are timed first, before the data can bring in a part of them.
@@ -262,4 +263,4 @@ def load_and_measure(method, data, seed, mnist, judged, n_rows=None):
     _, load = DATA[data]
     rows = load(seed, mnist)
     rows = rows if n_rows is None else rows.first(n_rows)
-    return record | measure(method, rows, seed, judged)
+    return record | measure(method, rows, seed, judged, again)

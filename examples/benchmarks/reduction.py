@@ -165,6 +165,7 @@ def measure_apart(method, data, seed, arguments, judged):
     command += ["--mnist", arguments.mnist] if arguments.mnist else []
     command += ["--rows", str(arguments.rows)] if arguments.rows else []
     command += [] if judged else ["--timings-only"]
+    command += ["--quick"] if arguments.quick else []
     done = subprocess.run(
         command, env=child_environment(), capture_output=True, text=True, check=False
     )
@@ -286,6 +287,7 @@ def main():
             arguments.mnist,
             not arguments.timings_only,
             arguments.rows,
+            not arguments.quick,
         )
         print(json.dumps(record))
         return
