@@ -373,8 +373,7 @@ class ClassReplay(TorchEstimator):
         for label, count in counts.items():
             if not isinstance(count, Integral) or count < 0:
                 raise ValueError(
-                    f"Class {label!r} cannot have {count!r} rows; give a whole number "
-                    "that is not negative."
+                    f"Class {label!r} cannot have {count!r} rows; give 0, 1, 2, ..."
                 )
         return counts
 

@@ -386,10 +386,8 @@ class LatentAugmenter(
         versions = table.restored(versions, X, sources)
         if self.encoder is not None:
             versions = self._encoded(versions)
-        conditions = conditions_of(bound)
-        return Pairs(
-            embeddings, as_rows(versions, "X"), parameters, sources, conditions
-        )
+        rows, conditions = as_rows(versions, "X"), conditions_of(bound)
+        return Pairs(embeddings, rows, parameters, sources, conditions)
 
     @property
     def _n_features_out(self):

@@ -199,7 +199,8 @@ def mixture_module(runtime, state):
     """
     limits = torch.finfo(runtime.dtype)
     widths = np.asarray(state["widths"], dtype=np.float64)
-    if widths.min() < limits.tiny or widths.max() > limits.max:
+    # Also for widths that are no numbers.
+    if not (limits.tiny <= widths.min() and widths.max() <= limits.max):
         # Neighbours are kept in single precision whatever the rows have.
         is_single = runtime.dtype == torch.float32
         raise ValueError(

@@ -143,8 +143,10 @@ def test_new_rows_keep_their_neighbours(split, fitted):
     found, other = (model.transform(split[1]) for model in (fitted, distance))
     assert trustworthiness(split[1], found) > trustworthiness(split[1], other) + 0.02
     # A short training suits few charts.
-    few = _reducer(n_gaussians=len(split[0]) // 30).fit(split[0])
-    assert trustworthiness(split[1], few.transform(split[1])) > 0.93
+    few = len(split[0]) // 30
+    models = [_reducer(n_gaussians=few, random_state=seed) for seed in range(3)]
+    images = [model.fit(split[0]).transform(split[1]) for model in models]
+    assert np.mean([trustworthiness(split[1], image) for image in images]) > 0.935
 
 
 def test_single_precision_stays_single(split, fitted):
