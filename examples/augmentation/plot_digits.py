@@ -73,7 +73,8 @@ LearnedRangeDisplay.from_estimator(augmenter)
 # %%
 # The classifier was asked whether it gains, by held-out images that no copy was made
 # of. Images that are merely repeated are the control: what they bring would be no
-# merit of augmentation.
+# merit of augmentation. Which law was best at first is asked a second time, on other
+# folds, unless its gain is clear: the interval is that of its gain in both.
 
 GateDisplay.from_estimator(augmenter)
 print(f"chosen: {augmenter.chosen_}")

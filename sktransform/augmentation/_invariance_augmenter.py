@@ -164,7 +164,7 @@ class InvarianceAugmenter(
         merely repeated (``"repeated"``, never chosen), and with each candidate.
 
     gate_gain_ : float
-        By how much the best candidate lowers the estimator's loss.
+        By how much the candidate that was best at first lowers the estimator's loss.
 
     gate_se_ : float
         Standard error of the gain.

@@ -208,10 +208,13 @@ class GateDisplay:
                 "too few rows for folds."
             )
         candidates = {n: v for n, v in losses.items() if n not in _LABELS}
-        # The error that is kept is that of the candidate with the lowest loss.
+        # The error that is kept is that of the candidate whose gain is kept: not always
+        # the lowest one, where that gain was measured a second time.
         errors = {}
         if candidates:
-            errors[min(candidates, key=candidates.get)] = float(augmenter.gate_se_)
+            expected = losses["none"] - augmenter.gate_gain_
+            asked = min(candidates, key=lambda name: abs(candidates[name] - expected))
+            errors[asked] = float(augmenter.gate_se_)
         return cls.from_losses(
             losses, augmenter.chosen_, errors=errors, ax=ax, **plot_kw
         )

@@ -43,6 +43,7 @@ def augmenter():
         },
         tol=0.03,
         gate_losses_={"law": 0.17, "unshrunk": 0.19, "none": 0.2, "repeated": 0.21},
+        gate_gain_=0.03,
         gate_se_=0.01,
         chosen_="law",
         dual_path_=np.array([[0.0, 0.1, 0.2], [0.0, 0.3, 0.1]]),
@@ -100,6 +101,13 @@ def test_gate_shows_control_and_interval_of_the_best(augmenter):
     labels = [label.get_text() for label in display.ax_.get_yticklabels()]
     assert labels[0] == "no augmentation"
     assert labels[2] == "law (chosen)"
+
+
+def test_gate_draws_the_interval_where_its_gain_was_measured(augmenter):
+    # The unshrunk law was asked a second time, and is no longer the lowest.
+    augmenter.gate_gain_, augmenter.chosen_ = 0.01, "none"
+    display = GateDisplay.from_estimator(augmenter)
+    assert set(display.intervals_) == {"unshrunk"}
 
 
 def test_gate_says_that_nothing_was_chosen(augmenter):
