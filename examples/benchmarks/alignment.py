@@ -4,9 +4,10 @@ Aligners side by side
 =====================
 
 Maps between two views of the same rows: ours, and what one would take instead, in one
-process with one thread. Four sections: what a search with mapped rows finds; the dial
-from a rotation to least squares, against training it; views without known pairs; and
-one query at a time. Peers that are not installed are left out.
+process with one thread. Five sections: what a search with mapped rows finds; the dial
+from a rotation to least squares, against training it; views without known pairs; one
+query at a time; and a gallery that is embedded again in stages. Peers that are not
+installed are left out.
 
 Without ``--data`` the views are two networks of random weights on the digits.
 """
@@ -26,7 +27,7 @@ from _alignment_methods import METHODS
 from _process import child_environment, version, without_folders
 from _report import machine, show, write_table
 
-SECTIONS = ["retrieval", "dial", "unpaired", "query"]
+SECTIONS = ["retrieval", "dial", "unpaired", "query", "backfill"]
 N_VIEWS_QUICK = 3
 VERSIONS = ["sktransform", "torch", "numpy", "scipy", "scikit-learn"]
 NOTES = [
@@ -41,6 +42,10 @@ NOTES = [
     "The dial: losses are shares of the targets' variance. A gap is how much more loss "
     "a map has than the best one of its own distance r from a rotation. Times to a gap "
     "are those of the first check under it; ours are those of the moments and a solve.",
+    "A gallery embedded again in stages: 300 pairs, up to 3000 rows and 1000 queries; "
+    "the change is from the old space to the new one. Scores are the share of the 10 "
+    "rows that new vectors alone would find; `area` is the mean over all shares of new "
+    "rows, and `over chance` its difference to a random order of the same rows.",
 ]
 
 
