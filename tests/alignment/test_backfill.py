@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
+import doctest
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -118,3 +121,10 @@ def test_wrong_usage_is_said(gallery):
         planner.curve(gallery, gallery[:, :3], np.sum)
     with pytest.raises(ValueError, match="n_points=1 is no curve"):
         planner.curve(gallery, gallery, np.sum, n_points=1)
+
+
+def test_the_recipe_of_the_user_guide_runs_as_it_stands():
+    guide = Path(__file__).parents[2] / "doc" / "modules" / "alignment.rst"
+    result = doctest.testfile(str(guide), module_relative=False)
+    assert result.attempted > 10
+    assert result.failed == 0
