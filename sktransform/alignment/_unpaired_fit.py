@@ -15,6 +15,7 @@ from sktransform.alignment._soft_pairs import CovarianceConstraint, soft_cross
 from sktransform.alignment._unpaired_rows import (
     View,
     held_out_pairs,
+    mirror_contrast,
     recall_of_pairs,
 )
 from sktransform.runtime._linalg import polar_factor, unit_rows
@@ -75,6 +76,9 @@ class Found:
     agreement : float
         Mean cosine between the images under two maps that were found apart.
 
+    contrast : float
+        How often a row is nearer to the other side than under mirrored maps.
+
     pair_recall : float or None
         Share of the held-out pairs whose partner is nearest; None without.
 
@@ -84,6 +88,7 @@ class Found:
 
     matrix: torch.Tensor
     agreement: float
+    contrast: float
     pair_recall: float | None
     n_iter: int
 
@@ -360,7 +365,9 @@ def find_map(X, Y, pairs, settings, generator, step):
         matrix, more = _widened(matrix, whole, known, fewer, generator)
         n_iter += more
     step()
-    return Found(matrix, agreement, recall, n_iter)
+    images = whole[0].rows @ (matrix @ whole[1].axes).float()
+    contrast = mirror_contrast(unit_rows(images), whole[1].codes, generator)
+    return Found(matrix, agreement, contrast, recall, n_iter)
 
 
 def _widened(matrix, views, known, settings, generator):

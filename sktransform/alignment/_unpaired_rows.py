@@ -11,6 +11,10 @@ from sktransform.runtime._linalg import principal_axes, unit_rows
 _PAIRS_TO_HOLD_OUT = 20
 _HELD_OUT_SHARE = 5
 
+# Rows of each side, and mirror images, by which the contrast of a map is estimated.
+_CONTRAST_ROWS = 800
+_N_MIRRORS = 12
+
 
 @dataclass(frozen=True)
 class View:
@@ -104,3 +108,41 @@ def recall_of_pairs(matrix, X, partners, others):
     rivals = images @ torch.cat([others, partners]).T
     rivals[:, len(others) :].fill_diagonal_(-torch.inf)
     return (own > rivals.amax(1, keepdim=True)).double().mean().item()
+
+
+def mirror_contrast(images, Y, generator):
+    """Return how often a row is nearer to the other side than under mirrored maps.
+
+    The null are the images with the signs of principal coordinates flipped at random:
+    they keep all second moments and lose the relation.
+
+    Parameters
+    ----------
+    images : Tensor of shape (n_rows_X, n_axes)
+        Images of rows along the principal axes of the second space, of length 1.
+
+    Y : Tensor of shape (n_rows_Y, n_axes)
+        Rows of the second space along these axes, of length 1.
+
+    generator : torch.Generator
+        Source of the rows and of the signs.
+
+    Returns
+    -------
+    float
+        The share over rows of both sides and over mirrors; 0.5 is chance.
+    """
+    images, Y = (
+        side[torch.randperm(len(side), generator=generator, device=side.device)]
+        for side in (images, Y)
+    )
+    images, Y = images[:_CONTRAST_ROWS], Y[:_CONTRAST_ROWS]
+    shape = (_N_MIRRORS, Y.shape[1])
+    signs = 2 * torch.randint(2, shape, generator=generator, device=Y.device) - 1
+    found, shares = images @ Y.T, []
+    for sign in signs.to(Y.dtype):
+        mirrored = (images * sign) @ Y.T
+        for side in (0, 1):
+            gain = found.amax(side) - mirrored.amax(side)
+            shares.append((gain.sign().double().mean() + 1) / 2)  # ties count half
+    return torch.stack(shares).mean().item()

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sktransform.alignment import UnpairedAligner
-from sktransform.exceptions import UnreliableAlignmentWarning
+from sktransform.exceptions import DegenerateDataWarning, UnreliableAlignmentWarning
 from sktransform.metrics import recall_at_k
 
 # Less than the default takes, and enough for copies that are turned.
@@ -87,6 +87,75 @@ def test_unrelated_clouds_are_called_so():
     assert aligner.agreement_ < 0.5
     assert len(found) == 1
     assert found[0].filename == __file__
+
+
+def _skewed(generator, n_rows, n_columns):
+    """Turned independent columns of squared normals, of falling variance."""
+    columns = generator.normal(size=(n_rows, n_columns)) ** 2
+    columns *= np.arange(1, n_columns + 1) ** -1.4
+    return columns @ np.linalg.qr(generator.normal(size=(n_columns, n_columns)))[0]
+
+
+def test_unrelated_skewed_clouds_agree_and_are_not_trusted():
+    generator = np.random.default_rng(0)
+    X, reference = _skewed(generator, 500, 10), _skewed(generator, 500, 8)
+    aligner = UnpairedAligner(n_candidates=4, random_state=0)
+    with pytest.warns(UnreliableAlignmentWarning, match="mirrored maps") as found:
+        aligner.fit(X, reference=reference)
+    assert aligner.agreement_ > 0.5
+    assert aligner.contrast_ < 0.87
+    assert found[0].filename == __file__
+
+
+def test_contrast_of_a_turned_copy_is_high(sides):
+    X, reference, *_ = sides
+    assert UnpairedAligner(**QUICK).fit(X, reference=reference).contrast_ > 0.94
+
+
+def _unrelated_columns(kind, generator, shape):
+    """Columns without a relation, of one kind."""
+    n_columns = shape[1]
+    normal = generator.normal(size=shape)
+    if kind == "lognormal":
+        return np.exp(normal)
+    if kind == "gamma":
+        return generator.gamma(1.5, size=shape) * np.arange(1, n_columns + 1) ** -0.5
+    if kind == "squared":
+        return normal**2 * np.arange(1, n_columns + 1) ** -1.0
+    if kind == "heavy-tailed":
+        return generator.standard_t(3, size=shape)
+    if kind == "rectified":
+        return np.maximum(normal @ generator.normal(size=(n_columns, n_columns)), 0)
+    if kind == "clustered":
+        return (
+            3
+            * generator.normal(size=(12, n_columns))[
+                generator.integers(12, size=shape[0])
+            ]
+            + normal
+        )
+    return normal
+
+
+@pytest.mark.slow
+def test_hardly_any_unrelated_clouds_are_trusted():
+    kinds = ["lognormal", "gamma", "squared", "heavy-tailed", "rectified", "clustered"]
+    n_problems, n_trusted = 0, 0
+    for kind in [*kinds, "isotropic"]:
+        for widths in [(6, 6), (8, 12), (16, 10), (20, 20), (32, 40), (48, 48)]:
+            generator = np.random.default_rng(n_problems)
+            X, reference = (
+                _unrelated_columns(kind, generator, (600, width))
+                @ generator.normal(size=(width, width))
+                for width in widths
+            )
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", UnreliableAlignmentWarning)
+                UnpairedAligner(random_state=0).fit(X, reference=reference)
+            n_problems += 1
+            n_trusted += not caught
+    assert n_problems >= 40
+    assert n_trusted <= 0.05 * n_problems
 
 
 def test_wrong_pairs_are_called_so():
@@ -225,19 +294,31 @@ def test_bad_input_is_refused_in_a_sentence_and_changes_nothing(arguments, messa
     assert joblib.hash(vars(aligner)) == before
 
 
+_CLOUD = np.random.default_rng(0).normal(size=(100, 6))
+
+
 @pytest.mark.parametrize(
-    ("X", "reference"),
+    ("X", "reference", "named"),
     [
-        (np.zeros((5, 3)), np.ones((4, 2))),
-        (np.eye(3)[:1], np.eye(2)[:1]),
-        (np.eye(3)[:2], np.repeat(np.eye(2), 40, axis=0)),
+        (np.zeros((5, 3)), np.ones((4, 2)), "X and of reference"),
+        (np.eye(3)[:1], np.eye(2)[:1], "X and of reference"),
+        (np.eye(3)[:2], np.repeat(np.eye(2), 40, axis=0), "X and of reference"),
+        (_CLOUD, np.ones((100, 5)), "reference"),
+        (_CLOUD, np.zeros((100, 5)), "reference"),
+        (_CLOUD, 1e6 + 1e-10 * _CLOUD, "reference"),
+        (_CLOUD, _CLOUD[:, :1] * np.arange(1.0, 6.0), "reference"),
+        (np.full((50, 3), 7.0), _CLOUD, "X"),
+        (_CLOUD[:, :1] * np.ones(4) + 3.0, _CLOUD, "X"),
     ],
 )
-def test_rows_that_say_nothing_give_a_finite_map(X, reference):
-    aligner = UnpairedAligner(n_candidates=2, min_agreement=-1, random_state=0)
-    aligner.fit(X, reference=reference)
-    assert np.isfinite(aligner.transform(X)).all()
-    assert_allclose(aligner.transform(X).mean(0), reference.mean(0))
+def test_rows_that_say_nothing_give_the_mean_of_the_reference(X, reference, named):
+    aligner = UnpairedAligner(n_candidates=2, random_state=0)
+    with pytest.warns(DegenerateDataWarning, match=f"The rows of {named} do not"):
+        aligner.fit(X, reference=reference)
+    expected = np.broadcast_to(reference.mean(0), (len(X), reference.shape[1]))
+    assert_allclose(aligner.transform(X), expected)
+    assert aligner.agreement_ == 0.0
+    assert aligner.n_iter_ == 0
 
 
 @pytest.fixture
