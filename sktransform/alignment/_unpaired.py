@@ -26,7 +26,7 @@ from sktransform.runtime._callbacks import FitProgress
 from sktransform.utils._sklearn import Interval, fit_context
 
 # Of made clouds without a relation, skewed ones among them, none had a contrast above
-# 0.80 at an agreement above 0.5; of related spaces none had one below 0.94.
+# 0.80 at an agreement above 0.5; of related spaces none had one below 0.92.
 _LEAST_CONTRAST = 0.87
 
 # Variance beside the first principal axis, as a share of all, that is rounding.
