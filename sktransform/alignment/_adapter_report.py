@@ -4,8 +4,8 @@
 import numpy as np
 import torch
 
+from sktransform.alignment._degenerate import varies
 from sktransform.alignment._fold_moments import hashed_sample
-from sktransform.alignment._ridge_path import varies
 from sktransform.metrics._nearness import (
     mask_of_block,
     nearness_blocks,
@@ -18,7 +18,7 @@ _SEARCHED_ROWS = 1000
 _OVERLAP_ROWS = 10
 
 
-def adapter_report(model, rows=None):
+def adapter_report(model, seen=None, rows=None):
     """Return what was chosen and how well it does on rows held out.
 
     Parameters
@@ -26,8 +26,11 @@ def adapter_report(model, rows=None):
     model : AdapterModel
         The adapter.
 
+    seen : PairRows, default=None
+        Its rows as it sees them; without them nothing is said of searches.
+
     rows : PairRows, default=None
-        Its rows; without them nothing is said of searches.
+        Its rows as they came, whose numbers say which of them search.
 
     Returns
     -------
@@ -59,8 +62,8 @@ def adapter_report(model, rows=None):
         report["r2"] = 1 - ridge.error / variance
         affines = model.fold_affines()
         report["r2_calibrated"] = _held_out_r2(ridge, affines)
-        if rows is not None:
-            report |= _searches(model, rows, affines)
+        if seen is not None:
+            report |= _searches(model, seen, rows, affines)
     return report
 
 
@@ -73,7 +76,7 @@ def _held_out_r2(ridge, affines):
     return 1 - (residual / ridge.judges_scatter().trace()).item()
 
 
-def _searches(model, rows, affines):
+def _searches(model, seen, rows, affines):
     """Return what searches with held-out images find.
 
     The rows of a fold search among each other's targets: other rows have a part in the
@@ -81,10 +84,10 @@ def _searches(model, rows, affines):
     """
     judges = model.ridge.judges
     numbers = rows.folds.unique()[: len(judges)]
-    rows = rows.take(torch.isin(rows.folds, numbers))
-    pairs = torch.cat([rows.X, rows.Y], dim=1)
-    rows = rows.take(hashed_sample(pairs, _SEARCHED_ROWS))
-    inputs, all_targets = model.inputs(rows.X), model.targets(rows.Y)
+    judged = torch.isin(rows.folds, numbers)
+    pairs = torch.cat([rows.X[judged], rows.Y[judged]], dim=1)
+    rows = seen.take(judged).take(hashed_sample(pairs, _SEARCHED_ROWS))
+    inputs, all_targets = model.inputs(rows.X), rows.Y
     metric = model.calibration.metric
     found, sizes = [], []
     for number, fold_map, (matrix, intercept) in zip(

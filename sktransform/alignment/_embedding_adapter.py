@@ -9,11 +9,11 @@ import torch
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sktransform.alignment._adapter_fit import adapter_model, linear_model
+from sktransform.alignment._adapter_fit import adapter_model
 from sktransform.alignment._adapter_report import adapter_report, report_text
-from sktransform.alignment._adapter_stream import StreamedAdapter, swapped_folds
+from sktransform.alignment._adapter_stream import StreamedAdapter, checked_moments
 from sktransform.alignment._affine import AffineAligner
-from sktransform.alignment._fold_moments import FoldMoments
+from sktransform.alignment._pair_rows import Units
 from sktransform.base import TorchTransformer
 from sktransform.nn._affine import AffineMap
 from sktransform.nn._nystroem import GaussianKernelMap
@@ -76,6 +76,12 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         result is kept only if rows held out find their targets clearly more often. Not
         where a gallery holds near copies: they would be driven apart.
 
+    store_moments : bool, default=False
+        Whether `fit` keeps the moments of the rows, from which `partial_fit` and
+        `merge` go on, and the regression before the calibration, for `regress` and
+        `swapped`. They take about 16 times the memory of the map. An adapter that was
+        begun by `partial_fit` keeps them always.
+
     random_state : int, RandomState instance or None, default=None
         Seed of the polish's minibatches; nothing else is random.
 
@@ -115,7 +121,8 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         the gain of recall in rows held out.
 
     moments_ : dict of str to ndarray
-        Moments of the rows, fold by fold: matrices of the size of both views.
+        Moments of the rows, fold by fold: matrices of the size of both views. There
+        only if they are kept, see `store_moments`.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -184,6 +191,7 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         "n_folds": [Interval(Integral, 3, None, closed="left")],
         "n_landmarks": [Interval(Integral, 1, None, closed="left")],
         "polish": ["boolean"],
+        "store_moments": ["boolean"],
         "random_state": ["random_state"],
     }
 
@@ -198,6 +206,7 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         n_folds=5,
         n_landmarks=400,
         polish=False,
+        store_moments=False,
         random_state=None,
         device="auto",
     ):
@@ -209,6 +218,7 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         self.n_folds = n_folds
         self.n_landmarks = n_landmarks
         self.polish = polish
+        self.store_moments = store_moments
         self.random_state = random_state
         self.device = device
 
@@ -244,17 +254,20 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
             a polish.
         """
         rows = self._rows(X, y, sample_weight, groups, reset=True)
+        units = rows.units()
+        scaled = rows.in_units(units)
         with FitProgress(self, max_iter=1 + self.polish) as progress:
-            moments = rows.moments()
-            model = adapter_model(rows, moments, self.get_params(deep=False))
-            report = adapter_report(model, rows)
+            model, seen = adapter_model(scaled, self.get_params(deep=False), units)
+            report = adapter_report(model, seen, rows)
             progress.step()
             affine = None
             if self.polish:
-                affine, report["polish_gain"] = self._polished(model, rows)
+                affine, report["polish_gain"] = self._polished(model, seen)
                 report["polished"] = affine is not None
                 progress.step()
-            self._keep(model, moments, report, affine)
+            moments = checked_moments(rows) if self.store_moments else None
+            mean = scaled.mean_x() * units.x
+            self._keep(model, mean, report, moments, affine, units)
         return self
 
     def _polished(self, model, rows):
@@ -263,25 +276,45 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
 
         return polished_affine(model, rows, check_random_state(self.random_state))
 
-    def _keep(self, model, moments, report, affine=None):
-        """Set the fitted attributes."""
-        tensors = model.in_units_of_rows(*(affine or model.affine()))
-        regression = model.in_units_of_rows(*model.regression())
+    def _keep(self, model, mean, report, moments, affine=None, units=(1.0, 1.0)):
+        """Set the fitted attributes; moments of None are not kept."""
+        units = Units(*units)
+        tensors = model.in_units_of_rows(*(affine or model.affine()), units)
         state = {
             "coef_": tensors["matrix"].T,
             "intercept_": tensors["intercept"],
-            "mean_": moments.mean_x(),
+            "mean_": mean,
             "landmarks_": None,
             "kernel_coef_": None,
             "kernel_width_": None,
-            "_regression": _regression_arrays(regression),
+            "_regression": None,
+            "_way_back": None,
         }
         if model.features is not None:
             state["landmarks_"] = tensors["landmarks"]
             state["kernel_coef_"] = tensors["kernel_matrix"].T
-            state["kernel_width_"] = model.features.width
-        vars(self).update(_arrays(state))
-        self.moments_ = Runtime.state(moments.tensors())
+            state["kernel_width_"] = model.features.width * units.x**2
+            matrix, intercept = model.way_back
+            state["_way_back"] = _arrays(
+                {
+                    "coef": matrix.T * (units.x / units.y),
+                    "intercept": intercept * units.x,
+                }
+            )
+        if moments is not None:
+            regression = model.in_units_of_rows(*model.regression(), units)
+            state["_regression"] = _regression_arrays(regression)
+        arrays = _arrays(state)
+        if not all(np.isfinite(arrays[name]).all() for name in ("coef_", "intercept_")):
+            raise ValueError(
+                "The map from X to y has coefficients beyond the range of float64: "
+                f"entries of X reach {units.x:g} and those of y {units.y:g}; bring "
+                "both views to a similar scale."
+            )
+        vars(self).update(arrays)
+        vars(self).pop("moments_", None)
+        if moments is not None:
+            self.moments_ = Runtime.state(moments.tensors())
         self.report_ = report
 
     def transform(self, X):
@@ -313,7 +346,15 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         ndarray or Tensor of shape (n_samples, n_outputs)
             The predictions of least squared error, in the precision of X: what
             `transform` returns with ``calibrate=None``.
+
+        Raises
+        ------
+        ValueError
+            If the adapter was fitted without ``store_moments=True``.
         """
+        check_is_fitted(self, "coef_")
+        if self._regression is None:
+            self._require_moments("regress")
         return self._mapped(X, "regression", self._regression_state)
 
     def _map_state(self):
@@ -360,14 +401,9 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         runtime = self._runtime(X)
 
         def build():
-            state = {name: runtime.tensor(a) for name, a in self.moments_.items()}
-            moments = swapped_folds(FoldMoments.from_state(state))
-            params = {**self.get_params(deep=False), "calibrate": None, "ridge": "auto"}
-            matrix, intercept = linear_model(moments, params).affine()
-            state = {"coef": matrix.T, "intercept": intercept}
-            return runtime.module(AffineMap, state)
+            return runtime.module(AffineMap, self._way_back)
 
-        way_back = built_once(self, "inverse", runtime, self.moments_, build)
+        way_back = built_once(self, "inverse", runtime, self._way_back, build)
         return runtime.map(way_back, X, QUERY_ROWS)
 
     def report(self):
