@@ -235,7 +235,7 @@ class StreamedAdapter:
             scaled, units = _in_units(moments)
             warn_of_constant_views(constant_views(scaled.total()))
             model = linear_model(scaled, self.get_params(deep=False))
-            report = adapter_report(model)
+            report, self.held_out_ranks_ = adapter_report(model)
             self._keep(model, moments.mean_x(), report, moments, units=units)
         else:
             self.moments_ = Runtime.state(moments.tensors())

@@ -13,6 +13,7 @@ from sktransform.alignment._adapter_fit import adapter_model
 from sktransform.alignment._adapter_report import adapter_report, report_text
 from sktransform.alignment._adapter_stream import StreamedAdapter, checked_moments
 from sktransform.alignment._affine import AffineAligner
+from sktransform.alignment._gallery_recall import expected_recall
 from sktransform.alignment._pair_rows import Units
 from sktransform.base import TorchTransformer
 from sktransform.nn._affine import AffineMap
@@ -114,11 +115,17 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         held-out error that they save or would save; "ridge", the penalty; "r2" and
         "r2_calibrated", the share of the target's variance that is explained for rows
         held out, before the calibration and by what `transform` returns;
+        "evidence", by how many standard errors predictions for rows held out agree with
+        their own targets more than with others: below 3 no relation is found;
         "hub_constant", what is left of the mean; "recall_at_1" and "overlap_at_10" of
         rows held out that search in a gallery of "gallery" rows, and
         "recall_at_1_ridge", the recall before the calibration; "weight", the sum of the
         rows' weights, and "n_folds", the folds they fill; "polished" and "polish_gain",
         the gain of recall in rows held out.
+
+    held_out_ranks_ : ndarray of int, shape (n_queries, 2) or None
+        For each row held out that searched, the rank of its target and the rows of the
+        gallery. None if no rows were kept, or they say nothing.
 
     moments_ : dict of str to ndarray
         Moments of the rows, fold by fold: matrices of the size of both views. There
@@ -154,7 +161,7 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
 
     A report's recall is that of maps learnt without the rows that search, calibration
     included, in a gallery of one fold, of 1000 rows at most. In a larger gallery it is
-    lower. So many folds search as have 500 rows together.
+    lower, see `expected_recall`. So many folds search as have 500 rows together.
 
     `inverse_transform` is least squares: by the pseudo-inverse of a linear map, and by
     the ridge regression of X on y if there are kernels. :meth:`swapped` gives a
@@ -261,7 +268,7 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         scaled = rows.in_units(units)
         with FitProgress(self, max_iter=1 + self.polish) as progress:
             model, seen = adapter_model(scaled, self.get_params(deep=False), units)
-            report = adapter_report(model, seen, rows)
+            report, ranks = adapter_report(model, seen, rows)
             progress.step()
             affine = None
             if self.polish:
@@ -271,6 +278,7 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
             moments = checked_moments(rows) if self.store_moments else None
             mean = scaled.mean_x() * units.x
             self._keep(model, mean, report, moments, affine, units)
+            self.held_out_ranks_ = ranks
         return self
 
     def _polished(self, model, rows):
@@ -409,8 +417,63 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         way_back = built_once(self, "inverse", runtime, self._way_back, build)
         return runtime.map(way_back, X, QUERY_ROWS)
 
-    def report(self):
+    def expected_recall(self, gallery_size, k=1):
+        """Estimate how many queries find their row in a gallery of some size.
+
+        Parameters
+        ----------
+        gallery_size : int
+            Rows of the gallery, each query's own row included.
+
+        k : int, default=1
+            How many rows a search returns.
+
+        Returns
+        -------
+        recall : float
+            The expected share of queries that find their own row, from 0 to 1.
+
+        low, high : float
+            Ends of an interval in which it lies with a probability of 95 %.
+
+        Raises
+        ------
+        ValueError
+            If a size is not a positive integer, or if no rows were held out to search:
+            after `partial_fit`, or with very few rows.
+
+        Notes
+        -----
+        It extrapolates `held_out_ranks_`: a beta-binomial distribution, of the number
+        of rows nearer than the own one, is fitted to the first ranks. The interval
+        holds the uncertainty of both parameters, and grows with the logarithm of the
+        factor between the galleries. The maps that ranked had fewer rows than the final
+        one, so that with few pairs more is found than is told here.
+        """
+        check_is_fitted(self, "report_")
+        for name, value in {"gallery_size": gallery_size, "k": k}.items():
+            is_integer = isinstance(value, Integral) and not isinstance(value, bool)
+            if not is_integer or value < 1:
+                raise ValueError(f"{name} must be a positive integer, got {value!r}.")
+        if self.held_out_ranks_ is None:
+            raise ValueError(
+                "No held-out rows have searched, so that nothing is known of recall: "
+                "use fit, with more rows."
+            )
+        return expected_recall(*self.held_out_ranks_.T, int(gallery_size), int(k))
+
+    def report(self, gallery_size=None, k=1):
         """Say in words what was chosen, and what to expect of searches.
+
+        Parameters
+        ----------
+        gallery_size : int, default=None
+            Rows of a gallery for which recall is estimated, see
+            :meth:`expected_recall`. None tells what was found in the small galleries of
+            rows held out alone.
+
+        k : int, default=1
+            How many rows a search in that gallery returns.
 
         Returns
         -------
@@ -418,7 +481,10 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
             A few lines; the numbers are those of `report_`.
         """
         check_is_fitted(self, "report_")
-        return report_text(self.report_)
+        if gallery_size is None:
+            return report_text(self.report_)
+        expected = self.expected_recall(gallery_size, k)
+        return report_text(self.report_, (gallery_size, k, *expected))
 
 
 def _regression_arrays(tensors):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics.pairwise import rbf_kernel
 
 from sktransform.alignment import EmbeddingAdapter
-from sktransform.exceptions import DegenerateDataWarning
+from sktransform.exceptions import DegenerateDataWarning, UnreliableAlignmentWarning
 from sktransform.metrics import neighbor_overlap, recall_at_k
 
 
@@ -250,6 +251,7 @@ def test_large_mean_in_single_precision_is_kept():
     assert_allclose(adapter.coef_, expected.coef_, rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::sktransform.exceptions.UnreliableAlignmentWarning")
 def test_groups_keep_near_copies_out_of_the_other_folds():
     generator = np.random.default_rng(0)
     new, old = generator.normal(size=(60, 40)), generator.normal(size=(60, 10))
@@ -300,6 +302,88 @@ def test_stream_reports_no_search():
     adapter = EmbeddingAdapter().partial_fit(*views(100))
     assert adapter.report_["recall_at_1"] is None
     assert "no rows were kept" in adapter.report()
+
+
+def test_unrelated_views_are_warned_of():
+    n_warned = 0
+    for seed in range(20):
+        generator = np.random.default_rng(seed)
+        new, old = generator.normal(size=(100, 20)), generator.normal(size=(100, 12))
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always", UnreliableAlignmentWarning)
+            adapter = EmbeddingAdapter(features="linear").fit(new, old)
+        n_warned += any("No relation found" in str(one.message) for one in found)
+        assert bool(found) == (adapter.report_["evidence"] < 3)
+        assert ("No relation" in adapter.report()) == bool(found)
+    assert n_warned >= 19
+
+
+@pytest.mark.parametrize(("n_rows", "noise"), [(40, 3.0), (100, 5.0), (300, 8.0)])
+def test_weak_relation_is_not_warned_of(n_rows, noise):
+    for seed in range(20):
+        new, old = views(n_rows, seed, n_texts=4, noise=noise)
+        assert EmbeddingAdapter(features="linear").fit(new, old).report_["evidence"] > 3
+
+
+def test_stream_of_unrelated_views_is_warned_of():
+    generator = np.random.default_rng(0)
+    new, old = generator.normal(size=(100, 20)), generator.normal(size=(100, 12))
+    with pytest.warns(UnreliableAlignmentWarning, match="No relation found"):
+        stream = EmbeddingAdapter().partial_fit(new, old)
+    with pytest.warns(UnreliableAlignmentWarning, match="No relation found"):
+        fitted = EmbeddingAdapter(features="linear").fit(new, old)
+    assert_allclose(stream.report_["evidence"], fitted.report_["evidence"])
+
+
+def test_scale_of_the_weights_is_no_evidence():
+    new, old = views(100)
+    evidence = [
+        EmbeddingAdapter(features="linear")
+        .fit(new, old, np.full(100, weight))
+        .report_["evidence"]
+        for weight in (1e-3, 1, 1e3)
+    ]
+    assert_allclose(evidence, evidence[1])
+
+
+@pytest.mark.parametrize("k", [1, 10])
+@pytest.mark.parametrize(
+    ("n_rows", "options"),
+    [(100, RICH), (400, RICH), (400, {"noise": 2.0}), (1500, {"noise": 2.0})],
+)
+def test_interval_holds_the_recall_in_a_large_gallery(n_rows, options, k):
+    adapter = EmbeddingAdapter(features="linear").fit(*views(n_rows, **options))
+    queries, gallery = views(3000, seed=1, **options)
+    expected, low, high = adapter.expected_recall(3000, k)
+    found = recall(adapter, queries, gallery, k=k)
+    error = 0.005  # of a share of 3000 queries
+    assert low - error <= found <= high + error
+    assert low < expected < high
+    line = f"in a gallery of 3000: recall@{k} {expected:.3f}"
+    assert line in adapter.report(gallery_size=3000, k=k)
+
+
+def test_expected_recall_falls_with_the_gallery_and_rises_with_k():
+    adapter = EmbeddingAdapter(features="linear").fit(*views(300, noise=2.0))
+    sizes = [adapter.expected_recall(size)[0] for size in (1, 60, 1000, 100_000)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] == 1
+    assert_allclose(sizes[1], adapter.report_["recall_at_1"], atol=0.05)
+    depths = [adapter.expected_recall(1000, k)[0] for k in (1, 10, 100, 1000, 5000)]
+    assert depths == sorted(depths)
+    assert_allclose(depths[-2:], 1)
+
+
+def test_recall_of_no_search_is_not_expected():
+    stream = EmbeddingAdapter().partial_fit(*views(100))
+    with pytest.raises(ValueError, match="use fit"):
+        stream.report(gallery_size=100)
+    adapter = EmbeddingAdapter().fit(*views(100))
+    for size in (0, 2.5, True, "all"):
+        with pytest.raises(ValueError, match="gallery_size must be a positive integer"):
+            adapter.expected_recall(size)
+    with pytest.raises(ValueError, match="k must be a positive integer"):
+        adapter.expected_recall(100, k=0)
 
 
 def test_inverse_of_a_linear_map_is_its_pseudo_inverse():
