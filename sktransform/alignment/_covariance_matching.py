@@ -34,6 +34,9 @@ _MOST_FLATTENING = 0.25
 # Added to the target's variances before they are flattened, in units of their mean.
 _FLAT_FLOOR = 0.03
 
+# Share of the hub constant that is taken, for a unit of unexplained variance.
+_HUB_SLOPE = 2.0
+
 # Bounds the gain that predictions without any relation to the target would get.
 _LEAST_HUB = 0.1
 
@@ -240,7 +243,8 @@ def calibrations(ridge, metric, shrinkage, span_of=None):
         return without
     predicted = ridge.nested_covariances()
     wanted = total.covariance_y
-    power = _flattening_power(ridge)
+    unexplained = ridge.error / wanted.trace().item()
+    power = min(_MOST_FLATTENING, _FLATTENING * unexplained)
     if span_of is None:
         root, floor = symmetric_power(wanted, 0.5), None
         flattening = flattening_map(wanted, power)
@@ -264,15 +268,13 @@ def calibrations(ridge, metric, shrinkage, span_of=None):
     if stretch < _LEAST_STRETCH:
         return without
     matching = matched(ridge.predicted_covariance())
+    # Where most is explained queries hardly flock to the mean, and few rows would take
+    # too much of it.
+    share = min(1.0, _HUB_SLOPE * unexplained)
+    hub = share * hub + (1 - share)
     return Calibration(matching / stretch, hub, metric), [
         Calibration(held_out / stretch, hub, metric) for held_out in nested
     ]
-
-
-def _flattening_power(ridge):
-    """Return the power of the target's covariance by which queries are flattened."""
-    unexplained = ridge.error / ridge.total.covariance_y.trace().item()
-    return min(_MOST_FLATTENING, _FLATTENING * unexplained)
 
 
 def stretch_and_hub(ridge, nested):

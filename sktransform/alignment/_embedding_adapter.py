@@ -151,7 +151,8 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
     the mean is kept and the deviation divided by h. Queries are also flattened: where a
     share u of the variance is not explained in rows held out, T is followed by a
     multiple of ``S^-b`` with b = min(u / 3, 1 / 4), since rows that are near each other
-    differ in directions of small variance. Ridge regression alone makes
+    differ in directions of small variance; and of the step from 1 to h the share 2 u is
+    taken, all of it from u = 1 / 2 on. Ridge regression alone makes
     queries that gather around hubs of the gallery [2]_. Kernels at landmarks are those
     of [3]_.
 
