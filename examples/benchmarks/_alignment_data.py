@@ -33,6 +33,11 @@ def pairs_of(folder):
     return GIVEN_PAIRS if folder else MADE_PAIRS
 
 
+def spaces_of(folder):
+    """Return lists of the views of the same rows."""
+    return [*FILES.values()] if folder else [[*_NETWORKS]]
+
+
 @cache
 def view(name, folder):
     """Return the rows of a view in float64, not normalised."""

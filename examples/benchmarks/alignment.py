@@ -4,10 +4,10 @@ Aligners side by side
 =====================
 
 Maps between two views of the same rows: ours, and what one would take instead, in one
-process with one thread. Five sections: what a search with mapped rows finds; the dial
-from a rotation to least squares, against training it; views without known pairs; one
-query at a time; and a gallery that is embedded again in stages. Peers that are not
-installed are left out.
+process with one thread. Six sections: what a search with mapped rows finds; how far
+the adapter is from the best simple map in every direction; the dial from a rotation to
+least squares, against training it; views without known pairs; one query at a time; and
+a gallery that is embedded again in stages. Peers that are not installed are left out.
 
 Without ``--data`` the views are two networks of random weights on the digits.
 """
@@ -27,7 +27,7 @@ from _alignment_methods import METHODS
 from _process import child_environment, version, without_folders
 from _report import machine, show, write_table
 
-SECTIONS = ["retrieval", "dial", "unpaired", "query", "backfill"]
+SECTIONS = ["retrieval", "gaps", "dial", "unpaired", "query", "backfill"]
 N_VIEWS_QUICK = 3
 VERSIONS = ["sktransform", "torch", "numpy", "scipy", "scikit-learn"]
 NOTES = [
@@ -37,6 +37,8 @@ NOTES = [
     "`recall@1` and `recall@10` are the share of queries whose own row is the first, "
     "or among the first 10; `overlap@10` the share of the 10 rows that the true vector "
     "would find; `error` the mean squared error as a share of the targets' variance.",
+    "A gap is our score less the best of a rotation (with a scale and without), ridge "
+    "regression and least squares, at the same pairs; missing is 1 less the mean.",
     "`POT Gaussian` and the rows of the table of two sides with 0 known pairs know no "
     "pairs. `agreement` is what the estimator itself says of its result.",
     "The dial: losses are shares of the targets' variance. A gap is how much more loss "

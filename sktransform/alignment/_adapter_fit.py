@@ -5,9 +5,16 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import NamedTuple
 
+import torch
+
 from sktransform.alignment._covariance_matching import Calibration, calibrations
+from sktransform.alignment._degenerate import (
+    constant_views,
+    warn_of_constant_views,
+)
 from sktransform.alignment._fold_moments import FoldMoments, hashed_sample
 from sktransform.alignment._nystroem import NystroemFeatures
+from sktransform.alignment._pair_rows import Units
 from sktransform.alignment._ridge_folds import (
     PENALTIES,
     RidgeFolds,
@@ -22,6 +29,8 @@ from sktransform.alignment._ridge_path import (
 )
 from sktransform.alignment._row_span import RowSpan
 from sktransform.runtime._moments import PairMoments
+
+_PLAIN = Units(1.0, 1.0)
 
 # Kernels are tried from so many different rows on, and taken for such a gain.
 _KERNEL_ROWS = 200
@@ -79,6 +88,13 @@ class AdapterModel:
 
     span : RowSpan, default=None
         Axes along which the regression sees the rows of both views, if not as they are.
+
+    landmarks : Tensor of shape (n_landmarks, n_columns), default=None
+        The features' landmarks as they came.
+
+    way_back : tuple of Tensor, default=None
+        Matrix and constant part of the regression of rows on targets, if there are
+        kernels, whose map has no pseudo-inverse.
     """
 
     ridge: RidgeFolds
@@ -89,16 +105,14 @@ class AdapterModel:
     kernel_weight: float | None = None
     gain: float | None = None
     span: RowSpan | None = None
+    landmarks: torch.Tensor | None = None
+    way_back: tuple | None = None
 
     def inputs(self, X):
-        """Return what the regression sees of rows."""
-        if self.features is not None:
-            return self.features(X) * self.features.scale(self.kernel_weight)
-        return X if self.span is None else X @ self.span.axes_x
-
-    def targets(self, Y):
-        """Return what the regression sees of targets."""
-        return Y if self.span is None else Y @ self.span.axes_y
+        """Return what the regression makes of the rows that it sees."""
+        if self.features is None:
+            return X
+        return self.features(X) * self.features.scale(self.kernel_weight)
 
     def affine(self):
         """Return matrix and constant part of the map of :meth:`inputs`."""
@@ -118,7 +132,7 @@ class AdapterModel:
             )
         ]
 
-    def in_units_of_rows(self, matrix, intercept):
+    def in_units_of_rows(self, matrix, intercept, units=_PLAIN):
         """Return a map of :meth:`inputs` as one of the rows.
 
         Parameters
@@ -129,24 +143,33 @@ class AdapterModel:
         intercept : Tensor of shape (n_outputs,)
             The constant part.
 
+        units : Units, default=(1, 1)
+            Units in which the regression sees the rows.
+
         Returns
         -------
         dict of str to Tensor
             "matrix" and "intercept", and with kernels "landmarks" and "kernel_matrix".
         """
+        features, kernel_matrix = self.features, None
+        if features is not None:
+            matrix = matrix * features.scale(self.kernel_weight)[:, None]
+            kernel_matrix = features.whitening @ matrix[features.n_inputs :]
+            matrix = matrix[: features.n_inputs] / features.unit
+            intercept = intercept - features.mean @ matrix
         if self.span is not None:
-            matrix, intercept = self.span.unfolded(matrix, intercept)
-        if self.features is None:
-            return {"matrix": matrix, "intercept": intercept}
-        features = self.features
-        matrix = matrix * features.scale(self.kernel_weight)[:, None]
-        linear = matrix[: features.n_inputs] / features.unit
-        return {
-            "matrix": linear,
-            "intercept": intercept - features.mean @ linear,
-            "landmarks": features.landmarks,
-            "kernel_matrix": features.whitening @ matrix[features.n_inputs :],
+            matrix = self.span.unfolded(matrix)
+            intercept = self.span.axes_y @ intercept
+        state = {
+            "matrix": matrix * units.y / units.x,
+            "intercept": intercept * units.y,
         }
+        if features is not None:
+            if self.span is not None:
+                kernel_matrix = kernel_matrix @ self.span.axes_y.T
+            state["landmarks"] = self.landmarks * units.x
+            state["kernel_matrix"] = kernel_matrix * units.y
+        return state
 
 
 def linear_model(moments, settings, gain=None):
@@ -181,23 +204,7 @@ def _linear_model(total, moments, unit, settings, **found):
     return AdapterModel(ridge, *calibrations, unit.item(), **found)
 
 
-def _model_of_span(rows, moments, settings, gain):
-    """Return the adapter without kernels, by way of the rows' span where it is quicker.
-
-    See :func:`adapter_model`; the result is the same to rounding.
-    """
-    total = moments.total()
-    unit = mean_variance(total)
-    is_few = len(rows.X) <= rows.X.shape[1] + rows.Y.shape[1]
-    # A polish trains the map, and would end elsewhere.
-    span = RowSpan.of(total) if is_few and not settings["polish"] else None
-    if span is not None:
-        moments = span.rows(rows).moments()
-        total = moments.total()
-    return _linear_model(total, moments, unit, settings, gain=gain, span=span)
-
-
-def adapter_model(rows, moments, settings):
+def adapter_model(rows, settings, units=_PLAIN):
     """Return the adapter, with kernels if they are asked for or earn their place.
 
     Parameters
@@ -205,36 +212,72 @@ def adapter_model(rows, moments, settings):
     rows : PairRows
         The rows.
 
-    moments : FoldMoments
-        Their moments.
-
     settings : dict
         Parameters of the estimator.
 
+    units : Units, default=(1, 1)
+        Units in which the rows are given.
+
     Returns
     -------
-    AdapterModel
+    model : AdapterModel
         The adapter.
+
+    seen : PairRows
+        The rows as the adapter sees them: few rows of wide views along their span.
     """
-    is_forced = settings["features"] == "nystroem"
-    gain = None
-    if is_forced or _may_have_kernels(rows, settings):
-        landmarks = rows.X[hashed_sample(rows.X, settings["n_landmarks"])]
-        kernels = _search_kernels(rows, moments, landmarks)
-        gain = kernels.gain
-        if is_forced or gain > _KERNEL_GAIN:
-            return _kernel_model(rows, moments, kernels, settings)
-    return _model_of_span(rows, moments, settings, gain)
+    is_few = len(rows.X) <= rows.X.shape[1] + rows.Y.shape[1]
+    # Fine-tuning trains the map, and would end elsewhere along other axes.
+    span = RowSpan.of(rows) if is_few and not settings["polish"] else None
+    seen = rows if span is None else span.rows(rows)
+    moments = seen.moments()
+    total = moments.total()
+    constant = constant_views(total)
+    warn_of_constant_views(constant)
+    found = {"span": span}
+    if not constant and _may_have_kernels(rows, settings, units):
+        places = hashed_sample(rows.X, settings["n_landmarks"])
+        searched = hashed_sample(rows.X, _SEARCH_ROWS, copies=True)
+        kernels = _search_kernels(seen, moments, seen.X[places], searched, _n(rows))
+        found["gain"] = kernels.gain
+        if settings["features"] == "nystroem" or kernels.gain > _KERNEL_GAIN:
+            found["landmarks"] = rows.X[places]
+            found["way_back"] = _way_back(moments, span)
+            return _kernel_model(seen, moments, kernels, settings, found), seen
+    unit = total.covariance_x.trace() / _n(rows)
+    return _linear_model(total, moments, unit, settings, **found), seen
 
 
-def _may_have_kernels(rows, settings):
-    """Return whether kernels are to be tried."""
-    if settings["features"] == "linear":
+def _n(rows):
+    """Return the number of columns of the first view."""
+    return rows.X.shape[1]
+
+
+def _may_have_kernels(rows, settings, units):
+    """Return whether kernels are to be tried: their width must be a number, too."""
+    if settings["features"] == "linear" or not 1e-140 < units.x < 1e140:
         return False
+    if settings["features"] == "nystroem":
+        return True
     return len(hashed_sample(rows.X, _KERNEL_ROWS)) == _KERNEL_ROWS
 
 
-def _search_kernels(rows, moments, landmarks):
+def _way_back(moments, span):
+    """Return the regression of the rows on their targets, matrix and constant part."""
+    swapped = FoldMoments(tuple(fold.swapped() for fold in moments.folds))
+    total = swapped.total()
+    unit = total.covariance_x.trace() / (
+        len(total.mean_x) if span is None else len(span.axes_y)
+    )
+    ridge = RidgeFolds.of(total, swapped.splits(), penalties_of("auto", unit))
+    matrix, intercept = ridge.matrix, total.mean_y - total.mean_x @ ridge.matrix
+    if span is None:
+        return matrix, intercept
+    axes = span.axes_x
+    return span.swapped(matrix), intercept if axes is None else axes @ intercept
+
+
+def _search_kernels(rows, moments, landmarks, searched, n_columns):
     """Return the kernels of least held-out error: bandwidth first, then weight.
 
     Parameters
@@ -248,37 +291,42 @@ def _search_kernels(rows, moments, landmarks):
     landmarks : Tensor of shape (n_landmarks, n_inputs)
         Centres of the kernels.
 
+    searched : Tensor of int64
+        Places of the rows that the search looks at.
+
+    n_columns : int
+        Columns of the rows before they were turned into their span.
+
     Returns
     -------
     Kernels
         The kernels.
     """
-    searched = hashed_sample(rows.X, _SEARCH_ROWS, copies=True)
     is_whole = len(searched) == len(rows.X)
     if not is_whole:
         rows = rows.take(searched)
         moments = rows.moments()
     total = moments.total()
-    linear_error = _search_error(moments, mean_variance(total))
+    linear_error = _search_error(moments, total.covariance_x.trace() / n_columns)
     first, *other_weights = _KERNEL_WEIGHTS
     trials = []
     for bandwidth in _BANDWIDTHS:
         features = NystroemFeatures.of(total, landmarks, bandwidth)
         kernel_moments = features.fold_moments(rows, moments)
-        error = _kernel_error(kernel_moments, features, first)
+        error = _kernel_error(kernel_moments, features, first, n_columns)
         trials.append((error, features, kernel_moments))
     error, features, kernel_moments = min(trials, key=lambda trial: trial[0])
     errors = {first: error}
     for weight in other_weights:
-        errors[weight] = _kernel_error(kernel_moments, features, weight)
+        errors[weight] = _kernel_error(kernel_moments, features, weight, n_columns)
     weight = min(errors, key=errors.get)
-    gain = 1 - errors[weight] / linear_error
+    gain = 1 - errors[weight] / linear_error if linear_error > 0 else 0.0
     return Kernels(features, weight, gain, kernel_moments if is_whole else None)
 
 
-def _kernel_error(moments, features, kernel_weight):
+def _kernel_error(moments, features, kernel_weight, n_columns):
     """Return the held-out error of kernels with a weight, see :func:`_search_error`."""
-    return _search_error(moments, 1 / features.n_inputs, features.scale(kernel_weight))
+    return _search_error(moments, 1 / n_columns, features.scale(kernel_weight))
 
 
 def _search_error(moments, unit, scale=None):
@@ -317,7 +365,7 @@ def _search_error(moments, unit, scale=None):
     return held_out_errors(total, paths, penalties).min().item()
 
 
-def _kernel_model(rows, moments, kernels, settings):
+def _kernel_model(rows, moments, kernels, settings, found):
     """Return the adapter with these kernels, see :func:`adapter_model`."""
     features, scale = kernels.features, kernels.features.scale(kernels.weight)
     kernel_moments = kernels.moments or features.fold_moments(rows, moments)
@@ -327,11 +375,11 @@ def _kernel_model(rows, moments, kernels, settings):
     return _linear_model(
         total,
         kernel_moments,
-        total.xx.new_tensor(1 / features.n_inputs),
+        total.xx.new_tensor(1 / found["landmarks"].shape[1]),
         settings,
         features=features,
         kernel_weight=kernels.weight,
-        gain=kernels.gain,
+        **found,
     )
 
 

@@ -9,11 +9,12 @@ import torch
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sktransform.alignment._adapter_fit import adapter_model, linear_model
+from sktransform.alignment._adapter_fit import adapter_model
 from sktransform.alignment._adapter_report import adapter_report, report_text
-from sktransform.alignment._adapter_stream import StreamedAdapter, swapped_folds
+from sktransform.alignment._adapter_stream import StreamedAdapter, checked_moments
 from sktransform.alignment._affine import AffineAligner
-from sktransform.alignment._fold_moments import FoldMoments
+from sktransform.alignment._gallery_recall import expected_recall
+from sktransform.alignment._pair_rows import Units
 from sktransform.base import TorchTransformer
 from sktransform.nn._affine import AffineMap
 from sktransform.nn._nystroem import GaussianKernelMap
@@ -56,7 +57,7 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         takes what predicts rows held out best, from 1e-6 to 10; 3e-3 if there are too
         few rows to hold some out.
 
-    shrinkage : float, default=0.1
+    shrinkage : float, default=0.5
         How far the estimated covariance of predictions is drawn to the shape of the
         gallery's before they are matched, from 0 to 1. Where few rows say little of
         many columns more is taken. Less favours the first neighbour, more the list of
@@ -75,6 +76,12 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         Whether `fit` trains the map further by a contrastive loss on minibatches. The
         result is kept only if rows held out find their targets clearly more often. Not
         where a gallery holds near copies: they would be driven apart.
+
+    store_moments : bool, default=False
+        Whether `fit` keeps the moments of the rows, from which `partial_fit` and
+        `merge` go on, and the regression before the calibration, for `regress` and
+        `swapped`. They take about 16 times the memory of the map. An adapter that was
+        begun by `partial_fit` keeps them always.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the polish's minibatches; nothing else is random.
@@ -108,14 +115,21 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         held-out error that they save or would save; "ridge", the penalty; "r2" and
         "r2_calibrated", the share of the target's variance that is explained for rows
         held out, before the calibration and by what `transform` returns;
+        "evidence", by how many standard errors predictions for rows held out agree with
+        their own targets more than with others: below 3 no relation is found;
         "hub_constant", what is left of the mean; "recall_at_1" and "overlap_at_10" of
         rows held out that search in a gallery of "gallery" rows, and
         "recall_at_1_ridge", the recall before the calibration; "weight", the sum of the
         rows' weights, and "n_folds", the folds they fill; "polished" and "polish_gain",
         the gain of recall in rows held out.
 
+    held_out_ranks_ : ndarray of int, shape (n_queries, 2) or None
+        For each row held out that searched, the rank of its target and the rows of the
+        gallery. None if no rows were kept, or they say nothing.
+
     moments_ : dict of str to ndarray
-        Moments of the rows, fold by fold: matrices of the size of both views.
+        Moments of the rows, fold by fold: matrices of the size of both views. There
+        only if they are kept, see `store_moments`.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -134,7 +148,11 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
     predictions for rows held out, the map is ``h m_y + (x - m_x) W T``, where ``T =
     S^1/2 (S^1/2 P S^1/2)^-1/2 S^1/2`` takes a normal distribution with covariance P to
     one with S at the least cost [1]_ and h is the hub constant. For Euclidean searches
-    the mean is kept and the deviation divided by h. Ridge regression alone makes
+    the mean is kept and the deviation divided by h. Queries are also flattened: where a
+    share u of the variance is not explained in rows held out, T is followed by a
+    multiple of ``S^-b`` with b = min(u / 3, 1 / 4), since rows that are near each other
+    differ in directions of small variance; and of the step from 1 to h the share 2 u is
+    taken, all of it from u = 1 / 2 on. Ridge regression alone makes
     queries that gather around hubs of the gallery [2]_. Kernels at landmarks are those
     of [3]_.
 
@@ -144,7 +162,7 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
 
     A report's recall is that of maps learnt without the rows that search, calibration
     included, in a gallery of one fold, of 1000 rows at most. In a larger gallery it is
-    lower. So many folds search as have 500 rows together.
+    lower, see `expected_recall`. So many folds search as have 500 rows together.
 
     `inverse_transform` is least squares: by the pseudo-inverse of a linear map, and by
     the ridge regression of X on y if there are kernels. :meth:`swapped` gives a
@@ -184,6 +202,7 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         "n_folds": [Interval(Integral, 3, None, closed="left")],
         "n_landmarks": [Interval(Integral, 1, None, closed="left")],
         "polish": ["boolean"],
+        "store_moments": ["boolean"],
         "random_state": ["random_state"],
     }
 
@@ -194,10 +213,11 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         calibrate="covariance",
         features="auto",
         ridge="auto",
-        shrinkage=0.1,
+        shrinkage=0.5,
         n_folds=5,
         n_landmarks=400,
         polish=False,
+        store_moments=False,
         random_state=None,
         device="auto",
     ):
@@ -209,6 +229,7 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         self.n_folds = n_folds
         self.n_landmarks = n_landmarks
         self.polish = polish
+        self.store_moments = store_moments
         self.random_state = random_state
         self.device = device
 
@@ -244,17 +265,21 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
             a polish.
         """
         rows = self._rows(X, y, sample_weight, groups, reset=True)
+        units = rows.units()
+        scaled = rows.in_units(units)
         with FitProgress(self, max_iter=1 + self.polish) as progress:
-            moments = rows.moments()
-            model = adapter_model(rows, moments, self.get_params(deep=False))
-            report = adapter_report(model, rows)
+            model, seen = adapter_model(scaled, self.get_params(deep=False), units)
+            report, ranks = adapter_report(model, seen, rows)
             progress.step()
             affine = None
             if self.polish:
-                affine, report["polish_gain"] = self._polished(model, rows)
+                affine, report["polish_gain"] = self._polished(model, seen)
                 report["polished"] = affine is not None
                 progress.step()
-            self._keep(model, moments, report, affine)
+            moments = checked_moments(rows) if self.store_moments else None
+            mean = scaled.mean_x() * units.x
+            self._keep(model, mean, report, moments, affine, units)
+            self.held_out_ranks_ = ranks
         return self
 
     def _polished(self, model, rows):
@@ -263,25 +288,45 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
 
         return polished_affine(model, rows, check_random_state(self.random_state))
 
-    def _keep(self, model, moments, report, affine=None):
-        """Set the fitted attributes."""
-        tensors = model.in_units_of_rows(*(affine or model.affine()))
-        regression = model.in_units_of_rows(*model.regression())
+    def _keep(self, model, mean, report, moments, affine=None, units=(1.0, 1.0)):
+        """Set the fitted attributes; moments of None are not kept."""
+        units = Units(*units)
+        tensors = model.in_units_of_rows(*(affine or model.affine()), units)
         state = {
             "coef_": tensors["matrix"].T,
             "intercept_": tensors["intercept"],
-            "mean_": moments.mean_x(),
+            "mean_": mean,
             "landmarks_": None,
             "kernel_coef_": None,
             "kernel_width_": None,
-            "_regression": _regression_arrays(regression),
+            "_regression": None,
+            "_way_back": None,
         }
         if model.features is not None:
             state["landmarks_"] = tensors["landmarks"]
             state["kernel_coef_"] = tensors["kernel_matrix"].T
-            state["kernel_width_"] = model.features.width
-        vars(self).update(_arrays(state))
-        self.moments_ = Runtime.state(moments.tensors())
+            state["kernel_width_"] = model.features.width * units.x**2
+            matrix, intercept = model.way_back
+            state["_way_back"] = _arrays(
+                {
+                    "coef": matrix.T * (units.x / units.y),
+                    "intercept": intercept * units.x,
+                }
+            )
+        if moments is not None:
+            regression = model.in_units_of_rows(*model.regression(), units)
+            state["_regression"] = _regression_arrays(regression)
+        arrays = _arrays(state)
+        if not all(np.isfinite(arrays[name]).all() for name in ("coef_", "intercept_")):
+            raise ValueError(
+                "The map from X to y has coefficients beyond the range of float64: "
+                f"entries of X reach {units.x:g} and those of y {units.y:g}; bring "
+                "both views to a similar scale."
+            )
+        vars(self).update(arrays)
+        vars(self).pop("moments_", None)
+        if moments is not None:
+            self.moments_ = Runtime.state(moments.tensors())
         self.report_ = report
 
     def transform(self, X):
@@ -313,7 +358,15 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         ndarray or Tensor of shape (n_samples, n_outputs)
             The predictions of least squared error, in the precision of X: what
             `transform` returns with ``calibrate=None``.
+
+        Raises
+        ------
+        ValueError
+            If the adapter was fitted without ``store_moments=True``.
         """
+        check_is_fitted(self, "coef_")
+        if self._regression is None:
+            self._require_moments("regress")
         return self._mapped(X, "regression", self._regression_state)
 
     def _map_state(self):
@@ -360,18 +413,68 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         runtime = self._runtime(X)
 
         def build():
-            state = {name: runtime.tensor(a) for name, a in self.moments_.items()}
-            moments = swapped_folds(FoldMoments.from_state(state))
-            params = {**self.get_params(deep=False), "calibrate": None, "ridge": "auto"}
-            matrix, intercept = linear_model(moments, params).affine()
-            state = {"coef": matrix.T, "intercept": intercept}
-            return runtime.module(AffineMap, state)
+            return runtime.module(AffineMap, self._way_back)
 
-        way_back = built_once(self, "inverse", runtime, self.moments_, build)
+        way_back = built_once(self, "inverse", runtime, self._way_back, build)
         return runtime.map(way_back, X, QUERY_ROWS)
 
-    def report(self):
+    def expected_recall(self, gallery_size, k=1):
+        """Estimate how many queries find their row in a gallery of some size.
+
+        Parameters
+        ----------
+        gallery_size : int
+            Rows of the gallery, each query's own row included.
+
+        k : int, default=1
+            How many rows a search returns.
+
+        Returns
+        -------
+        recall : float
+            The expected share of queries that find their own row, from 0 to 1.
+
+        low, high : float
+            Ends of an interval in which it lies with a probability of 95 %.
+
+        Raises
+        ------
+        ValueError
+            If a size is not a positive integer, or if no rows were held out to search:
+            after `partial_fit`, or with very few rows.
+
+        Notes
+        -----
+        It extrapolates `held_out_ranks_`: a beta-binomial distribution, of the number
+        of rows nearer than the own one, is fitted to the first ranks. The interval
+        holds the uncertainty of both parameters, and grows with the logarithm of the
+        factor between the galleries. The maps that ranked had fewer rows than the final
+        one, so that with few pairs more is found than is told here.
+        """
+        check_is_fitted(self, "report_")
+        for name, value in {"gallery_size": gallery_size, "k": k}.items():
+            is_integer = isinstance(value, Integral) and not isinstance(value, bool)
+            if not is_integer or value < 1:
+                raise ValueError(f"{name} must be a positive integer, got {value!r}.")
+        if self.held_out_ranks_ is None:
+            raise ValueError(
+                "No held-out rows have searched, so that nothing is known of recall: "
+                "use fit, with more rows."
+            )
+        return expected_recall(*self.held_out_ranks_.T, int(gallery_size), int(k))
+
+    def report(self, gallery_size=None, k=1):
         """Say in words what was chosen, and what to expect of searches.
+
+        Parameters
+        ----------
+        gallery_size : int, default=None
+            Rows of a gallery for which recall is estimated, see
+            :meth:`expected_recall`. None tells what was found in the small galleries of
+            rows held out alone.
+
+        k : int, default=1
+            How many rows a search in that gallery returns.
 
         Returns
         -------
@@ -379,7 +482,10 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
             A few lines; the numbers are those of `report_`.
         """
         check_is_fitted(self, "report_")
-        return report_text(self.report_)
+        if gallery_size is None:
+            return report_text(self.report_)
+        expected = self.expected_recall(gallery_size, k)
+        return report_text(self.report_, (gallery_size, k, *expected))
 
 
 def _regression_arrays(tensors):

@@ -7,8 +7,8 @@ from itertools import combinations
 
 import torch
 
+from sktransform.alignment._degenerate import ROUNDING
 from sktransform.alignment._ridge_path import (
-    ROUNDING,
     HeldOutPath,
     RidgePath,
     mean_variance,

@@ -6,11 +6,9 @@ from functools import cached_property
 
 import torch
 
+from sktransform.alignment._degenerate import ROUNDING
 from sktransform.runtime._linalg import gram_matrix, quick_eigh, ridge_solve
 from sktransform.runtime._moments import PairMoments, RowMoments
-
-# A length below which deviations from the mean are rounding, relative to the mean.
-ROUNDING = 1e-14
 
 # Where no pivot is less, in units of the trace, no direction is rounding.
 _LEAST_PIVOT = 1e-9
@@ -163,11 +161,6 @@ class HeldOutPath:
             return self.fold.image_scatter(self.path.matrix(penalty))
         shrunk = self.path.shrunk_cross(penalty)
         return shrunk.T @ self._scatter @ shrunk
-
-
-def varies(covariance, mean):
-    """Return whether rows of this covariance and mean vary by more than rounding."""
-    return bool(covariance.trace() > (ROUNDING * mean).square().sum())
 
 
 def mean_variance(moments):

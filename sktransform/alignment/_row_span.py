@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Few rows of wide views along their own principal axes, where all is smaller."""
+"""Few rows of wide views, along axes of the space that they span."""
 
 from dataclasses import dataclass, replace
 
 import torch
 
-from sktransform.alignment._ridge_path import varies
 from sktransform.runtime._linalg import symmetric_eigen
+from sktransform.runtime._moments import PairMoments
+
+# A view is turned into the span of its rows if they are fewer than this share of its
+# columns: otherwise the turn costs more than it saves.
+_LARGEST_SHARE = 0.75
 
 
 @dataclass(frozen=True)
@@ -18,43 +22,44 @@ class RowSpan:
 
     Parameters
     ----------
-    axes_x : Tensor of shape (n_inputs, n_axes_x)
-        Axes of the first view in columns.
+    axes_x : Tensor of shape (n_inputs, n_axes_x) or None
+        Axes of the first view in columns. None: the view is left as it is.
 
     axes_y : Tensor of shape (n_outputs, n_axes_y)
-        Axes of the second view: the principal ones, and what is left of the mean.
+        Axes of the second view, along which its rows are not correlated.
     """
 
-    axes_x: torch.Tensor
+    axes_x: torch.Tensor | None
     axes_y: torch.Tensor
 
     @classmethod
-    def of(cls, total):
-        """Return the span of rows with these moments, None where one does not vary."""
-        views = (total.covariance_x, total.mean_x), (total.covariance_y, total.mean_y)
-        if not all(varies(*view) for view in views):
-            return None
-        return cls(*(_spanning_axes(*view) for view in views))
+    def of(cls, rows):
+        """Return the span of `PairRows`."""
+        axes_x, axes_y = _spanning_axes(rows.X), _spanning_axes(rows.Y)
+        Y = rows.Y if axes_y is None else rows.Y @ axes_y
+        total = PairMoments.of(Y[:, :0], Y, rows.weights)
+        principal = symmetric_eigen(total.covariance_y)[1]
+        return cls(axes_x, principal if axes_y is None else axes_y @ principal)
 
     def rows(self, rows):
         """Return pairs of rows along the axes, as `PairRows`."""
-        return replace(rows, X=rows.X @ self.axes_x, Y=rows.Y @ self.axes_y)
+        X = rows.X if self.axes_x is None else rows.X @ self.axes_x
+        return replace(rows, X=X, Y=rows.Y @ self.axes_y)
 
-    def unfolded(self, matrix, intercept):
-        """Return an affine map along the axes as one of the views themselves."""
-        matrix = self.axes_x @ matrix @ self.axes_y.T
-        return matrix, self.axes_y @ intercept
+    def unfolded(self, matrix):
+        """Return a matrix between axes as one between the views themselves."""
+        matrix = matrix @ self.axes_y.T
+        return matrix if self.axes_x is None else self.axes_x @ matrix
+
+    def swapped(self, matrix):
+        """Return a matrix from axes of the second view to the first, unfolded."""
+        matrix = self.axes_y @ matrix
+        return matrix if self.axes_x is None else matrix @ self.axes_x.T
 
 
-def _spanning_axes(covariance, mean):
-    """Return the axes of a view, (n_columns, n_axes)."""
-    values, axes = symmetric_eigen(covariance)
-    rounding = len(values) * torch.finfo(values.dtype).eps
-    axes = axes[:, values > rounding * values[0]]
-    left_over = mean
-    for _ in range(2):  # once more, as what is left may be little
-        left_over = left_over - axes @ (axes.T @ left_over)
-    length = left_over.norm()
-    if axes.shape[1] == len(mean) or length <= rounding * mean.norm():
-        return axes
-    return torch.cat([axes, left_over[:, None] / length], dim=1)
+def _spanning_axes(X):
+    """Return orthonormal axes of the rows' span, (n_columns, n_rows), None if many."""
+    n_rows, n_columns = X.shape
+    if n_rows >= _LARGEST_SHARE * n_columns:
+        return None
+    return torch.linalg.qr(X.T).Q

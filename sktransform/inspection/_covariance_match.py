@@ -131,7 +131,8 @@ class CovarianceMatchDisplay:
         ----------
         estimator : estimator instance
             A fitted adapter with a method `regress`, as
-            :class:`sktransform.alignment.EmbeddingAdapter` has.
+            :class:`sktransform.alignment.EmbeddingAdapter` has that was fitted with
+            ``store_moments=True``.
 
         X : array-like of shape (n_queries, n_features)
             Rows of the first view, at least two that the adapter has not seen: those

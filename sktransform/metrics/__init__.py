@@ -18,6 +18,7 @@ from sktransform.metrics._retrieval import (
     neighbor_overlap,
     recall_at_k,
 )
+from sktransform.metrics._scorers import make_retrieval_scorer
 from sktransform.metrics._similarity import linear_cka, procrustes_distance
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "invariance_score",
     "label_invariance_excess",
     "linear_cka",
+    "make_retrieval_scorer",
     "mean_reciprocal_rank",
     "neighbor_overlap",
     "procrustes_distance",

@@ -6,7 +6,11 @@ from numpy.testing import assert_allclose
 from scipy.linalg import polar, sqrtm
 
 from sktransform.alignment import _covariance_matching
-from sktransform.alignment._covariance_matching import calibrations, matching_map
+from sktransform.alignment._covariance_matching import (
+    calibrations,
+    flattening_map,
+    matching_map,
+)
 from sktransform.alignment._fold_moments import FoldMoments
 from sktransform.alignment._ridge_folds import PENALTIES, RidgeFolds
 from sktransform.alignment._ridge_path import mean_variance
@@ -146,14 +150,49 @@ def test_cosine_keeps_the_deviation_and_euclidean_the_mean():
     assert_allclose(deviations[1] * cosine.hub, deviations[0])
 
 
+@pytest.mark.parametrize("power", [0.0, 0.1, 0.5])
+def test_flattening_is_a_power_of_the_covariance(power):
+    S = covariance(6, 1)
+    F = flattening_map(torch.tensor(S), power).numpy()
+    values, axes = np.linalg.eigh(S)
+    raised = values + 0.03 * values.mean()
+    expected = (axes * raised**-power) @ axes.T
+    assert_allclose(F / F[0, 0], expected / expected[0, 0], rtol=1e-10, atol=1e-12)
+    assert_allclose(np.trace(F @ S @ F), np.trace(S))
+    along_axes = flattening_map(torch.tensor(values), power).numpy()
+    assert_allclose((axes * along_axes) @ axes.T, F, atol=1e-12)
+    # Columns without variance change nothing but the mean variance.
+    wider = np.zeros((9, 9))
+    wider[:6, :6] = np.diag(values)
+    wide = flattening_map(torch.tensor(wider), power).numpy()
+    few = flattening_map(torch.tensor(values), power, 9).numpy()
+    assert_allclose(wide.diagonal()[:6], few)
+
+
+def test_certain_predictions_are_not_flattened():
+    # The less is explained, the more is taken from the large variances.
+    ratios = []
+    for noise in (1e-6, 0.5, 4.0):
+        ridge = ridge_of(*views(2000, noise=noise))
+        calibration, _ = calibrations(ridge, "cosine", 0.1)
+        M = calibration.matching
+        queries = M.T @ ridge.predicted_covariance() @ M
+        shares = queries.diagonal() / ridge.total.covariance_y.diagonal()
+        ratios.append((shares[-1] / shares[0]).item())
+    assert_allclose(ratios[0], 1, atol=0.15)
+    assert ratios[0] < ratios[1] < ratios[2]
+
+
 def test_fold_has_no_part_in_its_calibration():
     ridge = ridge_of(*views(3000))
     calibration, held_out = calibrations(ridge, "cosine", 0.1)
     wanted = ridge.total.covariance_y
     own = [calibration, *held_out]
     predicted = [ridge.predicted_covariance(), *ridge.nested_covariances()]
+    unexplained = ridge.error / wanted.trace().item()
+    flattening = flattening_map(wanted, min(0.25, unexplained / 3))
     scales = [
-        fold.matching / matching_map(covariance, wanted, 0.1)
+        fold.matching / (matching_map(covariance, wanted, 0.1) @ flattening)
         for fold, covariance in zip(own, predicted, strict=True)
     ]
     assert_allclose(torch.stack(scales), scales[0][0, 0].item())

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics.pairwise import rbf_kernel
 
 from sktransform.alignment import EmbeddingAdapter
+from sktransform.exceptions import DegenerateDataWarning, UnreliableAlignmentWarning
 from sktransform.metrics import neighbor_overlap, recall_at_k
 
 
@@ -59,7 +61,7 @@ def test_few_pairs_find_more_by_the_calibration_than_by_regression(metric):
 
 
 def test_hub_constant_finds_more_where_the_mean_is_long():
-    (new, old), (queries, gallery) = views(100, **RICH), views(1000, seed=1, **RICH)
+    (new, old), (queries, gallery) = views(60, **RICH), views(1000, seed=1, **RICH)
     adapter = EmbeddingAdapter().fit(new, old)
     images = adapter.transform(queries)
     hub = adapter.report_["hub_constant"]
@@ -152,8 +154,9 @@ def test_merged_adapters_are_one_fit():
     new, old = views(230)
     expected = EmbeddingAdapter(features="linear").fit(new, old)
     parts = [slice(0, 5), slice(5, 150), slice(150, 230)]
+    options = {"features": "linear", "store_moments": True}
     first, second, third = (
-        EmbeddingAdapter(features="linear").fit(new[part], old[part]) for part in parts
+        EmbeddingAdapter(**options).fit(new[part], old[part]) for part in parts
     )
     kept = pickle.dumps(second)
     for merged in (first.merge(second).merge(third), third.merge(second.merge(first))):
@@ -162,8 +165,8 @@ def test_merged_adapters_are_one_fit():
 
 
 def test_rows_added_to_a_fit_with_kernels_leave_the_linear_map_of_all(bent):
-    new, old, adapter = bent
-    adapter = pickle.loads(pickle.dumps(adapter))
+    new, old, _ = bent
+    adapter = EmbeddingAdapter(n_landmarks=100, store_moments=True).fit(new, old)
     assert adapter.report_["features"] == "nystroem"
     block = views(50, seed=3, **BENT)
     adapter.partial_fit(*block)
@@ -176,7 +179,7 @@ def test_rows_added_to_a_fit_with_kernels_leave_the_linear_map_of_all(bent):
 
 def test_block_that_is_not_solved_for_keeps_the_map():
     new, old = views(120)
-    adapter = EmbeddingAdapter().fit(new[:60], old[:60])
+    adapter = EmbeddingAdapter(store_moments=True).fit(new[:60], old[:60])
     before = adapter.transform(new)
     adapter.partial_fit(new[60:], old[60:], solve=False)
     assert_array_equal(adapter.transform(new), before)
@@ -248,6 +251,7 @@ def test_large_mean_in_single_precision_is_kept():
     assert_allclose(adapter.coef_, expected.coef_, rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::sktransform.exceptions.UnreliableAlignmentWarning")
 def test_groups_keep_near_copies_out_of_the_other_folds():
     generator = np.random.default_rng(0)
     new, old = generator.normal(size=(60, 40)), generator.normal(size=(60, 10))
@@ -300,6 +304,88 @@ def test_stream_reports_no_search():
     assert "no rows were kept" in adapter.report()
 
 
+def test_unrelated_views_are_warned_of():
+    n_warned = 0
+    for seed in range(20):
+        generator = np.random.default_rng(seed)
+        new, old = generator.normal(size=(100, 20)), generator.normal(size=(100, 12))
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always", UnreliableAlignmentWarning)
+            adapter = EmbeddingAdapter(features="linear").fit(new, old)
+        n_warned += any("No relation found" in str(one.message) for one in found)
+        assert bool(found) == (adapter.report_["evidence"] < 3)
+        assert ("No relation" in adapter.report()) == bool(found)
+    assert n_warned >= 19
+
+
+@pytest.mark.parametrize(("n_rows", "noise"), [(40, 3.0), (100, 5.0), (300, 8.0)])
+def test_weak_relation_is_not_warned_of(n_rows, noise):
+    for seed in range(20):
+        new, old = views(n_rows, seed, n_texts=4, noise=noise)
+        assert EmbeddingAdapter(features="linear").fit(new, old).report_["evidence"] > 3
+
+
+def test_stream_of_unrelated_views_is_warned_of():
+    generator = np.random.default_rng(0)
+    new, old = generator.normal(size=(100, 20)), generator.normal(size=(100, 12))
+    with pytest.warns(UnreliableAlignmentWarning, match="No relation found"):
+        stream = EmbeddingAdapter().partial_fit(new, old)
+    with pytest.warns(UnreliableAlignmentWarning, match="No relation found"):
+        fitted = EmbeddingAdapter(features="linear").fit(new, old)
+    assert_allclose(stream.report_["evidence"], fitted.report_["evidence"])
+
+
+def test_scale_of_the_weights_is_no_evidence():
+    new, old = views(100)
+    evidence = [
+        EmbeddingAdapter(features="linear")
+        .fit(new, old, np.full(100, weight))
+        .report_["evidence"]
+        for weight in (1e-3, 1, 1e3)
+    ]
+    assert_allclose(evidence, evidence[1])
+
+
+@pytest.mark.parametrize("k", [1, 10])
+@pytest.mark.parametrize(
+    ("n_rows", "options"),
+    [(100, RICH), (400, RICH), (400, {"noise": 2.0}), (1500, {"noise": 2.0})],
+)
+def test_interval_holds_the_recall_in_a_large_gallery(n_rows, options, k):
+    adapter = EmbeddingAdapter(features="linear").fit(*views(n_rows, **options))
+    queries, gallery = views(3000, seed=1, **options)
+    expected, low, high = adapter.expected_recall(3000, k)
+    found = recall(adapter, queries, gallery, k=k)
+    error = 0.005  # of a share of 3000 queries
+    assert low - error <= found <= high + error
+    assert low < expected < high
+    line = f"in a gallery of 3000: recall@{k} {expected:.3f}"
+    assert line in adapter.report(gallery_size=3000, k=k)
+
+
+def test_expected_recall_falls_with_the_gallery_and_rises_with_k():
+    adapter = EmbeddingAdapter(features="linear").fit(*views(300, noise=2.0))
+    sizes = [adapter.expected_recall(size)[0] for size in (1, 60, 1000, 100_000)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert_allclose(sizes[0], 1)
+    assert_allclose(sizes[1], adapter.report_["recall_at_1"], atol=0.05)
+    depths = [adapter.expected_recall(1000, k)[0] for k in (1, 10, 100, 1000, 5000)]
+    assert depths == sorted(depths)
+    assert_allclose(depths[-2:], 1)
+
+
+def test_recall_of_no_search_is_not_expected():
+    stream = EmbeddingAdapter().partial_fit(*views(100))
+    with pytest.raises(ValueError, match="use fit"):
+        stream.report(gallery_size=100)
+    adapter = EmbeddingAdapter().fit(*views(100))
+    for size in (0, 2.5, True, "all"):
+        with pytest.raises(ValueError, match="gallery_size must be a positive integer"):
+            adapter.expected_recall(size)
+    with pytest.raises(ValueError, match="k must be a positive integer"):
+        adapter.expected_recall(100, k=0)
+
+
 def test_inverse_of_a_linear_map_is_its_pseudo_inverse():
     new, old = views(150)
     adapter = EmbeddingAdapter(features="linear").fit(new, old)
@@ -308,7 +394,7 @@ def test_inverse_of_a_linear_map_is_its_pseudo_inverse():
 
 def test_inverse_with_kernels_is_the_regression_of_new_on_old(bent):
     new, old, adapter = bent
-    options = {"features": "linear", "calibrate": None}
+    options = {"features": "linear", "calibrate": None, "store_moments": True}
     expected = EmbeddingAdapter(**options).fit(new, old).swapped()
     assert_allclose(adapter.inverse_transform(old), expected.transform(old))
 
@@ -316,20 +402,22 @@ def test_inverse_with_kernels_is_the_regression_of_new_on_old(bent):
 def test_swapped_adapter_is_one_fitted_the_other_way_round():
     new, old = views(150)
     groups = np.arange(150)
-    adapter = EmbeddingAdapter().fit(new, old, groups=groups)
+    adapter = EmbeddingAdapter(store_moments=True).fit(new, old, groups=groups)
     expected = EmbeddingAdapter(features="linear").fit(old, new, groups=groups)
     swapped = adapter.swapped()
     assert swapped.n_features_in_ == 30
     assert_allclose(swapped.transform(old), expected.transform(old), atol=1e-8)
 
 
+@pytest.mark.filterwarnings("ignore::sktransform.exceptions.DegenerateDataWarning")
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 6])
 def test_very_few_rows_give_a_finite_map(n_rows):
     new, old = views(n_rows)
     for features in ("auto", "nystroem"):
         adapter = EmbeddingAdapter(features=features).fit(new, old)
         assert np.isfinite(adapter.transform(views(20, seed=1)[0])).all()
-    one = EmbeddingAdapter().fit(new[:1], old[:1])
+    with pytest.warns(DegenerateDataWarning, match="X and y do not vary"):
+        one = EmbeddingAdapter().fit(new[:1], old[:1])
     assert_allclose(one.transform(new), np.tile(old[:1], (n_rows, 1)))
 
 
@@ -345,10 +433,124 @@ def test_a_handful_of_rows_is_not_stretched_beyond_measure(n_rows, metric):
 
 def test_constant_views_are_mapped_to_the_mean():
     new, old = views(100)
-    adapter = EmbeddingAdapter().fit(np.full_like(new, 0.1), old)
+    with pytest.warns(DegenerateDataWarning, match="X does not vary"):
+        adapter = EmbeddingAdapter().fit(np.full_like(new, 0.1), old)
     assert_allclose(adapter.transform(new), np.tile(old.mean(0), (100, 1)))
-    adapter = EmbeddingAdapter().fit(new, np.full_like(old, 0.1))
+    with pytest.warns(DegenerateDataWarning, match="y does not vary"):
+        adapter = EmbeddingAdapter().fit(new, np.full_like(old, 0.1))
     assert_allclose(adapter.transform(new), 0.1)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -1e80, 1e-100])
+@pytest.mark.parametrize("n_rows", [1, 20, 250])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_constant_target_gives_a_constant_map(method, n_rows, value):
+    # Enough rows for kernels to be tried are among them.
+    new = np.random.default_rng(0).normal(size=(n_rows, 12))
+    with pytest.warns(DegenerateDataWarning, match="y do"):
+        adapter = getattr(EmbeddingAdapter(), method)(new, np.full((n_rows, 5), value))
+    assert_allclose(adapter.transform(new * 7), value, rtol=1e-12)
+
+
+def test_target_constant_to_rounding_is_constant():
+    new, _ = views(250)
+    old = 1 + 1e-16 * np.arange(250)[:, None] % 3e-16 + np.zeros(4)
+    with pytest.warns(DegenerateDataWarning, match="y does not vary"):
+        adapter = EmbeddingAdapter().fit(new, old)
+    assert_allclose(adapter.transform(new), 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_rows", [20, 250])
+def test_target_of_rank_one_is_found_and_stays_so(n_rows):
+    new, _ = views(n_rows)
+    old = 3 + np.outer(new[:, 0], [1.0, -2, 0, 5])
+    adapter = EmbeddingAdapter().fit(new, old)
+    images = adapter.transform(new)
+    assert_allclose(images[:, 2] / images[0, 2], 1)
+    deviations = images - images.mean(0)
+    assert np.linalg.matrix_rank(deviations, tol=1e-6) == 1
+    assert np.corrcoef(deviations[:, 3], new[:, 0])[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("scale", [1e-120, 1e-100, 1e80, 1e120])
+def test_scale_of_the_views_does_not_matter(scale):
+    new, old = views(250, **BENT)
+    groups = np.arange(250)
+    # Powers of two: folds and landmarks are by content, so groups hold the folds.
+    scale = 2.0 ** round(np.log2(scale))
+    for options in ({"features": "linear"}, {"features": "nystroem"}):
+        expected = EmbeddingAdapter(**options).fit(new, old, groups=groups)
+        other = EmbeddingAdapter(**options).fit(new * scale, old * scale, groups=groups)
+        if options["features"] == "linear":
+            images = other.transform(new * scale) / scale
+            assert_allclose(images, expected.transform(new), rtol=1e-7, atol=1e-9)
+        assert_allclose(
+            other.report_["r2"], expected.report_["r2"], atol=1e-3, rtol=1e-3
+        )
+        back = other.inverse_transform(old * scale) / scale
+        assert_allclose(back, expected.inverse_transform(old), rtol=1e-6, atol=1e-6)
+    stream = EmbeddingAdapter().partial_fit(new * scale, old * scale, groups=groups)
+    linear = EmbeddingAdapter(features="linear").fit(new, old, groups=groups)
+    images = stream.transform(new * scale) / scale
+    assert_allclose(images, linear.transform(new), rtol=1e-7, atol=1e-9)
+
+
+def test_map_beyond_the_range_of_numbers_is_refused():
+    new, old = views(50)
+    with pytest.raises(ValueError, match="beyond the range of float64"):
+        EmbeddingAdapter().fit(new * 1e-200, old * 1e200)
+    with pytest.raises(ValueError, match="moments can be kept"):
+        EmbeddingAdapter().partial_fit(new * 1e200, old)
+
+
+def test_adapter_on_disk_holds_its_map():
+    generator = np.random.default_rng(0)
+    new = generator.normal(size=(400, 384))
+    old = new @ generator.normal(size=(384, 384)) / 20
+    adapter = EmbeddingAdapter(features="linear").fit(new, old)
+    assert not hasattr(adapter, "moments_")
+    assert len(pickle.dumps(adapter)) < 1.3e6
+    again = pickle.loads(pickle.dumps(adapter))
+    assert_array_equal(again.transform(new), adapter.transform(new))
+
+
+def test_what_needs_moments_says_so():
+    new, old = views(50)
+    adapter = EmbeddingAdapter().fit(new, old)
+    before = adapter.transform(new)
+    for action in (
+        lambda: adapter.merge(adapter),
+        lambda: adapter.swapped(),
+        lambda: adapter.regress(new),
+    ):
+        with pytest.raises(ValueError, match="store_moments=True"):
+            action()
+    with pytest.raises(AttributeError) as refusal:
+        adapter.partial_fit(new, old)
+    assert "store_moments=True" in str(refusal.value.__cause__)
+    assert_array_equal(adapter.transform(new), before)
+
+
+@pytest.mark.parametrize("shape", [(80, 300, 200), (80, 300, 20), (80, 20, 300)])
+def test_wide_rows_are_what_their_moments_say(shape):
+    n_rows, n_new, n_old = shape
+    new, old = views(n_rows, n_texts=30, n_new=n_new, n_old=n_old)
+    options = {"features": "linear"}
+    adapter = EmbeddingAdapter(**options).fit(new, old)
+    assert_same_map(adapter, EmbeddingAdapter(**options).partial_fit(new, old))
+
+
+def test_kernels_of_wide_rows_are_those_of_the_rows_themselves():
+    new, old = views(250, n_new=400, **{**BENT, "noise": 0.01})
+    options = {"features": "nystroem", "n_landmarks": 50}
+    adapter = EmbeddingAdapter(**options).fit(new, old)
+    assert adapter.landmarks_.shape == (50, 400)
+    is_row = (adapter.landmarks_[:, None] == new[None]).all(2).any(1)
+    assert is_row.all()
+    kernels = rbf_kernel(new, adapter.landmarks_, gamma=1 / adapter.kernel_width_)
+    expected = new @ adapter.coef_.T + adapter.intercept_
+    expected += kernels @ adapter.kernel_coef_.T
+    assert_allclose(adapter.transform(new), expected, atol=1e-8)
 
 
 def hidden_views(n_rows, seed=0):
@@ -396,7 +598,7 @@ def test_polish_takes_kernels_along(bent):
 
 def test_wrong_usage_is_said():
     new, old = views(50)
-    adapter = EmbeddingAdapter().fit(new, old)
+    adapter = EmbeddingAdapter(store_moments=True).fit(new, old)
     with pytest.raises(ValueError, match="requires y"):
         EmbeddingAdapter().fit(new, None)
     with pytest.raises(ValueError, match="at least one non-zero"):
@@ -410,9 +612,9 @@ def test_wrong_usage_is_said():
     with pytest.raises(ValueError, match="too few"):
         EmbeddingAdapter(polish=True).fit(new[:2], old[:2])
     with pytest.raises(ValueError, match=r"other parameters .*shrinkage"):
-        adapter.merge(EmbeddingAdapter(shrinkage=0.2).fit(new, old))
+        adapter.merge(EmbeddingAdapter(shrinkage=0.2, store_moments=True).fit(new, old))
     with pytest.raises(ValueError, match="other spaces"):
-        adapter.merge(EmbeddingAdapter().fit(new, old[:, 1:]))
+        adapter.merge(EmbeddingAdapter(store_moments=True).fit(new, old[:, 1:]))
     with pytest.raises(ValueError, match="must be of class EmbeddingAdapter"):
         adapter.merge(LinearRegression())
     with pytest.raises(ValueError, match="fitted to 30"):

@@ -3,6 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from sktransform.alignment import (
@@ -12,7 +13,11 @@ from sktransform.alignment import (
 )
 from sktransform.alignment._stream_checks import checked_groups
 
-MERGEABLE = [OrthogonalAligner(), EmbeddingAdapter(), PermutationAligner()]
+MERGEABLE = [
+    OrthogonalAligner(),
+    EmbeddingAdapter(store_moments=True),
+    PermutationAligner(),
+]
 
 
 def _named(names):
@@ -21,22 +26,23 @@ def _named(names):
 
 @pytest.mark.parametrize("aligner", MERGEABLE)
 def test_columns_of_other_names_are_not_merged(aligner):
-    X, y = _named(["a", "b", "c"]), np.random.default_rng(1).normal(size=(30, 4))
-    one = type(aligner)().fit(X, y)
+    X = _named(["a", "b", "c"])
+    y = X.to_numpy() @ np.random.default_rng(1).normal(size=(3, 4))
+    one = clone(aligner).fit(X, y)
     for names in (["c", "b", "a"], ["a", "b", "d"]):
         with pytest.raises(ValueError, match="other names, or the same in another"):
-            one.merge(type(aligner)().fit(_named(names), y))
+            one.merge(clone(aligner).fit(_named(names), y))
     assert_array_equal(one.merge(one).feature_names_in_, X.columns)
     # Rows without names are taken as `transform` takes them.
-    one.merge(type(aligner)().fit(X.to_numpy(), y))
+    one.merge(clone(aligner).fit(X.to_numpy(), y))
 
 
 @pytest.mark.parametrize("aligner", MERGEABLE)
 def test_only_fitted_aligners_of_one_class_are_merged(aligner):
     X = np.random.default_rng(0).normal(size=(30, 3))
-    one = type(aligner)().fit(X, X)
+    one = clone(aligner).fit(X, X)
     with pytest.raises(NotFittedError):
-        one.merge(type(aligner)())
+        one.merge(clone(aligner))
     for other in MERGEABLE:
         if type(other) is not type(aligner):
             with pytest.raises(ValueError, match="must be of class"):

@@ -79,7 +79,8 @@ def test_wrong_usage_is_said(normal, transfer):
         transfer(normal(3, 5), normal(5, 4))
     with pytest.raises(NotFittedError):
         transfer(GivensAligner(), np.eye(3))
-    views = normal(30, 3), normal(30, 3)
+    rows = normal(30, 3)
+    views = rows, rows @ normal(3, 3)
     for bent in (GaussianWeightedAligner(), EmbeddingAdapter(features="nystroem")):
         with pytest.raises(ValueError, match="its map is not affine"):
             transfer(bent.fit(*views), np.eye(3))

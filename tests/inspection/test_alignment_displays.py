@@ -155,7 +155,7 @@ def test_path_without_bound_has_no_chosen_line(views):
 
 def test_variance_of_an_adapter_before_and_after_its_calibration(views):
     X, y = views
-    adapter = EmbeddingAdapter().fit(X[:50], y[:50])
+    adapter = EmbeddingAdapter(store_moments=True).fit(X[:50], y[:50])
     display = CovarianceMatchDisplay.from_estimator(adapter, X[50:], y[50:])
     axes = np.linalg.svd(y[50:] - y[50:].mean(axis=0))[2]
     plain = EmbeddingAdapter(calibrate=None).fit(X[:50], y[:50]).transform(X[50:])

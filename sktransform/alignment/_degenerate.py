@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Views that do not vary: one rule for all aligners, and the warning that goes with it.
+
+A view is constant if its total variance is at most that of rounding: ``tr cov <= (1e-14
+||mean||)^2``. The rule depends on the moments alone, so that `fit`, a stream and merged
+parts agree. An aligner maps every row to the mean of the target then, and warns.
+"""
+
+import warnings
+
+from sktransform.exceptions import DegenerateDataWarning
+
+# A length below which deviations from the mean are rounding, relative to the mean.
+ROUNDING = 1e-14
+
+
+def varies(covariance, mean):
+    """Return whether rows of this covariance and mean vary by more than rounding."""
+    return bool(covariance.trace() > (ROUNDING * mean).square().sum())
+
+
+def constant_views(moments):
+    """Return the names, of "X" and "y", of the views that do not vary."""
+    views = {
+        "X": (moments.covariance_x, moments.mean_x),
+        "y": (moments.covariance_y, moments.mean_y),
+    }
+    return [name for name, view in views.items() if not varies(*view)]
+
+
+def warn_of_constant_views(names):
+    """Warn that a constant map is fitted, if there are names of constant views."""
+    if names:
+        warnings.warn(
+            f"{' and '.join(names)} do{'es' if len(names) == 1 else ''} not vary from "
+            "row to row: every row is mapped to the mean of y.",
+            DegenerateDataWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Scorers of searches for cross-validation of aligners."""
+
+from numbers import Integral
+
+import numpy as np
+
+from sktransform.metrics._retrieval import recall_at_k
+from sktransform.metrics._views import check_same_width, check_view
+from sktransform.utils._sklearn import Interval, StrOptions, validate_params
+
+
+class _RetrievalScorer:
+    """Recall of a fitted aligner's rows, in a gallery of their targets and more."""
+
+    def __init__(self, k, gallery, metric):
+        self.k = k
+        self.gallery = gallery
+        self.metric = metric
+
+    def __call__(self, estimator, X, y, sample_weight=None):
+        """Return recall@k of the mapped rows of X among those of y and the gallery."""
+        queries, targets = estimator.transform(X), check_view(y, "y")
+        gallery = targets
+        if self.gallery is not None:
+            more = check_view(self.gallery, "gallery")
+            check_same_width(targets, more, names=("y", "gallery"))
+            gallery = np.concatenate([targets, more])
+        return recall_at_k(
+            queries,
+            gallery,
+            k=min(self.k, len(gallery)),
+            metric=self.metric,
+            targets=np.arange(len(targets)),
+            sample_weight=sample_weight,
+        )
+
+    def __repr__(self):
+        gallery = "" if self.gallery is None else f", gallery={len(self.gallery)} rows"
+        return f"make_retrieval_scorer(k={self.k}{gallery}, metric={self.metric!r})"
+
+
+@validate_params(
+    {
+        "k": [Interval(Integral, 1, None, closed="left")],
+        "gallery": ["array-like", None],
+        "metric": [StrOptions({"cosine", "euclidean"})],
+    },
+    prefer_skip_nested_validation=True,
+)
+def make_retrieval_scorer(*, k=1, gallery=None, metric="cosine"):
+    """Make a scorer of how many mapped rows find their target.
+
+    It is for `GridSearchCV`, `cross_val_score` and the like over an aligner, whose own
+    score, the share of variance explained, prefers maps that shrink, and these find
+    less. The rows that are scored search in a gallery of their own targets [1]_.
+
+    Parameters
+    ----------
+    k : int, default=1
+        How many rows a search returns. In a gallery of fewer rows all are returned.
+
+    gallery : array-like of shape (n_gallery, n_outputs), default=None
+        Further rows that are searched, of no query: with them a score is that of a
+        gallery as large as the real one. Rows of `y` should not be among them. None
+        searches the targets alone, whose number depends on the folds.
+
+    metric : {"cosine", "euclidean"}, default="cosine"
+        How the gallery is searched.
+
+    Returns
+    -------
+    callable
+        ``scorer(estimator, X, y, sample_weight=None)``, which returns a recall from 0
+        to 1; larger is better.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not allowed; by the scorer, if gallery and targets differ in
+        their columns.
+
+    See Also
+    --------
+    recall_at_k : The score itself.
+
+    Notes
+    -----
+    A target with a copy in the gallery is never first, see :func:`recall_at_k`.
+
+    References
+    ----------
+    .. [1] Jégou, H., Douze, M. and Schmid, C. (2011). Product quantization for nearest
+       neighbor search. IEEE Transactions on Pattern Analysis and Machine Intelligence
+       33(1), 117-128.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from sktransform.alignment import EmbeddingAdapter
+    >>> from sktransform.metrics import make_retrieval_scorer
+    >>> rng = np.random.default_rng(0)
+    >>> new = rng.normal(size=(150, 8))
+    >>> old = new @ rng.normal(size=(8, 10)) + 0.3 * rng.normal(size=(150, 10))
+    >>> scorer = make_retrieval_scorer(k=1)
+    >>> found = cross_val_score(EmbeddingAdapter(), new, old, scoring=scorer, cv=3)
+    >>> bool(found.min() > 0.8)
+    True
+    """
+    return _RetrievalScorer(k, gallery, metric)
