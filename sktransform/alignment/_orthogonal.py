@@ -6,15 +6,17 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
+from sktransform.alignment._degenerate import warn_of_constant_views
 from sktransform.alignment._moment_aligner import MomentAligner
 from sktransform.alignment._orthogonal_fit import (
     AlignmentProblem,
+    Certificate,
     DialOptions,
-    bounds_to_compare,
-    held_out_errors,
+    held_out,
 )
 from sktransform.base import TorchTransformer
 from sktransform.exceptions import DegenerateDataWarning
@@ -38,8 +40,9 @@ class OrthogonalAligner(MomentAligner):
     ----------
     lam : float or "auto", default="auto"
         The bound, at least 0; 0 is Procrustes, ``inf`` least squares. "auto" takes what
-        predicts rows held out best, by moments of `n_folds` folds, with no second pass
-        over the rows; a rotation if there are too few rows to hold some out.
+        predicts held-out rows best, by moments of `n_folds` folds, with no second pass
+        over the rows; a rotation if there are too few rows to hold some out. It
+        compares multipliers of the bound, on as many folds as have 200 rows together.
 
     relative : bool, default=False
         Whether `lam` is a share of the distance of least squares from a rotation, from
@@ -62,9 +65,12 @@ class OrthogonalAligner(MomentAligner):
     fit_intercept : bool, default=True
         Whether the spaces are centred; else 0 is mapped to 0.
 
-    complete_null : bool, default=True
+    complete_null : bool or "auto", default="auto"
         Whether directions in which the rows do not vary are mapped onto dimensions of
-        the target that are not in use, as a rotation would. Otherwise they are lost.
+        the target that are not in use, as a rotation would. Otherwise they are mapped
+        to 0. "auto" takes what predicts held-out rows better if ``lam="auto"``, and
+        maps them to 0 for a given bound: with fewer rows than features a rotation of
+        directions that were never seen adds noise.
 
     n_folds : int, default=5
         Folds for ``lam="auto"``. The fold of a row depends on the row alone, so that
@@ -99,15 +105,19 @@ class OrthogonalAligner(MomentAligner):
         infinite at a rotation, 0 at least squares.
 
     certified_ : bool
-        Whether it is certain that no other map within the bound is better. Always true,
-        to rounding, if the target has as many dimensions or more.
+        Whether no other map within the bound, nor another factor, has a lower loss:
+        true if the map satisfies the conditions of Karush, Kuhn and Tucker and the
+        duality gap is below 1e-8 of the size of the loss. Onto fewer dimensions the
+        problem is not convex, and a certificate exists for large bounds alone.
 
     duality_gap_ : float
-        How much lower the loss could at most be, as a share of the target's variance;
-        not a number where no bound is known.
+        How much lower the loss of another map could be, as a share of the target's
+        variance: the loss less a lower bound of all. Infinite where no lower bound is
+        known.
 
-    singular_values_ : ndarray of shape (min(rank, n_outputs),)
-        Of the bounded map, between spaces of unit size, the largest first.
+    singular_values_ : ndarray of shape (min(rank, rank of the target),)
+        Of the bounded map, between spaces of unit size, the largest first. Directions
+        in which the rows or the targets do not vary have none.
 
     scale_ : float
         The fitted common factor, 1 without one.
@@ -119,7 +129,8 @@ class OrthogonalAligner(MomentAligner):
         Mean squared error of the training rows as a share of the target's variance.
 
     lam_path_ : ndarray of shape (n_settings,) or None
-        Settings of the dial that "auto" compared, as distances from orthogonality.
+        Distances from orthogonality of the maps that "auto" compared, mean over the
+        folds, from least squares on; it ends where the error no longer falls.
 
     cv_loss_ : ndarray of shape (n_settings,) or None
         Their error on rows held out, as a share of the target's variance.
@@ -143,10 +154,15 @@ class OrthogonalAligner(MomentAligner):
 
     Notes
     -----
-    Onto as many dimensions or more the problem is convex in ``W W'`` and the solution
-    is global, with a certificate. Onto fewer the best of several local solutions is
-    taken if the certificate fails; even the rotation has no closed form there, and is
-    found by Newton's method on the orthonormal maps [2]_. Inputs are never cut.
+    Both views are reduced to the directions in which they vary, and the bound is
+    applied there: constant targets come out constant. Onto as many dimensions or more
+    the problem is convex in ``W W'``, also with a common factor, and is solved by its
+    dual and by Newton's method on the map. Onto fewer dimensions the best of several
+    local solutions is taken; even the rotation has no closed form there: its column
+    space solves a self-consistent eigenvalue problem [2]_, and Newton's method gives
+    the last digits. If a solution does not converge a ``ConvergenceWarning`` says by
+    how much. Where the moments leave a choice of rotations, that nearest to a fixed
+    matrix is taken, so that equal moments give equal maps.
 
     `inverse_transform` is the transposed map if the map is a rotation onto as many
     dimensions or more, and exact then; else least squares by the pseudo-inverse.
@@ -158,8 +174,9 @@ class OrthogonalAligner(MomentAligner):
     ----------
     .. [1] S. Ricci et al., "Lambda-orthogonality regularization for compatible
        representation learning", arXiv:2509.16664, 2025.
-    .. [2] A. Edelman, T. A. Arias and S. T. Smith, "The geometry of algorithms with
-       orthogonality constraints", SIAM Journal on Matrix Analysis, 1998.
+    .. [2] L.-H. Zhang, L. Wang, Z. Bai and R.-C. Li, "A self-consistent-field iteration
+       for orthogonal canonical correlation analysis", IEEE Transactions on Pattern
+       Analysis and Machine Intelligence 44, 2022.
 
     Examples
     --------
@@ -184,7 +201,7 @@ class OrthogonalAligner(MomentAligner):
         "scale": ["boolean"],
         "unit_scale": ["boolean"],
         "fit_intercept": ["boolean"],
-        "complete_null": ["boolean"],
+        "complete_null": ["boolean", StrOptions({"auto"})],
         "n_folds": [Interval(Integral, 2, None, closed="left")],
     }
 
@@ -198,7 +215,7 @@ class OrthogonalAligner(MomentAligner):
         scale=False,
         unit_scale=True,
         fit_intercept=True,
-        complete_null=True,
+        complete_null="auto",
         n_folds=5,
         device="auto",
     ):
@@ -254,7 +271,6 @@ class OrthogonalAligner(MomentAligner):
             scale=self.scale,
             unit_scale=self.unit_scale,
             fit_intercept=self.fit_intercept,
-            complete_null=self.complete_null,
         )
 
     def _solve(self, runtime, folds):
@@ -263,71 +279,80 @@ class OrthogonalAligner(MomentAligner):
         problem = AlignmentProblem(total, self._options())
         self.lam_path_ = self.cv_loss_ = None
         if problem.is_degenerate:
-            warnings.warn(
-                "X or y does not vary: the map is constant.",
-                DegenerateDataWarning,
-                stacklevel=2,
-            )
-            fitted, is_certified, gap = problem.constant(), True, 0.0
+            warn_of_constant_views(problem.constant_views)
+            fitted, certificate = problem.constant(), Certificate(0.0, True, True)
             self.lam_, self.largest_residual_ = math.inf, 0.0
-        elif self.lam == "auto":
-            fitted, is_certified, gap = self._choose(problem, folds)
+            matrix = fitted.matrix
         else:
-            lam = self.lam
-            if self.relative:
-                lam = self._relative_bound(problem)
-            fitted, is_certified, gap = problem.certified(lam)
-            self.lam_ = float(lam)
-        if not problem.is_degenerate:
+            is_completed = self.complete_null is True
+            compared = None
+            if self.lam == "auto":
+                compared = held_out(folds, problem, self.complete_null)
+            if compared is None:
+                self.lam_ = 0.0 if self.lam == "auto" else self._bound(problem)
+                fitted, certificate = problem.certified(self.lam_)
+            else:
+                index, is_completed = compared.best
+                fitted, certificate = problem.certified_near(
+                    compared.without, compared.fitted[index]
+                )
+                self.lam_ = fitted.residual
+                self.lam_path_ = compared.residuals.numpy()
+                self.cv_loss_ = compared.errors.min(dim=1).values.numpy()
             self.largest_residual_ = problem.largest_residual
-            self._warn_if_ambiguous(problem)
-        self._keep(runtime, total, problem, fitted)
-        self.certified_, self.duality_gap_ = bool(is_certified), float(gap)
+            self._warn(problem, certificate)
+            matrix = problem.completed(fitted) if is_completed else fitted.matrix
+        self._keep(runtime, total, problem, fitted, matrix)
+        self.certified_ = bool(certificate.is_certified)
+        self.duality_gap_ = float(certificate.gap)
 
-    def _relative_bound(self, problem):
-        """Return the absolute bound for a share of that of least squares."""
+    def _bound(self, problem):
+        """Return the absolute bound; `lam` may be a share of that of least squares."""
+        if not self.relative:
+            return float(self.lam)
         if self.lam > 1:
             raise ValueError(
                 f"lam={self.lam} with relative=True is a share of the distance of "
                 "least squares; give a number from 0 to 1."
             )
-        return self.lam * problem.largest_residual
+        return float(self.lam * problem.largest_residual)
 
-    def _warn_if_ambiguous(self, problem):
-        """Tell that other maps are as good, where a rotation is bounded."""
+    def _warn(self, problem, certificate):
+        """Warn if the solution is not unique, or has not converged."""
         if not problem.is_unique and self.lam_ < self.largest_residual_:
             warnings.warn(
                 "Some directions of X tell nothing of y, or the other way round: other "
                 "rotations are as good, and one of them was chosen.",
                 DegenerateDataWarning,
-                stacklevel=2,
+                stacklevel=3,
+            )
+        # Onto fewer dimensions a local solution is all that is promised.
+        is_enough = certificate.is_certified or not problem.problem.is_convex
+        if not (certificate.is_stationary and is_enough):
+            warnings.warn(
+                f"The map for lam={self.lam_:.3g} has not converged: its loss could be "
+                f"lower by up to {certificate.gap:.1e} of the target's variance. A "
+                "small ridge makes the problem easier.",
+                ConvergenceWarning,
+                stacklevel=3,
             )
 
-    def _choose(self, problem, folds):
-        """Return the map of the setting that predicts held-out rows best."""
-        lams = bounds_to_compare(problem)
-        errors = held_out_errors(folds, problem, lams)
-        self.lam_ = 0.0
-        if errors is not None:
-            self.lam_ = lams[int(errors.argmin())]
-            self.lam_path_, self.cv_loss_ = np.array(lams), errors.numpy()
-        return problem.certified(self.lam_)
-
-    def _keep(self, runtime, moments, problem, fitted):
+    def _keep(self, runtime, moments, problem, fitted, matrix):
         """Set the attributes that describe the map."""
-        error = moments.mean_squared_error(fitted.matrix, fitted.intercept)
-        variance = moments.covariance_y.trace().item()
+        intercept = problem.intercept(matrix)
         self.mean_, self.intercept_, self.singular_values_ = runtime.arrays(
-            moments.mean_x, fitted.intercept, fitted.singular_values
+            moments.mean_x, intercept, fitted.singular_values
         )
         # A copy: the transposed view would keep the order of its columns.
-        self.coef_ = np.ascontiguousarray(runtime.arrays(fitted.matrix)[0].T)
+        self.coef_ = np.ascontiguousarray(runtime.arrays(matrix)[0].T)
         self.orth_residual_ = fitted.residual
-        self.multiplier_ = float(fitted.solution.multiplier)
         self.scale_ = fitted.factor
         self.rank_ = problem.rank
-        self.loss_ = error.item() / variance if variance > 0 else 0.0
         self.n_iter_ = max(1, fitted.solution.n_iter)
+        self.multiplier_, self.loss_ = float(fitted.solution.multiplier), 0.0
+        if not problem.is_degenerate:
+            self.multiplier_ /= problem.loss_unit
+            self.loss_ = problem.training_loss(fitted)
 
     def path(self, lams=None):
         """Return the maps along the dial, from the moments alone.
@@ -359,14 +384,17 @@ class OrthogonalAligner(MomentAligner):
         if not lams.size or not np.all(lams >= 0):
             raise ValueError(f"lams must be one or more numbers from 0 on, got {lams}.")
         maps = [*problem.path(lams[::-1])][::-1]
-        variance = moments.covariance_y.trace()
-        errors = [moments.mean_squared_error(m.matrix, m.intercept) for m in maps]
+        matrices = [
+            problem.completed(fitted) if self.complete_null is True else fitted.matrix
+            for fitted in maps
+        ]
+        intercepts = [problem.intercept(matrix) for matrix in matrices]
         return Bunch(
             lams=lams,
-            coefs=np.stack([m.matrix.T.cpu().numpy() for m in maps]),
-            intercepts=np.stack([m.intercept.cpu().numpy() for m in maps]),
-            residuals=np.array([m.residual for m in maps]),
-            losses=np.array([(error / variance).item() for error in errors]),
+            coefs=np.stack([matrix.T.cpu().numpy() for matrix in matrices]),
+            intercepts=np.stack([each.cpu().numpy() for each in intercepts]),
+            residuals=np.array([fitted.residual for fitted in maps]),
+            losses=np.array([problem.training_loss(fitted) for fitted in maps]),
         )
 
     @property

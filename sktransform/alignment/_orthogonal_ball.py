@@ -12,6 +12,9 @@ _MOST_STEPS = 60
 # Steps of Newton's method from close to a bound onto it.
 _MOST_MOVES = 4
 
+# Relative distance from the bound within which a solution is taken for one on it.
+_NEAR = 1e-6
+
 
 def orthogonality_residual(matrix):
     """Return how far a matrix is from having orthonormal rows, or columns.
@@ -33,6 +36,13 @@ def gram_excess(matrix):
     """Return the smaller Gram matrix less the identity."""
     wide = matrix.shape[0] <= matrix.shape[1]
     gram = matrix @ matrix.T if wide else matrix.T @ matrix
+    gram.diagonal().sub_(1)
+    return gram
+
+
+def column_excess(matrix):
+    """Return the Gram matrix of the columns less the identity, ``W'W - I``."""
+    gram = matrix.T @ matrix
     gram.diagonal().sub_(1)
     return gram
 
@@ -63,10 +73,11 @@ def project_to_ball(matrix, radius):
 
 
 def moved_to_bound(matrix, radius):
-    """Return a matrix near the bound moved onto it, without a decomposition.
+    """Return a matrix within a bound, moved onto it if it is next to it.
 
     The step is along the gradient of the distance, ``EW`` with the excess E of the Gram
-    matrix, which moves the singular values alone, as a projection does.
+    matrix, which moves the singular values alone, as a projection does. A matrix well
+    inside the bound stays: moving it outwards would raise the loss.
 
     Parameters
     ----------
@@ -79,8 +90,10 @@ def moved_to_bound(matrix, radius):
     Returns
     -------
     Tensor of shape (n_inputs, n_outputs)
-        A matrix whose distance is the bound, to rounding.
+        A matrix whose distance is at most the bound, to rounding.
     """
+    if gram_excess(matrix).norm().item() < (1 - _NEAR) * radius:
+        return matrix
     for _ in range(_MOST_MOVES):
         excess = gram_excess(matrix)
         residual = excess.norm().item()
@@ -140,7 +153,7 @@ def weighted_values(values, radius, weights):
     """
     low, high, multiplier = 0.0, torch.inf, weights.mean().item()
     for _ in range(_MOST_STEPS):
-        moved = _values_at(values, multiplier / weights)
+        moved = values_at(values, multiplier / weights)
         excess = moved.square() - 1
         residual = excess.norm().item()
         if abs(residual - radius) <= 1e-14 * radius:
@@ -163,7 +176,7 @@ def weighted_values(values, radius, weights):
     return moved, multiplier
 
 
-def _values_at(values, multipliers):
+def values_at(values, multipliers):
     """Return the positive roots t of ``t - s + 2 m t (t^2 - 1) = 0``, one for each s.
 
     Each t is where ``(t - s)^2 + m (t^2 - 1)^2`` is least.

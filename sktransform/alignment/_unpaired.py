@@ -10,7 +10,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sktransform.alignment._affine import AffineAligner
-from sktransform.alignment._ridge_path import varies
+from sktransform.alignment._degenerate import varies
 from sktransform.alignment._unpaired_fit import Found, Settings, find_map
 from sktransform.alignment._unpaired_tables import (
     known_rows,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from scipy.linalg import orthogonal_procrustes
-from scipy.optimize import minimize
+from scipy.linalg import hadamard, orthogonal_procrustes
+from scipy.optimize import brentq, minimize
 
 from sktransform.alignment import OrthogonalAligner, PermutationAligner
 from sktransform.alignment._fold_moments import row_folds
@@ -264,12 +264,13 @@ def test_dead_and_repeated_features_change_nothing_but_their_columns():
 def test_directions_without_variance_are_turned_as_a_rotation_would():
     X, y = views(5, 8)
     spoiled = np.column_stack([X, np.full(len(X), 3.0)])
-    aligner = OrthogonalAligner(lam=0).fit(spoiled, y)
+    aligner = OrthogonalAligner(lam=0, complete_null=True).fit(spoiled, y)
     gram = aligner.coef_.T @ aligner.coef_
     assert_allclose(gram / gram[0, 0], np.eye(6), atol=1e-10)
-    lost = OrthogonalAligner(lam=0, complete_null=False).fit(spoiled, y)
-    assert_allclose(lost.coef_[:, 5], 0, atol=1e-12)
-    assert_allclose(lost.loss_, aligner.loss_)
+    for complete_null in (False, "auto"):
+        lost = OrthogonalAligner(lam=0, complete_null=complete_null).fit(spoiled, y)
+        assert_allclose(lost.coef_[:, 5], 0, atol=1e-12)
+        assert_allclose(lost.loss_, aligner.loss_)
 
 
 def test_fewer_rows_than_features():
@@ -307,14 +308,18 @@ def test_without_intercept_the_origin_stays():
 
 
 def test_ambiguous_rotation_is_told():
-    generator = np.random.default_rng(0)
-    X = generator.normal(size=(30, 4))
-    y = X[:, :1] * [1, 2, -1, 3]
+    columns = hadamard(32).astype(float)
+    X = columns[:, 1:5]
+    # The second half of y is exactly uncorrelated with X.
+    y = np.column_stack([X[:, :2] @ [[1, 2], [-1, 3]], columns[:, 9:11]])
     with pytest.warns(DegenerateDataWarning, match="other rotations are as good"):
         first = OrthogonalAligner(lam=0).fit(X, y)
+    order = np.random.default_rng(0).permutation(32)
     with pytest.warns(DegenerateDataWarning, match="other rotations are as good"):
-        second = OrthogonalAligner(lam=0).fit(X, y)
-    assert_allclose(first.coef_, second.coef_, rtol=0, atol=0)
+        second = OrthogonalAligner(lam=0).fit(X[order], y[order])
+    assert_allclose(first.coef_, second.coef_, atol=1e-12)
+    assert first.certified_
+    assert residual(first.coef_.T / np.linalg.norm(first.coef_, 2)) < 1e-12
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -324,16 +329,27 @@ def test_held_out_error_is_that_of_maps_fitted_without_the_fold(shape):
     groups = np.sort(X[:, 0]).searchsorted(X[:, 0]) // 20
     aligner = OrthogonalAligner().fit(X, y, groups=groups)
     folds = row_folds(torch.from_numpy(X), 5, groups).numpy()
+    total = OrthogonalAligner(lam=aligner.lam_).fit(X, y, groups=groups)
     errors = 0
     for fold in np.unique(folds):
         kept = folds != fold
-        without = OrthogonalAligner(lam=0).fit(X[kept], y[kept])
-        path = without.path(aligner.lam_path_)
-        maps = zip(path.coefs, path.intercepts, strict=True)
-        errors = errors + np.array(
-            [((X[~kept] @ coef.T + b - y[~kept]) ** 2).sum() for coef, b in maps]
+        # The bound of the fold's own map with the multiplier that was chosen.
+        bound = brentq(
+            lambda lam, kept=kept: (
+                OrthogonalAligner(lam=lam).fit(X[kept], y[kept]).multiplier_
+                - total.multiplier_
+            ),
+            0.1 * aligner.lam_,
+            min(
+                3 * aligner.lam_,
+                OrthogonalAligner(lam=np.inf).fit(X[kept], y[kept]).largest_residual_,
+            ),
+            xtol=1e-6,
         )
-    assert_allclose(aligner.cv_loss_, errors / ((y - y.mean(axis=0)) ** 2).sum())
+        without = OrthogonalAligner(lam=bound).fit(X[kept], y[kept])
+        errors += ((without.transform(X[~kept]) - y[~kept]) ** 2).sum()
+    errors /= ((y - y.mean(axis=0)) ** 2).sum()
+    assert_allclose(aligner.cv_loss_.min(), errors, rtol=1e-3)
 
 
 def test_rotation_onto_fewer_dimensions_is_neither_a_cut_nor_padded():
@@ -361,7 +377,7 @@ def test_target_that_is_a_rotation_is_met(lam):
 
 def test_one_row_gives_the_constant_map():
     X, y = views(5, 8, n_rows=1)
-    with pytest.warns(DegenerateDataWarning, match="does not vary"):
+    with pytest.warns(DegenerateDataWarning, match="not vary"):
         aligner = OrthogonalAligner().fit(X, y)
     assert_allclose(aligner.transform(X), y)
 
@@ -402,3 +418,108 @@ def test_wrong_usage_is_said():
         fitted.fit(X, y, sample_weight=np.zeros(len(X)))
     with pytest.raises(ValueError, match="call fit to start anew"):
         fitted.set_params(lam="auto").partial_fit(X, y)
+
+
+def degenerate_views(kind):
+    """Return views that leave a choice, or vary in few directions."""
+    generator = np.random.default_rng(0)
+    X = np.maximum(
+        generator.normal(size=(300, 12)) @ generator.normal(size=(12, 12)), 0
+    )
+    y = np.maximum(X @ generator.normal(size=(12, 8)), 0)
+    if kind == "constant targets":
+        y[:, [2, 5]] = 4.0
+    if kind == "constant and repeated inputs":
+        X[:, 3], X[:, 4] = 1e3, X[:, 5]
+    if kind == "low rank":
+        y = X[:, :3] @ generator.normal(size=(3, 8))
+    if kind == "fewer rows than columns":
+        X, y = X[:9], y[:9]
+    if kind == "equal singular values":
+        X = hadamard(64)[:, 1:13].astype(float)
+        y = X[:, :8] + 3 * hadamard(64)[:, 20:28]
+    if kind == "no relation in some directions":
+        X = hadamard(64)[:, 1:13].astype(float)
+        y = np.column_stack([X[:, :4] @ generator.normal(size=(4, 4)), X[:, :4] ** 0])
+        y = np.column_stack([y, hadamard(64)[:, 30:45]])
+    return X, y
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "full rank",
+        "constant targets",
+        "constant and repeated inputs",
+        "low rank",
+        "fewer rows than columns",
+        "equal singular values",
+        "no relation in some directions",
+    ],
+)
+@pytest.mark.parametrize(
+    "settings", [{"lam": 0}, {"lam": 0.8}, {"complete_null": True}]
+)
+@pytest.mark.filterwarnings("ignore::sktransform.exceptions.DegenerateDataWarning")
+def test_any_order_and_split_gives_one_map_of_degenerate_views(kind, settings):
+    X, y = degenerate_views(kind)
+    whole = OrthogonalAligner(**settings).fit(X, y)
+    backwards = OrthogonalAligner(**settings).fit(X[::-1], y[::-1])
+    parts = []
+    for block in range(3):
+        part = OrthogonalAligner(**settings)
+        parts.append(part.partial_fit(X[block::3], y[block::3]))
+    trees = [
+        parts[0].merge(parts[1]).merge(parts[2]),
+        parts[2].merge(parts[0].merge(parts[1])),
+    ]
+    new = X + np.random.default_rng(1).normal(size=X.shape)
+    size = np.abs(whole.transform(new)).max()
+    for other in (backwards, *trees):
+        assert_allclose(other.transform(new), whole.transform(new), atol=1e-7 * size)
+
+
+def test_constant_targets_come_out_constant():
+    X, y = degenerate_views("constant targets")
+    for lam in (0, 1.0, np.inf, "auto"):
+        images = OrthogonalAligner(lam=lam).fit(X, y).transform(3 * X - 5)
+        assert_allclose(images[:, [2, 5]], 4.0, atol=1e-10)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 1e6])
+@pytest.mark.parametrize("jitter", [0.0, 1e-16])
+def test_constant_target_gives_a_constant_map(value, jitter):
+    X, _ = views(5, 8)
+    y = np.full((len(X), 3), value) * (1 + jitter * X[:, :1])
+    with pytest.warns(DegenerateDataWarning, match="y does not vary"):
+        aligner = OrthogonalAligner().fit(X, y)
+    assert_allclose(aligner.transform(X), y, atol=1e-12 * value)
+    assert aligner.certified_
+
+
+def test_directions_never_seen_are_no_noise():
+    generator = np.random.default_rng(0)
+    rotation = np.linalg.qr(generator.normal(size=(128, 128)))[0]
+    X = generator.normal(size=(2060, 128))
+    y = X @ rotation
+    for settings in ({}, {"complete_null": False}, {"lam": 0}):
+        aligner = OrthogonalAligner(**settings).fit(X[:60], y[:60])
+        misses = ((aligner.transform(X[60:]) - y[60:]) ** 2).sum(axis=1).mean()
+        # What 59 of 128 directions cannot tell.
+        assert misses / (y[60:] ** 2).sum(axis=1).mean() < 0.56
+
+
+def test_completion_is_decided_on_the_folds():
+    X, y = views(5, 8)
+    X = np.column_stack([X, np.zeros(len(X))])
+    # One fold has the only rows in which the last feature varies, and y follows it.
+    groups = np.arange(len(X)) // 40
+    X[groups == 0, 5] = np.random.default_rng(0).normal(size=40)
+    errors = {
+        complete_null: OrthogonalAligner(complete_null=complete_null)
+        .fit(X, y, groups=groups)
+        .cv_loss_.min()
+        for complete_null in (True, False, "auto")
+    }
+    assert errors["auto"] == min(errors[True], errors[False])
+    assert errors[True] != errors[False]

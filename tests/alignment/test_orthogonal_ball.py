@@ -74,7 +74,7 @@ def test_residual_is_that_of_the_smaller_side():
 
 
 @pytest.mark.parametrize("shape", [(4, 7), (5, 5), (7, 4)])
-@pytest.mark.parametrize("factor", [1 - 1e-4, 1 + 1e-4, 1 / 3])
+@pytest.mark.parametrize("factor", [1 - 1e-4, 1 + 1e-8, 1 / 3])
 def test_matrix_moved_to_a_bound_is_on_it(shape, factor):
     generator = torch.Generator().manual_seed(0)
     matrix = torch.randn(shape, generator=generator, dtype=torch.float64)
@@ -99,3 +99,10 @@ def test_weighted_values_are_stationary_and_keep_the_bound():
     # Each is a difference of terms as large as the multiplier.
     assert (slopes.abs() <= 1e-12 * multiplier).all()
     assert multiplier > 0
+
+
+def test_matrix_well_inside_a_bound_stays():
+    matrix = torch.randn(4, 6, generator=torch.Generator().manual_seed(0)).double()
+    for factor in (1 + 1e-4, 3.0):
+        radius = factor * orthogonality_residual(matrix).item()
+        assert moved_to_bound(matrix, radius) is matrix

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Least squares near the rotations, onto as many dimensions or more: the convex dual.
+"""Convex dual of bounded least squares onto as many dimensions.
 
 With ``A = G + Y`` for the symmetric multiplier Y of ``WW' = I`` the best map of a bound
 is ``W = A^-1 C``, and A is where
@@ -12,7 +12,8 @@ multiplier of the bound is ``||Y|| / lam``.
 
 Newton's method runs in the eigenbasis of A. There ``A^-1`` is a diagonal matrix: a
 product with the Hessian is one matrix product, and the Hessian's diagonal is a good
-preconditioner.
+preconditioner. Where C is nearly singular A is too, and the last digits are left to
+Newton's method on the map itself.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ import torch
 from sktransform.alignment._orthogonal_ball import moved_to_bound, weighted_values
 from sktransform.runtime._linalg import conjugate_gradients, gram_matrix, inner
 
-_MOST_NEWTON_STEPS = 60
+_MOST_NEWTON_STEPS = 20
 _MOST_CONJUGATE_STEPS = 60
 _MOST_GUESSES = 20
 
@@ -32,13 +33,17 @@ _LOOSE = 0.1
 # A step along which less than this share of the expected decrease is found is halved.
 _ARMIJO = 1e-4
 
+# Steps are not shortened further: where the dual is that nonlinear Newton's method on
+# the map is quicker.
+_SHORTEST = 1e-2
+
 # Singular values of the cross-covariance are kept above this share of the largest.
 # Those that are 0 leave a choice of rotations, and one is chosen this way.
 _FLOOR = 1e-8
 
 
 @dataclass(frozen=True)
-class WideProblem:
+class DualProblem:
     """What the dual needs to know of the data, in the eigenbasis of G.
 
     Parameters
@@ -46,7 +51,7 @@ class WideProblem:
     variances : Tensor of shape (n_inputs,)
         Eigenvalues of G, positive.
 
-    cross : Tensor of shape (n_inputs, n_outputs)
+    cross : Tensor of shape (n_inputs, n_inputs)
         Covariance C of inputs and targets, of full rank.
 
     root : Tensor of shape (n_inputs, n_inputs)
@@ -75,7 +80,7 @@ class WideProblem:
     unit: float
 
     @classmethod
-    def of(cls, variances, cross, factors):
+    def from_moments(cls, variances, cross, factors):
         """Return the problem, from a singular value decomposition of C."""
         unit = variances.mean().item()
         left, values, right = factors
@@ -193,12 +198,12 @@ class _Penalty:
         return self.lam / size if self.multiplier is None else 1 / self.multiplier
 
 
-def wide_map(problem, lam, starts=(), tolerance=1e-9):
+def bounded_by_dual(problem, lam, starts=(), tolerance=1e-9):
     """Return the best map for a bound that least squares does not keep.
 
     Parameters
     ----------
-    problem : WideProblem
+    problem : DualProblem
         The problem.
 
     lam : float
@@ -214,7 +219,7 @@ def wide_map(problem, lam, starts=(), tolerance=1e-9):
 
     Returns
     -------
-    matrix : Tensor of shape (n_inputs, n_outputs)
+    matrix : Tensor of shape (n_inputs, n_inputs)
         The map.
 
     multiplier : float
@@ -279,7 +284,9 @@ def _newton(problem, point, penalty, tolerance):
         rate = penalty.rate(point.size)
         downhill = point.gram - rate * point.dual
         downhill.diagonal().sub_(1)
-        length = downhill.norm().item() / (rate * point.size)
+        # At Y = 0 there is nothing to be relative to.
+        norm = downhill.norm().item()
+        length = norm / max(rate * point.size, 0.01 * norm, 1e-300)
         # Rounding ends the progress where C is nearly of lower rank.
         if length <= tolerance or (best <= 1e-6 and length > best / 2):
             return point, step
@@ -303,7 +310,7 @@ def _step(problem, point, penalty, change, slope):
     scaled = change / torch.outer(point.values, point.values)
     value = point.value + penalty.value(point.size)
     length = 1.0
-    while length > 1e-8:
+    while length > _SHORTEST:
         inverse = -length * scaled
         inverse.diagonal().add_(1 / point.values)
         proposed = _point_of_inverse(problem, inverse, point.basis)
@@ -319,16 +326,19 @@ def _step(problem, point, penalty, change, slope):
 def _newton_direction(point, penalty, right, tolerance):
     """Solve with the Hessian by preconditioned conjugate gradients.
 
-    Single precision is enough for the few digits of a direction, and twice as fast.
+    Single precision is enough for the few digits of a direction, and twice as fast,
+    as long as it holds the range of the numbers.
     """
+    rate = penalty.rate(point.size)
+    is_moderate = max(rate, 1 / point.values[0].item()) < 1e12
+    dtype = torch.float32 if is_moderate else torch.float64
     inverse, gram, right = (
-        tensor.to(torch.float32) for tensor in (1 / point.values, point.gram, right)
+        tensor.to(dtype) for tensor in (1 / point.values, point.gram, right)
     )
     inverse = inverse[:, None]
-    rate = penalty.rate(point.size)
     radial = None
     if penalty.multiplier is None:
-        radial = (point.dual / point.size).to(torch.float32)
+        radial = (point.dual / point.size).to(dtype)
     diagonal = inverse * gram.diagonal()
     scaling = 1 / (diagonal + diagonal.T + rate)
 
