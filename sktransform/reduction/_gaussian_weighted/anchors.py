@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The opt-in way of new rows through the stored training rows: a vote of the nearest.
+"""Anchored map: new rows take the position of one of their nearest training rows.
 
-A row between two islands of the map cannot lie on both. A mean of its neighbours'
-positions would put it into the water; the vote puts it onto one of them.
+A mean of the nearest rows' positions would place a row between two clusters of the map,
+where no training row is; a vote among them places it in one.
 
-Who is near depends on where one lives: squared distances are divided by the voter's
-distance to its own neighbours, the local scaling of Zelnik-Manor and Perona (2004). A
-few rows would otherwise be among the nearest of very many, of all kinds.
+Distances are locally scaled: squared ones are divided by the training row's distance to
+its own neighbours, as in Zelnik-Manor and Perona (2004). Without that a few rows are
+among the nearest of very many.
 """
 
 import torch
@@ -30,18 +30,7 @@ _AGREEMENT = 3.0
 def local_scales(Z, neighbors):
     """Return each row's distance to its seventh neighbour, or to its last before that.
 
-    Parameters
-    ----------
-    Z : Tensor of shape (n_rows, n_inputs)
-        The rows.
-
-    neighbors : Tensor of shape (n_rows, n_neighbors)
-        Places of each row's nearest others, the nearest first.
-
-    Returns
-    -------
-    Tensor of shape (n_rows,)
-        The distances.
+    Shapes: `Z` (n_rows, n_inputs), `neighbors` (n_rows, n_neighbors), nearest first.
     """
     last = min(_SCALE_NEIGHBOR, neighbors.shape[1]) - 1
     return torch.linalg.vector_norm(Z - Z[neighbors[:, last]], dim=1)
@@ -50,22 +39,10 @@ def local_scales(Z, neighbors):
 class AnchoredMap:
     """Map rows onto the position of one of their nearest stored rows.
 
-    Parameters
-    ----------
-    plain : PreparedMap
-        The map, of which the vote only takes the rows' inputs.
-
-    inputs : Tensor of shape (n_anchors, n_inputs)
-        Stored rows as the map sees them.
-
-    embedding : Tensor of shape (n_anchors, n_outputs)
-        Their positions.
-
-    scales : Tensor of shape (n_anchors,)
-        Their distances to a neighbour, see :func:`local_scales`.
-
-    unit : Tensor of shape ()
-        Length in the embedding of 1 in the training's units.
+    `plain` is the map, of which only the rows' inputs are taken. `inputs` (n_anchors,
+    n_inputs) are the stored rows, `embedding` (n_anchors, n_outputs) their positions,
+    and `scales` (n_anchors,) their :func:`local_scales`; `unit` is the length in the
+    embedding of 1 in the training's units.
     """
 
     def __init__(self, plain, inputs, embedding, scales, unit):
@@ -93,18 +70,7 @@ class AnchoredMap:
         return self._embedding.index_select(0, self._winners(X))
 
     def block_rows(self, X):
-        """Return the rows of a block on the CPU with which to map these rows.
-
-        Parameters
-        ----------
-        X : ndarray or Tensor of shape (n_rows, n_features)
-            The rows.
-
-        Returns
-        -------
-        int
-            The number.
-        """
+        """Return the rows of a block on the CPU with which to map these rows."""
         is_on_cpu = self._matrix.device.type == "cpu"
         return self._blocks.rows_for(X) if is_on_cpu else CPU_ROWS
 
@@ -117,7 +83,7 @@ class AnchoredMap:
 
     @torch.inference_mode()
     def _winners(self, X):
-        """Return the places of the voters with whom most votes agree, (n_rows,)."""
+        """Return the indices of the voters with whom most votes agree, (n_rows,)."""
         squared, voters = smallest(self._distances(X), self._n_voters)
         squared.clamp_min_(self._least)
         votes = torch.softmax(-squared / squared[:, :1], 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The way back from an embedding: a mixture of affine maps in closed form."""
+"""Decoder: a mixture of affine maps from the embedding to the rows, in closed form."""
 
 import torch
 
@@ -23,36 +23,20 @@ _CONSTANT_SHARE = 0.1
 # Share of the squared Jacobian that keeps a Gauss-Newton step finite.
 _DAMPING = 1e-6
 
-# Charts with less than this share of the rows' weight have no say in the way back.
+# Charts with less than this share of the rows' weight are left out of the decoder.
 _SMALLEST_MASS = 1e-9
 
 
 def fit_decoder(weights, embedding, Z, row_weights):
-    """Fit charts in the embedding that give the rows back.
+    """Return the state of the decoder, a mixture from the embedding to the rows.
 
     Each chart of the map gets a counterpart in the embedding: its centre and width are
     the mean and twice the variance of the embedded rows under the chart's weights. The
     affine maps are then one ridge regression of the rows, its ridge chosen by held-out
     rows.
 
-    Parameters
-    ----------
-    weights : Tensor of shape (n_rows, n_charts)
-        Weights of the map's charts at the rows.
-
-    embedding : Tensor of shape (n_rows, n_outputs)
-        The embedded rows.
-
-    Z : Tensor of shape (n_rows, n_inputs)
-        The rows, in internal units and of weighted mean 0.
-
-    row_weights : Tensor of shape (n_rows,)
-        Positive weights of the rows.
-
-    Returns
-    -------
-    dict of str to Tensor
-        State of a GaussianWeightedMap from the embedding to the rows.
+    Shapes: `weights` (n_rows, n_charts), `embedding` (n_rows, n_outputs), `Z` (n_rows,
+    n_inputs) of weighted mean 0, `row_weights` (n_rows,).
     """
     masses = row_weights @ weights
     kept = masses > _SMALLEST_MASS * masses.sum()
@@ -108,27 +92,10 @@ def _held_out_ridge(design, target, row_weights, penalty):
 
 
 def refine(Z, points, inner_map, n_steps):
-    """Move rows such that the map takes them closer to given points.
+    """Move rows `Z` (n_rows, n_inputs) so that a map takes them closer to points.
 
-    Parameters
-    ----------
-    Z : Tensor of shape (n_rows, n_inputs)
-        Rows as the map sees them, to start at.
-
-    points : Tensor of shape (n_rows, n_outputs)
-        Where the map should take them.
-
-    inner_map : GaussianWeightedMap
-        The map, without its projection.
-
-    n_steps : int
-        Gauss-Newton steps of least change. A step that does not bring a row closer is
-        halved, and at last left out, for this row alone.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, n_inputs)
-        The rows.
+    Gauss-Newton steps of least change towards `points` (n_rows, n_outputs). A step that
+    does not bring a row closer is halved, and at last left out, for this row alone.
     """
     for _ in range(n_steps):
         residual = points - inner_map(Z)

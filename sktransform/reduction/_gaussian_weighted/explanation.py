@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which columns move a row, where the map stretches, and what it does not show."""
+"""Explanation of a fitted mixture: influence, expansion, distortion, and others."""
 
 from numbers import Integral
 
 import numpy as np
 import torch
-from sklearn.utils import check_scalar
+from sklearn.utils import Bunch, check_scalar
 
-from sktransform.reduction._gaussian_weighted.base import LinearMixtureMixin, as_came
+from sktransform.nn._products import row_stable_product
+from sktransform.reduction._gaussian_weighted.base import MixtureReducer
 from sktransform.reduction._gaussian_weighted.tangent import (
     distortion,
     null_directions,
@@ -17,11 +18,8 @@ from sktransform.reduction._gaussian_weighted.tangent import (
 from sktransform.runtime._linalg import principal_axes
 
 
-class LinearMixtureExplanationMixin(LinearMixtureMixin):
-    """Explanations of an estimator whose `map_` is a mixture of linear maps.
-
-    The estimator has a `feature_scale_` too: the standard deviation of each feature.
-    """
+class ExplainedReducer(MixtureReducer):
+    """Base of reducers whose fitted mixture is explained by its exact derivative."""
 
     def influence(
         self, X, *, scaled=True, tangent=False, reference=None, n_neighbors=12
@@ -70,8 +68,8 @@ class LinearMixtureExplanationMixin(LinearMixtureMixin):
     def tangent_directions(self, X, *, reference=None, n_neighbors=12):
         """Return the directions in which the data vary around rows.
 
-        Off the data the derivative of the map is constrained by nothing. These are the
-        directions along which to read it: right singular vectors of the nearest
+        Off the data nothing constrains the derivative of the map. These are the
+        directions in which it is meaningful: right singular vectors of the nearest
         reference rows less their mean.
 
         Parameters
@@ -158,7 +156,7 @@ class LinearMixtureExplanationMixin(LinearMixtureMixin):
             "frobenius": singular_values.square().mean(1).sqrt() + gaps,
             "ellipses": ellipses,
         }
-        return as_came(runtime, **values)
+        return as_given(runtime, **values)
 
     def suppression(self, X, *, scaled=True):
         """Return how much less each feature moves each row than the strongest one.
@@ -252,7 +250,7 @@ class LinearMixtureExplanationMixin(LinearMixtureMixin):
                 return torch.cat([directions, lengths.unsqueeze(2)], 2)
 
             found = runtime.map(least_shown, X)
-            return as_came(
+            return as_given(
                 runtime, directions=found[:, :, :-1], magnitudes=found[:, :, -1]
             )
         rows, mean = self._reference(X, runtime, reference)
@@ -265,7 +263,7 @@ class LinearMixtureExplanationMixin(LinearMixtureMixin):
         )
         images = runtime.tensor(images).flatten(0, 1) / len(X) ** 0.5
         directions, lengths = null_directions(images, tangent, n_directions)
-        return as_came(runtime, directions=directions, magnitudes=lengths)
+        return as_given(runtime, directions=directions, magnitudes=lengths)
 
     def distortion(self, X, *, reference=None, n_partners=1000):
         """Return how badly the embedding keeps the distances from each row.
@@ -309,6 +307,51 @@ class LinearMixtureExplanationMixin(LinearMixtureMixin):
             X,
         )
 
+    def published_quantities(self, X):
+        """Return the quantities of the published method under their own names.
+
+        They read the blended matrix ``A(x) = sum_i w_i(x) A_i``, which is not the
+        derivative of the map: what the weights' own change adds is left out.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        Bunch
+            global_influence : of shape (n_features,)
+                Share of a feature in the magnitudes of a chart's linear map, in the
+                mean over charts. Sums to 1.
+            local_influence : of shape (n_samples, n_features)
+                Share of a feature in the magnitudes of the blended matrix.
+            skewness : of shape (n_samples,)
+                Variance of the local influence over features; not a third moment.
+            frobenius_norm : of shape (n_samples,)
+                Frobenius norm of the blended matrix. An isometry onto q components has
+                the square root of q, not 1.
+        """
+        X, runtime = self._checked(X)
+        module = self._module(runtime)
+        components = runtime.tensor(self.components_, runtime.dtype)
+
+        def shares_and_norm(block):
+            blended = row_stable_product(module.weights(block), components.flatten(1))
+            blended = blended.view(len(block), *components.shape[1:])
+            norms = torch.linalg.vector_norm(blended, dim=(1, 2))
+            return torch.cat([_shares(blended), norms.unsqueeze(1)], 1)
+
+        mapped = runtime.map(shares_and_norm, X)
+        local = mapped[:, :-1]
+        return as_given(
+            runtime,
+            global_influence=_shares(components).mean(0),
+            local_influence=local,
+            skewness=((local - local.mean(1)[:, None]) ** 2).mean(1),
+            frobenius_norm=mapped[:, -1],
+        )
+
     def _feature_steps(self, scaled):
         """Return how far each feature moves, shape (n_features,)."""
         return self.feature_scale_ if scaled else np.ones(self.n_features_in_)
@@ -335,3 +378,23 @@ class LinearMixtureExplanationMixin(LinearMixtureMixin):
         return lambda block: tangent_directions(
             block.double() - mean, rows, n_directions, n_neighbors
         )
+
+
+def as_given(runtime, **values):
+    """Return named results as a Bunch of what the rows were, in their precision.
+
+    Arrays, or tensors on the rows' device. The values are on any device.
+    """
+    where = runtime.output_device or "cpu"
+    tensors = {
+        name: torch.as_tensor(value).to(where, runtime.dtype)
+        for name, value in values.items()
+    }
+    return Bunch(**(tensors if runtime.output_device else runtime.state(tensors)))
+
+
+def _shares(matrices):
+    """Return the features' shares in the magnitudes of (n, outputs, features)."""
+    magnitudes = matrices.abs().sum(1)
+    total = magnitudes.sum(1, keepdim=True)
+    return magnitudes / total.clamp_min(torch.finfo(total.dtype).tiny)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The mixture of local affine maps with its exact gradient written out.
+"""Trainable mixture of local affine maps, its exact gradient written out.
 
 Automatic differentiation of the same map takes about twice as long: it keeps every
 intermediate, and sees one product where there are many. Here the logits of all charts
@@ -17,32 +17,12 @@ _WARM_UP = 0.1
 
 
 class TrainableMap:
-    """Centres, widths, linear parts and offsets in one vector, trained together.
+    """Trainable mixture: centres, log widths, linear parts and offsets in one vector.
 
-    Parameters
-    ----------
-    centers : Tensor of shape (n_charts, n_inputs)
-        Centres of the charts.
-
-    widths : Tensor of shape (n_charts,)
-        Their widths.
-
-    components : Tensor of shape (n_outputs, n_charts, n_inputs)
-        Their linear parts; outputs first.
-
-    offsets : Tensor of shape (n_outputs, n_charts)
-        Their values at the centres.
-
-    log_masses : Tensor of shape (n_charts,), default=None
-        What is added to their log weights; not trained. None adds nothing.
-
-    Attributes
-    ----------
-    parameters : Tensor of shape (n_parameters,)
-        All parameters; the named ones are views of it.
-
-    gradient : Tensor of shape (n_parameters,)
-        The gradient that :meth:`backward` leaves, laid out like the parameters.
+    Shapes: `centers` (n_charts, n_inputs), `widths` (n_charts,), `components`
+    (n_outputs, n_charts, n_inputs), `offsets` (n_outputs, n_charts), and `log_masses`
+    (n_charts,), which are not trained. The named parts are views of `parameters`
+    (n_parameters,); :meth:`backward` writes to `gradient`, laid out alike.
     """
 
     def __init__(self, centers, widths, components, offsets, log_masses=None):
@@ -84,7 +64,7 @@ class TrainableMap:
         return matrix
 
     def _buffer(self, name, *shape):
-        """Return memory that calls share: to ask for it anew takes as long as to fill.
+        """Return memory that calls share: allocating it takes as long as filling it.
 
         So a forward call invalidates what an earlier one has saved.
         """
@@ -96,18 +76,7 @@ class TrainableMap:
     def forward(self, X):
         """Return the mapped rows, and what :meth:`backward` needs.
 
-        Parameters
-        ----------
-        X : Tensor of shape (n_rows, n_inputs)
-            The rows.
-
-        Returns
-        -------
-        Y : Tensor of shape (n_rows, n_outputs)
-            Their images.
-
-        saved : tuple
-            Augmented rows, weights, chart values and images.
+        Shapes: `X` (n_rows, n_inputs); returned: `Y` (n_rows, n_outputs).
         """
         augmented = self._buffer("augmented", len(X), self.n_inputs + 2)
         squares = torch.mul(X, X, out=augmented[:, :-2]).sum(1)
@@ -132,13 +101,7 @@ class TrainableMap:
     def backward(self, output_gradient, saved):
         """Write the gradient for one :meth:`forward`.
 
-        Parameters
-        ----------
-        output_gradient : Tensor of shape (n_rows, n_outputs)
-            Derivative of the loss with respect to the images.
-
-        saved : tuple
-            What forward returned.
+        Shapes: `output_gradient` (n_rows, n_outputs).
         """
         augmented, weights, values, Y = saved
         by_logit = self._buffer("products", 1 + self.n_outputs, *weights.shape)[0]
@@ -163,15 +126,9 @@ class TrainableMap:
     def write_gradient(self, by_values, by_logits):
         """Write the gradient, from sums over the rows.
 
-        Parameters
-        ----------
-        by_values : tuple of Tensor, shapes (.., n_charts, n_inputs) and (.., n_charts)
-            Derivatives with respect to the charts' values, outputs first, times the
-            rows, and alone.
-
-        by_logits : tuple of Tensor, shapes (n_charts, n_inputs) and twice (n_charts,)
-            Derivatives with respect to the logits, times the rows, alone, and times
-            the rows' squared norms.
+        `by_values` are derivatives with respect to the charts' values, outputs first,
+        times the rows, and alone; `by_logits` those with respect to the logits, times
+        the rows, alone, and times the rows' squared norms.
         """
         components, offsets, centers, log_widths = self._gradients
         by_rows, sums = by_values
@@ -202,24 +159,11 @@ def one_cycle(progress):
 
 
 class Adam:
-    """Adam with a learning rate for each parameter, on one vector.
+    """Adam on one vector of parameters, with a learning rate for each of them.
 
-    Parameters
-    ----------
-    parameters : Tensor of shape (n_parameters,)
-        Changed in place.
-
-    rates : Tensor of shape (n_parameters,)
-        Learning rates.
-
-    decay : pair of float, default=(0.9, 0.99)
-        Decay of the first and the second moment.
-
-    moments : pair of Tensor of shape (n_parameters,), default=None
-        Moments that earlier steps left, changed in place. None starts with zeros.
-
-    n_steps : int, default=0
-        Number of those steps.
+    `parameters`, `rates` and the two `moments` that earlier steps left have the shape
+    (n_parameters,); parameters and moments are changed in place. `n_steps` counts the
+    earlier steps.
     """
 
     def __init__(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The charts of a map, all that its values depend on."""
+"""Mixture of local affine maps: its charts, and the fitted map that solvers return."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -10,28 +10,16 @@ from sktransform.nn._gaussian_weighted import gaussian_weights, mixture_values
 from sktransform.reduction._gaussian_weighted.decoder import fit_decoder
 from sktransform.reduction._gaussian_weighted.gradients import TrainableMap
 from sktransform.runtime._linalg import polar_factor, symmetric_eigen
+from sktransform.utils._charts import chart_widths, place_centers
 
 
 @dataclass(frozen=True)
 class Charts:
-    """The charts of a mixture in internal units.
+    """Charts of a mixture in internal units, all that its values depend on.
 
-    Parameters
-    ----------
-    centers : Tensor of shape (n_charts, n_inputs)
-        Their centres.
-
-    widths : Tensor of shape (n_charts,)
-        Their widths in squared units of the inputs.
-
-    components : Tensor of shape (n_charts, n_outputs, n_inputs)
-        Linear part of each.
-
-    offsets : Tensor of shape (n_charts, n_outputs)
-        Value of each at its centre.
-
-    log_masses : Tensor of shape (n_charts,), default=None
-        Logarithms of their masses. None gives each the mass 1.
+    `centers` (n_charts, n_inputs), `widths` (n_charts,) in squared units of the inputs,
+    linear parts `components` (n_charts, n_outputs, n_inputs), values at the centres
+    `offsets` (n_charts, n_outputs), and `log_masses` (n_charts,), None for masses of 1.
     """
 
     centers: torch.Tensor
@@ -69,41 +57,22 @@ class Charts:
         )
 
 
+def place_charts(rows, n_charts, width, runtime, generator):
+    """Return centres (n_charts, n_inputs) by k-means, and their widths (n_charts,)."""
+    row_weights = rows.row_weights.cpu().numpy()
+    centers = place_centers(
+        rows.Z.cpu().numpy(), n_charts, "kmeans", row_weights, generator
+    )
+    return runtime.tensors(centers, chart_widths(centers, width))
+
+
 def principal_charts(centers, widths, axes):
-    """Return charts whose map is a projection onto axes.
-
-    Parameters
-    ----------
-    centers : Tensor of shape (n_charts, n_inputs)
-        Their centres.
-
-    widths : Tensor of shape (n_charts,)
-        Their widths.
-
-    axes : Tensor of shape (n_inputs, n_outputs)
-        Orthonormal columns; those of largest variance for PCA.
-
-    Returns
-    -------
-    Charts
-        The charts.
-    """
+    """Return charts whose map is the projection onto axes (n_inputs, n_outputs)."""
     return Charts(centers, widths, axes.T.expand(len(centers), -1, -1), centers @ axes)
 
 
 def trainable_map(charts):
-    """Return the map of charts with its gradient written out.
-
-    Parameters
-    ----------
-    charts : Charts
-        The charts, in the precision in which they are to be trained.
-
-    Returns
-    -------
-    TrainableMap
-        The map, in memory of its own.
-    """
+    """Return the map of charts to be trained, in memory of its own."""
     return TrainableMap(
         charts.centers,
         charts.widths,
@@ -116,15 +85,7 @@ def trainable_map(charts):
 def trained_charts(trained):
     """Return the charts of a trained map in double precision.
 
-    Parameters
-    ----------
-    trained : TrainableMap
-        The map.
-
-    Returns
-    -------
-    Charts
-        Its charts; in double precision they share its memory.
+    If the map is in double precision they share its memory.
     """
     charts = Charts(
         trained.centers,
@@ -138,35 +99,14 @@ def trained_charts(trained):
 
 @dataclass(frozen=True)
 class FittedMap:
-    """A map, its decoder and how they were reached.
+    """Result of every solver, in the rows' own units.
 
-    Parameters
-    ----------
-    map : dict of str to Tensor
-        State of the map from the rows to the embedding, in the rows' own units.
-
-    decoder : dict of str to Tensor
-        State of the map from the embedding to the map's inputs.
-
-    loss_curve : list of float
-        The objective at the start and after each report.
-
-    stress : float
-        Stress over the rows that the solver saw, normalised by their distances.
-
-    n_iter : int
-        Iterations done.
-
-    feature_scale : Tensor of shape (n_features,)
-        Standard deviations of the features.
-
-    anchors : dict of str to Tensor, default=None
-        For the anchored transform, what :class:`AnchoredMap` takes: "inputs",
-        "embedding", "scales" and "unit".
-
-    continuation : dict of str to float, default=None
-        What the solver needs to continue the map: "input_unit" and "output_unit", the
-        lengths of 1 of its own units, and what else it has frozen. None if it cannot.
+    `map` and `decoder` are states of a GaussianWeightedMap, from rows to the embedding
+    and back to the map's inputs. `loss_curve` holds the objective at the start and
+    after each report, `stress` is that of the rows that the solver saw. `continuation`
+    is what a warm start needs: "input_unit" and "output_unit", the lengths of 1 of the
+    solver's own units, and what else it has frozen. `anchors` is what an AnchoredMap
+    takes, or None.
     """
 
     map: dict
@@ -175,26 +115,15 @@ class FittedMap:
     stress: float
     n_iter: int
     feature_scale: torch.Tensor
+    continuation: dict
     anchors: dict | None = None
-    continuation: dict | None = None
 
 
 def rotation_to_principal_axes(embedding, row_weights):
-    """Return the rotation after which the embedding's axes are its principal ones.
+    """Return the rotation (n_outputs, n_outputs) of an embedding to principal axes.
 
-    Parameters
-    ----------
-    embedding : Tensor of shape (n_rows, n_outputs)
-        Images of the rows.
-
-    row_weights : Tensor of shape (n_rows,)
-        Positive weights.
-
-    Returns
-    -------
-    Tensor of shape (n_outputs, n_outputs)
-        An orthogonal matrix, to be multiplied from the right. Signs are such that the
-        outermost row of each axis lies on its positive side.
+    It is multiplied from the right. Signs are such that the outermost row of each axis
+    lies on its positive side.
     """
     covariance = embedding.T @ (row_weights[:, None] * embedding)
     rotation = symmetric_eigen(covariance)[1]
@@ -204,27 +133,11 @@ def rotation_to_principal_axes(embedding, row_weights):
 
 
 def map_and_decoder(rows, charts, present=None):
-    """Centre a map, turn it to its final axes, and fit the way back.
+    """Centre a map, turn it to its final axes, and fit its decoder.
 
-    Parameters
-    ----------
-    rows : InternalRows
-        The rows, in whose internal units the rest is given.
-
-    charts : Charts
-        The charts of the map.
-
-    present : Charts, default=None
-        Charts of the map that was continued, towards which the new one is turned. None
-        takes principal axes.
-
-    Returns
-    -------
-    map, decoder : dict of str to Tensor
-        The states, in the rows' own units.
-
-    place : callable
-        Takes images under the given charts to the final embedding.
+    The axes are principal ones, or those closest to the `present` charts that were
+    continued. Returned are both states in the rows' own units, and a function that
+    takes images under the given charts to the final embedding.
     """
     embedding = charts.values(rows.Z)
     center = rows.row_weights @ embedding / rows.row_weights.sum()
@@ -245,8 +158,8 @@ def map_and_decoder(rows, charts, present=None):
     weights = charts.weights(rows.Z)
     decoder = fit_decoder(weights, embedding, rows.Z, rows.row_weights)
 
-    def place(images):
+    def to_final_axes(images):
         turned = (images - center.to(images)) @ rotation.to(images)
         return turned * rows.unit.to(images)
 
-    return state, rows.in_original_units(decoder), place
+    return state, rows.in_original_units(decoder), to_final_axes

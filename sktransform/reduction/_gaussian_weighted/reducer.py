@@ -1,132 +1,104 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Dimensionality reduction by a Gaussian-weighted mixture of linear maps."""
+"""Reducer that keeps distances by a Gaussian-weighted mixture of affine maps."""
 
-from numbers import Integral, Real
+import dataclasses
+from functools import partial
+from numbers import Real
 
-from sklearn.base import ClassNamePrefixFeaturesOutMixin
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sktransform.base import TorchTransformer
-from sktransform.reduction._gaussian_weighted.base import (
-    LinearMixtureInverseMixin,
-    LinearMixtureScoreMixin,
+from sktransform.reduction._gaussian_weighted.base import scored_rows
+from sktransform.reduction._gaussian_weighted.explanation import ExplainedReducer
+from sktransform.reduction._gaussian_weighted.problem import (
+    DistanceSettings,
+    Problem,
+    check_geodesic_rows,
+    check_problem,
+    distinct_rows,
+    graph_neighbors,
+    host_rows,
 )
-from sktransform.reduction._gaussian_weighted.explanation import (
-    LinearMixtureExplanationMixin,
+from sktransform.reduction._gaussian_weighted.reservoir import extended_reservoir
+from sktransform.reduction._gaussian_weighted.rows import AUTO_LANDMARKS
+from sktransform.reduction._gaussian_weighted.solvers.majorize import (
+    fit_by_majorization,
 )
-from sktransform.reduction._gaussian_weighted.fitting import LinearMixtureFittingMixin
-from sktransform.reduction._gaussian_weighted.reservoir import LinearMixtureStreamMixin
-from sktransform.utils._sklearn import (
-    Interval,
-    StrOptions,
-    fit_context,
+from sktransform.reduction._gaussian_weighted.solvers.minibatch import (
+    continue_by_minibatches,
+    fit_by_minibatches,
 )
+from sktransform.reduction._gaussian_weighted.solvers.warm_start import (
+    PresentMap,
+    check_continuable,
+)
+from sktransform.runtime._callbacks import FitProgress
+from sktransform.runtime._runtime import SparseRows
+from sktransform.utils._graphs import geodesic_distances
+from sktransform.utils._sklearn import Interval, StrOptions, fit_context
+from sktransform.utils._validation import check_distances
 
 
-class GaussianWeightedLinearReducer(
-    LinearMixtureStreamMixin,
-    LinearMixtureFittingMixin,
-    LinearMixtureInverseMixin,
-    LinearMixtureScoreMixin,
-    LinearMixtureExplanationMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TorchTransformer,
-):
-    """Reduce dimensions by a mixture of linear maps that explains itself.
+def _can_stream(reducer):
+    """Return whether a reducer keeps what a sample of the rows stands for."""
+    return reducer.metric == "euclidean" and reducer.target_weight == 0
+
+
+class GaussianWeightedLinearReducer(ExplainedReducer):
+    """Reduce dimensions by a mixture of affine maps that keeps distances.
 
     The map is ``f(x) = sum_i w_i(x) (b_i + A_i (x - mu_i))``: charts with centres
     ``mu_i`` hold an affine map each, and a row follows the charts near it, with weights
-    ``w(x) = softmax_i(-||x - mu_i||^2 / s_i)``. It keeps distances or neighbourhoods.
-    Whatever it keeps, it is a function: new rows are mapped in milliseconds, each the
-    same alone or in a batch, its exact Jacobian tells which features moved a row, and a
-    decoder leads back.
+    ``w(x) = softmax_i(-||x - mu_i||^2 / s_i)``. It is a function: new rows are mapped
+    in milliseconds, each the same alone or in a batch, its exact Jacobian tells which
+    features moved a row, and a decoder approximates the rows.
 
     Distances are kept by majorisation of the stress, from PCA on: no learning rate, and
-    the objective never rises. Neighbourhoods, and distances in streams on request, are
-    kept by stochastic gradients.
+    the objective never rises. In streams they may be kept by stochastic gradients.
 
     Parameters
     ----------
     n_components : int, default=2
         Number of dimensions of the embedding, at most the number of features.
 
-    objective : {"distance", "neighbors"}, default="distance"
-        What the map keeps: all distances, or each row's nearest neighbours.
-
-    stress_weight : float, default=0.2
-        Dial of the neighbour objective towards distances, from 0 (neighbours alone) to
-        1 (distances alone).
-
     metric : {"euclidean", "geodesic", "precomputed"}, default="euclidean"
         Which distances are kept: straight ones; lengths of shortest paths over the
         graph of nearest neighbours, which unroll a sheet; or those given to `fit`.
 
     target_weight : float, default=0.0
-        How strongly rows of one class in `y` are pulled together, from 0 (not at all)
-        to 1: the share by which their distances are shortened, or the share of
-        attracting neighbours that are of the row's class. Rows with label -1 have no
-        class.
+        Share, from 0 to 1, by which distances between rows of one class in `y` are
+        shortened. Rows with label -1 have no class. It needs ``solver="majorize"``.
 
     n_neighbors : int or "auto", default="auto"
-        Neighbours in the graph of geodesic distances (10), or those that are kept (15).
-        A sheet that stays folded wants fewer.
+        Neighbours in the graph of geodesic distances; "auto" takes 10. A sheet that
+        stays folded needs fewer.
 
     n_gaussians : int or "auto", default="auto"
         Number of charts. "auto" takes one for every ``5 * n_components`` distinct
         rows that the solver sees, at least 5 and at most 50 (100 for distances that
-        are not straight); one for every 12 rows, at most 200 (400 above 30,000 rows),
-        to keep neighbours.
-
-    centers : {"kmeans", "random", "farthest"} or array-like of shape \
-            (n_gaussians, n_features), default="kmeans"
-        Where the charts lie, at first: means of clusters, rows drawn at random, rows
-        each farthest from those before it, or the given points. The neighbour
-        objective moves them.
-
-    width : float or "auto", default="auto"
-        Width of the charts, as a factor on the mean squared distance from a centre to
-        its three nearest other centres. Narrower charts follow the data more closely
-        and give less to new rows. "auto" takes 1 for straight distances, 0.5 for
-        others, and starts with 0.1 to keep neighbours.
+        are not straight).
 
     ridge : float or "auto", default="auto"
-        Weight of the squared difference of the affine maps from where the majorisation
+        Weight of the squared difference of the affine maps from where the solver
         starts, in units where the features have mean variance 1. "auto" takes 1e-4 for
         up to three features and 3e-3 for more. Large values return PCA.
 
     n_landmarks : int or "auto", default="auto"
         Most rows that the majorisation sees, drawn at random; its time and memory grow
         with their square and hardly with the number of rows. "auto" takes all rows up
-        to 3000, and 2000 of them above. Of a stream, most rows that are kept: 2000, or
-        10,000 to keep neighbours.
+        to 3000, and 2000 of them above. Of a stream, most rows that are kept: 2000.
 
-    solver : {"majorize", "minibatch", "published"}, default="majorize"
-        "minibatch" keeps straight distances by gradient steps that see every row, a
-        batch at a time, and goes on with every block of a stream; `n_landmarks` rows
-        give the units, the charts and the decoder. "published" fits as the method's
-        author did, to compare with: full batches of Adam from a random start, without
-        offsets and without a decoder.
+    solver : {"majorize", "minibatch"}, default="majorize"
+        "minibatch" keeps straight distances by gradient steps that see every row, 256
+        at a time, and goes on with every block of a stream; `n_landmarks` rows give the
+        units, the charts and the decoder.
 
     max_iter : int or "auto", default="auto"
-        Most iterations: 60 of the majorisation, 2000 gradient steps to keep neighbours
-        (2500 below 5000 rows, 4000 above 30,000), 2000 epochs of the published solver,
-        600 minibatches or one pass over the rows if that is more.
-
-    tol : float, default=1e-5
-        Stop the majorisation when the objective falls by less than this fraction.
-
-    batch_size : int or "auto", default="auto"
-        Pairs of neighbours in a gradient step: 256, or 512 from 5000 rows on. Rows of
-        a minibatch, all pairs of which are compared: 256.
-
-    anchored : bool, default=False
-        With the neighbour objective: keep the training rows, and map new rows onto the
-        position of one of their 10 nearest, by a vote among them; squared distances
-        are divided by the training row's own to its seventh neighbour. New rows then
-        fall onto the islands of a map and not between them. The price: memory for all
-        rows in up to 50 dimensions, a transform that is not continuous and that gives
-        many rows one position; `jacobian` and what builds on it describe the map
-        without the vote.
+        Most iterations: 60 of the majorisation, which ends sooner when the objective
+        falls by less than a fraction of 1e-5; 600 minibatches, or one pass over the
+        rows if that is more.
 
     store_embedding : bool, default=True
         Whether to keep the mapped training rows as `embedding_`. For many rows they
@@ -136,8 +108,7 @@ class GaussianWeightedLinearReducer(
         Start `fit` at the present map, if there is one, instead of PCA: with the same
         rows or others of the same features. It keeps its charts and gets new ones if
         `n_gaussians` has become a larger number; "auto" means as many as there are.
-        `centers` is not read again, `width` for new charts only. Fewer charts, another
-        `objective` or other `n_components` are refused.
+        Fewer charts or other `n_components` are refused.
 
     random_state : int, RandomState instance or None, default=None
         Seed of landmarks, centres and gradient steps.
@@ -151,20 +122,18 @@ class GaussianWeightedLinearReducer(
     embedding_ : ndarray of shape (n_samples, n_components)
         With `store_embedding`: the mapped training rows, equal to `transform` of them:
         centred, on principal axes or as close to those of the map that was continued
-        as a rotation takes them, in the units of the rows. Above 30,000 rows an
-        anchored fit moves its stored positions once more, without the map, and a
-        training row may then be sent to a neighbour's.
+        as a rotation takes them, in the units of the rows.
 
     stress_ : float
         ``sqrt(sum (d - d')^2 / sum d^2)`` over pairs of the rows that the solver saw,
-        of 1000 of them to keep neighbours, or of 2000 of its sample after minibatches,
-        with target distances d and embedded distances d'. This is normalised by the
-        targets; Kruskal's stress-1 divides by the embedding's distances.
+        or of 2000 of its sample after minibatches, with target distances d and embedded
+        distances d'. This is normalised by the targets; Kruskal's stress-1 divides by
+        the embedding's distances.
 
     loss_curve_ : ndarray
         The objective at the start and after each iteration of the last fit: squared
         stress plus penalty; of minibatches, on a fixed sample of pairs after each
-        hundredth of the steps. For the neighbour objective, its mean over them.
+        hundredth of the steps.
 
     n_iter_ : int
         Iterations or gradient steps done.
@@ -173,18 +142,14 @@ class GaussianWeightedLinearReducer(
         State of the map, which `centers_`, `widths_`, `components_`, `offsets_` and
         `mean_` tell in the features: "mean", "centers" (less the mean), "widths",
         "components", "offsets" and, for many features, the "projection" onto 50
-        principal directions in which the other entries live. Charts that were split
-        have "log_masses", which are added to the logarithms of their weights.
+        principal directions in which the other entries are given.
 
-    decoder_ : dict of str to ndarray or None
+    decoder_ : dict of str to ndarray
         State of the map back, of the same form.
 
-    anchors_ : dict of str to ndarray or None
-        What the anchored transform keeps: "inputs", "embedding", "scales" and "unit".
-
-    continuation_ : dict or None
-        What else a warm start needs: the "objective", the solver's units, the scale
-        that the dial has frozen, and the state of a "stream" of gradient steps.
+    continuation_ : dict
+        What else a warm start needs: the solver's units, and the state of a "stream" of
+        gradient steps.
 
     feature_scale_ : ndarray of shape (n_features,)
         Standard deviation of each feature, the unit of `influence`.
@@ -201,6 +166,7 @@ class GaussianWeightedLinearReducer(
 
     See Also
     --------
+    GaussianWeightedNeighborReducer : Keeps neighbourhoods by the same model.
     sklearn.decomposition.PCA : The linear map that this one starts from.
     sklearn.manifold.MDS : Minimises the same stress without a map for new rows.
     sklearn.manifold.Isomap : Scales geodesic distances, from which they start here.
@@ -214,14 +180,13 @@ class GaussianWeightedLinearReducer(
     directions come from sparse products on the CPU, and a block of rows at a time is
     mapped. What has a number for each row and feature is dense: `inverse_transform`,
     `influence` and `jacobian` of many rows with many features take memory. Geodesic
-    distances, the published solver, streams, and what compares rows with reference
-    rows (tangent directions, `distortion`, `null_directions`) need dense ones.
+    distances, streams, and what compares rows with reference rows (tangent directions,
+    `distortion`, `null_directions`) need dense ones.
 
     A warm start keeps the first rows' mean, unit and projection: what has moved far
-    away is better fitted anew. For distances new charts lie where errors are largest,
-    and the objective falls from that of the present map, or from so much more as the
-    nearest map of all charts misses. For neighbours charts are split into halves, and
-    the map is the same until training parts them. Rows that are all equal start anew.
+    away is better fitted anew. New charts lie where errors are largest, and the
+    objective falls from that of the present map, or from so much more as the nearest
+    map of all charts misses. Rows that are all equal start anew.
 
     Far from all centres the map is affine; with unequal widths the widest chart wins.
 
@@ -251,84 +216,39 @@ class GaussianWeightedLinearReducer(
     0.33, new rows 0.35
     """
 
-    _inverse_contract = "least_squares"
-    _accepts_sparse = True
-
     _parameter_constraints: dict = {
-        **TorchTransformer._parameter_constraints,
-        "n_components": [Interval(Integral, 1, None, closed="left")],
-        "objective": [StrOptions({"distance", "neighbors"})],
-        "stress_weight": [Interval(Real, 0, 1, closed="both")],
-        "n_neighbors": [
-            Interval(Integral, 1, None, closed="left"),
-            StrOptions({"auto"}),
-        ],
-        "n_gaussians": [
-            Interval(Integral, 1, None, closed="left"),
-            StrOptions({"auto"}),
-        ],
-        "centers": [StrOptions({"kmeans", "random", "farthest"}), "array-like"],
-        "width": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
-        "ridge": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
-        "n_landmarks": [
-            Interval(Integral, 2, None, closed="left"),
-            StrOptions({"auto"}),
-        ],
-        "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "batch_size": [
-            Interval(Integral, 2, None, closed="left"),
-            StrOptions({"auto"}),
-        ],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "anchored": ["boolean"],
+        **ExplainedReducer._parameter_constraints,
         "metric": [StrOptions({"euclidean", "geodesic", "precomputed"})],
-        "solver": [StrOptions({"majorize", "minibatch", "published"})],
-        "target_weight": [Interval(Real, 0, 1, closed="both")],
-        "store_embedding": ["boolean"],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
+        "ridge": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
+        "solver": [StrOptions({"majorize", "minibatch"})],
     }
 
     def __init__(
         self,
         n_components=2,
         *,
-        objective="distance",
-        stress_weight=0.2,
         metric="euclidean",
         target_weight=0.0,
         n_neighbors="auto",
         n_gaussians="auto",
-        centers="kmeans",
-        width="auto",
         ridge="auto",
         n_landmarks="auto",
         solver="majorize",
         max_iter="auto",
-        tol=1e-5,
-        batch_size="auto",
-        anchored=False,
         store_embedding=True,
         warm_start=False,
         random_state=None,
         device="auto",
     ):
         self.n_components = n_components
-        self.objective = objective
-        self.stress_weight = stress_weight
         self.metric = metric
         self.target_weight = target_weight
         self.n_neighbors = n_neighbors
         self.n_gaussians = n_gaussians
-        self.centers = centers
-        self.width = width
         self.ridge = ridge
         self.n_landmarks = n_landmarks
         self.solver = solver
         self.max_iter = max_iter
-        self.tol = tol
-        self.batch_size = batch_size
-        self.anchored = anchored
         self.store_embedding = store_embedding
         self.warm_start = warm_start
         self.random_state = random_state
@@ -349,8 +269,7 @@ class GaussianWeightedLinearReducer(
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, not negative. A pair of rows weighs the product of
-            their weights; with ``objective="neighbors"`` a row is drawn as often as it
-            weighs. None weighs every row 1.
+            their weights. None weighs every row 1.
 
         distances : array-like of shape (n_samples, n_samples), default=None
             Target distances, for ``metric="precomputed"``: symmetric, finite, not
@@ -370,34 +289,215 @@ class GaussianWeightedLinearReducer(
         """
         continued = self._continues()
         X = self._validate_rows(X, reset=not continued, min_samples=2)
+        runtime = self._runtime(X)
+        self._check_metric(distances, "fit")
         problem = self._problem(X, y, sample_weight, distances)
-        problem, reservoir = self._sampled(problem)
-        self._fit(X, problem, continued)
-        vars(self).pop("reservoir_", None)
-        if reservoir is not None:
-            self.reservoir_ = reservoir
+        reservoir = None
+        if self.solver == "minibatch":
+            problem, reservoir = self._with_sample(problem, runtime)
+        present = self._present_map(runtime, "warm_start=True") if continued else None
+        solve = {"majorize": fit_by_majorization, "minibatch": fit_by_minibatches}
+        fitted = solve[self.solver](
+            problem,
+            self._settings(),
+            runtime,
+            check_random_state(self.random_state),
+            present=present,
+            report=partial(FitProgress, self),
+        )
+        self._assign(fitted, X, runtime, reservoir=reservoir)
         return self
 
-    def transform(self, X):
-        """Map rows into the embedding.
+    @available_if(_can_stream)
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Learn from one more block of rows; for straight distances.
+
+        A uniform sample of all rows so far is kept, and the map fitted to it anew
+        whenever enough of it has changed: with every block while it grows, and then
+        for each tenth of it. As long as the sample holds all rows, the result is that
+        of `fit` on all of them; once it does not, a fit with `warm_start` goes on from
+        the map before. After `fit`, a new stream begins.
+
+        With ``solver="minibatch"`` the map is fitted anew only as long as the sample
+        holds all rows, or for a first block that does not fit into it. From then on
+        charts stay where they are, and gradient steps see each row of a block, among
+        rows of the sample. A stream goes on from `fit`.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            The block; the first needs two rows.
+
+        y : None
+            Ignored; here for pipelines.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative. None weighs every row 1.
+
+        Returns
+        -------
+        GaussianWeightedLinearReducer
+            The estimator. `reservoir_` holds the sample, at most `n_landmarks` rows,
+            and `embedding_`, if it is kept, their images.
+        """
+        first = not hasattr(self, "reservoir_")
+        X = self._validate_rows(X, reset=first, min_samples=2 if first else 1)
+        block = self._problem(X, None, sample_weight, None)
+        (rows,) = self._runtime(X).arrays(X)
+        block, runtime = dataclasses.replace(block, X=rows), self._runtime(rows)
+        reservoir, refit = extended_reservoir(
+            None if first else self.reservoir_,
+            rows,
+            block.row_weights,
+            self._sample_size(),
+            self.random_state,
+        )
+        sample = Problem(reservoir["rows"], reservoir["row_weights"])
+        # A short stream is kept as a whole, and fitted as `fit` would.
+        outgrown = not first and reservoir["n_seen"] > len(sample.X)
+        settings, report = self._settings(), partial(FitProgress, self)
+        generator = check_random_state(self.random_state)
+        fitted = None
+        if self.solver == "majorize" and refit:
+            present = None
+            if outgrown and self._continues():
+                present = self._present_map(runtime, "warm_start=True")
+            fitted = fit_by_majorization(
+                sample, settings, runtime, generator, present=present, report=report
+            )
+        elif self.solver == "minibatch" and outgrown and np.any(self.feature_scale_):
+            # Other draws for every block, the same for the same stream.
+            seed = [reservoir["seed"], reservoir["n_seen"] % 2**32]
+            fitted = continue_by_minibatches(
+                block,
+                sample,
+                settings,
+                runtime,
+                np.random.RandomState(seed),
+                present=self._present_map(runtime, "partial_fit"),
+                report=report,
+            )
+        elif self.solver == "minibatch":
+            seen = dataclasses.replace(block if first else sample, sample=sample)
+            fitted = fit_by_minibatches(
+                seen, settings, runtime, generator, report=report
+            )
+        self._assign(fitted, sample.X, runtime, reservoir=reservoir)
+        return self
+
+    def score(self, X, y=None, distances=None):
+        """Return minus the stress of rows, new ones as a rule.
 
         Parameters
         ----------
         X : array-like, sparse table, data frame or Tensor of shape \
                 (n_samples, n_features)
-            The rows.
+            At least two distinct rows.
+
+        y : None
+            Ignored; here for grid searches.
+
+        distances : array-like of shape (n_samples, n_samples), default=None
+            Target distances between these rows, for ``metric="precomputed"``.
 
         Returns
         -------
-        ndarray or Tensor of shape (n_samples, n_components)
-            The embedded rows, in the precision of X. A row has the same bits
-            whatever rows come with it.
+        float
+            Minus the stress of the distances that `metric` names, as in `stress_`
+            without a `target_weight`. Straight ones are scored over a fixed sample of
+            pairs if there are more than half a million. Geodesic ones lead over the
+            rows that are scored, and not over the training rows; of these, as of a
+            sparse table, at most 2000 are compared.
+
+        Raises
+        ------
+        ValueError
+            If distances are given without ``metric="precomputed"``, or not with it.
         """
         check_is_fitted(self)
-        X = self._validate_rows(X, reset=False)
-        runtime = self._runtime(X)
-        return self._mapped(X, runtime)
+        self._check_metric(distances, "score")
+        if self.metric == "euclidean":
+            return super().score(X)
+        X, runtime = self._checked(X)
+        if distances is not None:
+            distances = check_distances(distances, "distances", n_rows=len(X))
+        else:
+            check_geodesic_rows(X)
+            distinct, members = distinct_rows(host_rows(X, np.arange(len(X))))
+            some = scored_rows(len(X))
+            n_neighbors = graph_neighbors(self.n_neighbors)
+            distances = geodesic_distances(distinct, n_neighbors, members[some])
+            X = X[some]
+        return -self._stress(X, runtime, distances)
 
-    @property
-    def _n_features_out(self):
-        return self.map_["components"].shape[1]
+    def _check_metric(self, distances, method):
+        """Raise an error if distances are given without their metric or missing."""
+        if (self.metric == "precomputed") != (distances is not None):
+            raise ValueError(
+                f"metric={self.metric!r}, but distances "
+                f"{'are' if distances is not None else 'are not'} given; target "
+                f"distances come as {method}(X, distances=D) together with "
+                "metric='precomputed'."
+            )
+
+    def _problem(self, X, y, sample_weight, distances):
+        """Return the validated problem of straight or other distances."""
+        if self.solver == "minibatch" and self.metric != "euclidean":
+            raise ValueError(
+                f"solver='minibatch' keeps straight distances, but metric is "
+                f"{self.metric!r}; use solver='majorize', or metric='euclidean'."
+            )
+        if self.solver == "minibatch" and self.target_weight > 0:
+            raise ValueError(
+                f"solver='minibatch' does not shorten distances, but target_weight is "
+                f"{self.target_weight}; use solver='majorize', or target_weight=0."
+            )
+        return check_problem(
+            X,
+            y,
+            sample_weight,
+            distances,
+            n_components=self.n_components,
+            target_weight=self.target_weight,
+        )
+
+    def _settings(self):
+        """Return the parameters that solvers read."""
+        return DistanceSettings(
+            n_components=self.n_components,
+            metric=self.metric,
+            target_weight=self.target_weight,
+            n_neighbors=self.n_neighbors,
+            n_gaussians=self.n_gaussians,
+            ridge=self.ridge,
+            n_landmarks=self.n_landmarks,
+            max_iter=self.max_iter,
+        )
+
+    def _sample_size(self):
+        """Return the most rows of a stream, or for minibatches, that are kept."""
+        return AUTO_LANDMARKS if self.n_landmarks == "auto" else self.n_landmarks
+
+    def _present_map(self, runtime, continues):
+        """Return the map to continue, or raise an error that says what contradicts."""
+        check_continuable(self.map_, self._settings(), continues=continues)
+        return PresentMap.from_arrays(self.map_, self.continuation_, runtime)
+
+    def _with_sample(self, problem, runtime):
+        """Return a problem with the sample that minibatches need, and its reservoir.
+
+        The sample is that of a stream of one block. There is no reservoir of a sparse
+        table, of which nothing dense is kept.
+        """
+        X = problem.X
+        is_sparse = isinstance(X, SparseRows)
+        # Indices are drawn as the rows themselves would be.
+        rows = np.arange(len(X)) if is_sparse else runtime.arrays(X)[0]
+        reservoir, _ = extended_reservoir(
+            None, rows, problem.row_weights, self._sample_size(), self.random_state
+        )
+        kept = X[reservoir["rows"]] if is_sparse else reservoir["rows"]
+        sample = Problem(kept, reservoir["row_weights"])
+        problem = dataclasses.replace(problem, sample=sample)
+        return problem, None if is_sparse else reservoir

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The rows that the solver sees, in units that make its constants unit free."""
+"""Internal rows: what a solver sees, in units that make its constants unit free."""
 
 import dataclasses
 import warnings
@@ -27,23 +27,9 @@ _BLOCK_NUMBERS = 2**20
 
 
 def select_rows(row_weights, n_landmarks, random_state):
-    """Return the places of the rows that the solver sees.
+    """Return the indices of rows of positive weight, or of landmarks among them.
 
-    Parameters
-    ----------
-    row_weights : ndarray of shape (n_rows,)
-        Weights of all rows, not negative and not all 0.
-
-    n_landmarks : int or "auto"
-        Most rows to keep, drawn at random.
-
-    random_state : RandomState
-        Source of the draw.
-
-    Returns
-    -------
-    ndarray of int
-        Places of rows of positive weight, in order.
+    More than `n_landmarks` rows are drawn at random; the indices are in order.
     """
     indices = np.flatnonzero(row_weights)
     if n_landmarks == "auto":
@@ -54,41 +40,17 @@ def select_rows(row_weights, n_landmarks, random_state):
 
 
 def dense_if_narrow(rows, widest):
-    """Return an array for sparse rows of few features, else what was given.
-
-    Parameters
-    ----------
-    rows : ndarray, SparseRows or Tensor of shape (n_rows, n_features)
-        The rows.
-
-    widest : int
-        Most features of sparse rows that are made dense.
-
-    Returns
-    -------
-    ndarray, SparseRows or Tensor
-        The rows.
-    """
+    """Return an array for sparse rows of at most `widest` features, else the rows."""
     if isinstance(rows, SparseRows) and rows.shape[1] <= widest:
         return rows.toarray()
     return rows
 
 
 def sparse_distances(table):
-    """Return Euclidean distances between sparse rows.
+    """Return Euclidean distances (n_rows, n_rows) between sparse rows.
 
-    They come from the rows' inner products, and are right where the rows are not much
+    They come from inner products, and are exact to rounding where rows are not much
     longer than their distances.
-
-    Parameters
-    ----------
-    table : csr_array of shape (n_rows, n_features)
-        The rows, in float64 if the distances are to be precise.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_rows)
-        The distances, with zero diagonal.
     """
     n_rows = table.shape[0]
     distances = np.empty((n_rows, n_rows))
@@ -104,19 +66,9 @@ def sparse_distances(table):
 class ScaledSparseRows:
     """Sparse rows less a mean, over a unit, of which only products are formed.
 
-    They stand where the tensor of scaled rows would not fit into memory, and compute on
-    the host.
-
-    Parameters
-    ----------
-    table : csr_array of shape (n_rows, n_features)
-        The rows in float64.
-
-    mean : ndarray of shape (n_features,)
-        What is subtracted from them.
-
-    unit : float
-        What they are divided by then.
+    They replace the tensor of scaled rows where it would not fit into memory, and
+    compute on the host. Shapes: `table` (n_rows, n_features) in float64, `mean`
+    (n_features,).
     """
 
     table: csr_array
@@ -157,18 +109,10 @@ class ScaledSparseRows:
 
 @dataclass(frozen=True)
 class Frame:
-    """What leads from rows to the inputs of a map.
+    """Affine map from rows to the inputs of a mixture.
 
-    Parameters
-    ----------
-    mean : Tensor of shape (n_features,)
-        What is subtracted from the rows.
-
-    unit : Tensor of shape ()
-        What they are divided by then.
-
-    projection : Tensor of shape (n_features, n_inputs) or None
-        What they are multiplied by at last.
+    Rows less the `mean` (n_features,) are divided by the `unit` and multiplied by the
+    `projection` (n_features, n_inputs), unless it is None.
     """
 
     mean: torch.Tensor
@@ -178,31 +122,14 @@ class Frame:
 
 @dataclass(frozen=True)
 class InternalRows:
-    """Centred rows whose features have mean variance 1, and the way back.
+    """Centred rows whose features have mean variance 1, and what undoes that.
 
-    Parameters
-    ----------
-    scaled : Tensor or ScaledSparseRows of shape (n_rows, n_features)
-        Rows less the mean, over the unit.
-
-    Z : Tensor of shape (n_rows, n_inputs)
-        What the map sees: the scaled rows, or their projection if there is one.
-
-    row_weights : Tensor of shape (n_rows,)
-        Positive weights.
-
-    mean : Tensor of shape (n_features,)
-        Weighted mean of the rows.
-
-    unit : Tensor of shape ()
-        Root of the mean variance of the features.
-
-    projection : Tensor of shape (n_features, n_inputs) or None
-        Principal directions, for rows with many features.
-
-    drift : Tensor of shape (n_features,), default=None
-        Weighted mean of the scaled rows if mean, unit and projection are those of other
-        rows.
+    `scaled` (n_rows, n_features) are rows less the `mean` (n_features,), over the
+    `unit`, the root of the features' mean variance. `Z` (n_rows, n_inputs) is what the
+    map sees: the scaled rows, or their `projection` (n_features, n_inputs) onto
+    principal directions. `row_weights` (n_rows,) are positive. If mean, unit and
+    projection are those of other rows, `drift` (n_features,) is the weighted mean of
+    the scaled rows, else None.
     """
 
     scaled: torch.Tensor | ScaledSparseRows
@@ -214,7 +141,7 @@ class InternalRows:
     drift: torch.Tensor | None = None
 
     @classmethod
-    def of(cls, rows, row_weights, n_components, widest=WIDEST):
+    def from_rows(cls, rows, row_weights, n_components, widest=WIDEST):
         """Return rows in internal units; equal rows get unit 1 and a warning.
 
         Rows of more than `widest` features are projected. Sparse ones are not centred

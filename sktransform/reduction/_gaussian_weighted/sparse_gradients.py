@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A mixture of local affine maps and its gradient, over the charts nearby alone.
+"""Trainable mixture of local affine maps over the charts near each row alone.
 
 Where charts are narrow, two or three of hundreds have all the weight at a row. Only the
 logits are then computed for every chart; everything else is a sparse matrix with a few
@@ -34,14 +34,9 @@ class _Saved:
 
 
 class NearbyCharts:
-    """Values and gradients of a map, from the charts with weight at each row.
+    """Values and gradients of a TrainableMap, from the charts with weight at each row.
 
     The weights of the others are taken as zero, and those that stay add up to 1.
-
-    Parameters
-    ----------
-    trained : TrainableMap
-        The map, whose gradient is written.
     """
 
     def __init__(self, trained):
@@ -91,31 +86,20 @@ class NearbyCharts:
     def forward(self, X):
         """Return the mapped rows, and what :meth:`backward` needs.
 
-        Parameters
-        ----------
-        X : Tensor of shape (n_rows, n_inputs)
-            The rows.
-
-        Returns
-        -------
-        Y : Tensor of shape (n_rows, n_outputs)
-            Their images.
-
-        saved : object
-            For :meth:`backward`; the next call makes it invalid.
+        Shapes: `X` (n_rows, n_inputs); returned: `Y` (n_rows, n_outputs).
         """
         augmented = self._augmented(X)
         logits = self._logits(augmented)
         n_rows, n_charts = logits.shape
         largest = logits.amax(1, keepdim=True)
-        places = _places_above(logits.sub_(largest), math.log(_SMALLEST_SHARE))
-        if len(places) > _DENSE_SHARE * logits.numel():
+        entries = _entries_above(logits.sub_(largest), math.log(_SMALLEST_SHARE))
+        if len(entries) > _DENSE_SHARE * logits.numel():
             return self._trained.forward(X)
-        rows = places // n_charts
-        charts = places - rows * n_charts
-        starts = torch.arange(n_rows, device=places.device) * n_charts
-        starts = torch.searchsorted(places, starts)
-        weights = logits.view(-1).index_select(0, places).exp_()
+        rows = entries // n_charts
+        charts = entries - rows * n_charts
+        starts = torch.arange(n_rows, device=entries.device) * n_charts
+        starts = torch.searchsorted(entries, starts)
+        weights = logits.view(-1).index_select(0, entries).exp_()
         ones = weights.new_ones((n_charts, 1))
         sums = _weighted_sums(charts, ones, starts, weights).view(-1)
         weights.div_(sums.index_select(0, rows))
@@ -128,13 +112,7 @@ class NearbyCharts:
     def backward(self, output_gradient, saved):
         """Write the gradient for one :meth:`forward`.
 
-        Parameters
-        ----------
-        output_gradient : Tensor of shape (n_rows, n_outputs)
-            Derivative of the loss with respect to the images.
-
-        saved : object
-            What forward returned.
+        Shapes: `output_gradient` (n_rows, n_outputs).
         """
         if not isinstance(saved, _Saved):
             self._trained.backward(output_gradient, saved)
@@ -165,8 +143,8 @@ class NearbyCharts:
         )
 
 
-def _places_above(matrix, bound):
-    """Return the places in memory of entries above a bound."""
+def _entries_above(matrix, bound):
+    """Return the flat indices of entries above a bound."""
     if matrix.device.type != "cpu":
         return (matrix > bound).view(-1).nonzero().view(-1)
     # NumPy finds them several times faster.
@@ -194,6 +172,6 @@ def _by_chart(charts, n_charts):
     return order, torch.searchsorted(charts.index_select(0, order), every)
 
 
-def _weighted_sums(places, table, starts, weights):
-    """Return weighted sums of rows of a table, one for each run of places."""
-    return embedding_bag(places, table, starts, mode="sum", per_sample_weights=weights)
+def _weighted_sums(indices, table, starts, weights):
+    """Return weighted sums of rows of a table, one for each run of indices."""
+    return embedding_bag(indices, table, starts, mode="sum", per_sample_weights=weights)

@@ -57,10 +57,10 @@ def _winner(row, inputs, embedding):
     squared = ((inputs - row) ** 2).sum(axis=1) / scales
     voters = squared.argsort()[:10]
     votes = softmax(-squared[voters] / squared[voters[0]])
-    places = embedding[voters]
-    between = ((places[:, None] - places) ** 2).sum(axis=2)
+    positions = embedding[voters]
+    between = ((positions[:, None] - positions) ** 2).sum(axis=2)
     agreement = (votes / (1 + between / (3 * 0.2**2))).sum(axis=1)
-    return places[agreement.argmax()]
+    return positions[agreement.argmax()]
 
 
 @pytest.mark.parametrize("n_anchors", [1, 7, 10, 33, 2000, 2011])

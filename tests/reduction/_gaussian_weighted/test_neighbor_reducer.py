@@ -14,13 +14,16 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from sktransform.exceptions import DegenerateDataWarning
 from sktransform.metrics import stress, trustworthiness
-from sktransform.reduction import GaussianWeightedLinearReducer
+from sktransform.reduction import (
+    GaussianWeightedLinearReducer,
+    GaussianWeightedNeighborReducer,
+)
 from sktransform.reduction._gaussian_weighted.solvers.neighbors import neighbor_defaults
 
 
 def _reducer(**parameters):
-    defaults = {"objective": "neighbors", "max_iter": 300, "random_state": 0}
-    return GaussianWeightedLinearReducer(**{**defaults, **parameters})
+    defaults = {"max_iter": 300, "random_state": 0}
+    return GaussianWeightedNeighborReducer(**{**defaults, **parameters})
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +67,7 @@ def test_neighbours_are_kept_better_than_by_distances_and_by_pca(split, fitted):
     assert found > trustworthiness(X, PCA(2).fit_transform(X)) + 0.1
 
 
-def test_the_dial_trades_neighbours_for_distances(split):
+def test_stress_weight_trades_neighbours_for_distances(split):
     X = split[0]
     maps = [_reducer(stress_weight=weight).fit(X) for weight in (0.0, 0.5, 1.0)]
     stresses = [stress(X, m.embedding_, scaled=True) for m in maps]
@@ -72,7 +75,7 @@ def test_the_dial_trades_neighbours_for_distances(split):
     assert stresses[0] > stresses[1] > stresses[2]
     assert trusts[2] > 0.86
     assert trusts[1] > trusts[0] - 0.01
-    # At its end the dial reaches the stress of the closed form.
+    # At its end it reaches the stress of the closed form.
     closed = GaussianWeightedLinearReducer(random_state=0).fit(X).stress_
     assert stresses[2] < 1.02 * closed
 
@@ -139,7 +142,7 @@ def test_jacobian_agrees_with_central_differences(which, split, fitted, request)
 
 
 def test_new_rows_keep_their_neighbours(split, fitted):
-    distance = _reducer(objective="distance", max_iter="auto").fit(split[0])
+    distance = GaussianWeightedLinearReducer(random_state=0).fit(split[0])
     found, other = (model.transform(split[1]) for model in (fitted, distance))
     assert trustworthiness(split[1], found) > trustworthiness(split[1], other) + 0.02
     # A short training suits few charts.
@@ -233,20 +236,6 @@ def test_anchors_are_those_of_the_last_fit(split):
     reducer = _reducer(anchored=True, max_iter=20).fit(split[0])
     assert reducer.anchors_ is not None
     assert reducer.set_params(anchored=False).fit(split[0]).anchors_ is None
-
-
-def test_anchored_needs_the_neighbour_objective(split):
-    reducer = _reducer(objective="distance", anchored=True)
-    with pytest.raises(ValueError, match=r"anchored=True works with objective='neigh"):
-        reducer.fit(split[0])
-
-
-@pytest.mark.parametrize("metric", ["geodesic", "precomputed"])
-def test_other_distances_need_the_distance_objective(split, metric):
-    X = split[0][:50]
-    distances = cdist(X, X) if metric == "precomputed" else None
-    with pytest.raises(ValueError, match="works with metric='euclidean' only"):
-        _reducer(metric=metric, max_iter=5).fit(X, distances=distances)
 
 
 # Weights and labels

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from sktransform.reduction import GaussianWeightedLinearReducer
+from sktransform.reduction import (
+    GaussianWeightedLinearReducer,
+    GaussianWeightedNeighborReducer,
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,16 +30,18 @@ def test_a_loaded_model_computes_on_another_device(rows):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("objective", ["distance", "neighbors"])
-def test_cpu_and_cuda_agree(rows, objective):
-    parameters = {"objective": objective, "max_iter": 20, "random_state": 0}
-    on_cpu = GaussianWeightedLinearReducer(device="cpu", **parameters).fit(rows)
+@pytest.mark.parametrize(
+    "cls", [GaussianWeightedLinearReducer, GaussianWeightedNeighborReducer]
+)
+def test_cpu_and_cuda_agree(rows, cls):
+    parameters = {"max_iter": 20, "random_state": 0}
+    on_cpu = cls(device="cpu", **parameters).fit(rows)
     moved = pickle.loads(pickle.dumps(on_cpu)).set_params(device="cuda")
     tensor = torch.from_numpy(rows).cuda()
     assert moved.transform(tensor).device == tensor.device
     np.testing.assert_allclose(
         moved.transform(rows), on_cpu.transform(rows), rtol=1e-4, atol=1e-4
     )
-    if objective == "distance":
-        on_cuda = GaussianWeightedLinearReducer(device="cuda", **parameters).fit(rows)
+    if cls is GaussianWeightedLinearReducer:
+        on_cuda = cls(device="cuda", **parameters).fit(rows)
         assert on_cuda.stress_ == pytest.approx(on_cpu.stress_, rel=1e-6)

@@ -9,8 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.base import clone
 
-from sktransform.reduction import GaussianWeightedLinearReducer
+from sktransform.reduction import (
+    GaussianWeightedLinearReducer,
+    GaussianWeightedNeighborReducer,
+)
 from sktransform.reduction._gaussian_weighted.reservoir import (
     add_to_reservoir,
     empty_reservoir,
@@ -41,10 +45,10 @@ def test_sample_does_not_depend_on_the_blocks(rows):
 
 def test_every_row_is_equally_likely_to_be_kept():
     counts = np.zeros(40)
-    places = np.arange(40.0)[:, None]
+    positions = np.arange(40.0)[:, None]
     for seed in range(2000):
-        reservoir = empty_reservoir(places[:0], seed)
-        for block in np.split(places, [3, 25]):
+        reservoir = empty_reservoir(positions[:0], seed)
+        for block in np.split(positions, [3, 25]):
             reservoir = add_to_reservoir(reservoir, block, np.ones(len(block)), 10)
         counts[reservoir["rows"].astype(int).ravel()] += 1
     # 2000 draws of 10 in 40: a standard deviation is 19.
@@ -106,11 +110,15 @@ def test_fit_begins_a_new_stream(rows):
 
 
 @pytest.mark.parametrize(
-    "parameters",
-    [{"metric": "geodesic"}, {"solver": "published"}, {"target_weight": 0.5}],
+    "reducer",
+    [
+        GaussianWeightedLinearReducer(metric="geodesic"),
+        GaussianWeightedLinearReducer(metric="precomputed"),
+        GaussianWeightedLinearReducer(target_weight=0.5),
+        GaussianWeightedNeighborReducer(target_weight=0.5),
+    ],
 )
-def test_what_needs_more_than_rows_does_not_stream(parameters):
-    reducer = GaussianWeightedLinearReducer(**parameters)
+def test_what_needs_more_than_rows_does_not_stream(reducer):
     assert not hasattr(reducer, "partial_fit")
 
 
@@ -118,9 +126,7 @@ def test_what_needs_more_than_rows_does_not_stream(parameters):
 
 
 def _to_keep_neighbors(**parameters):
-    return GaussianWeightedLinearReducer(
-        objective="neighbors", max_iter=20, random_state=0, **parameters
-    )
+    return GaussianWeightedNeighborReducer(max_iter=20, random_state=0, **parameters)
 
 
 @pytest.mark.parametrize("anchored", [False, True])
@@ -147,10 +153,8 @@ def test_the_sample_for_neighbours_is_limited_and_refitted_by_tenths(rows):
 def test_the_sample_for_neighbours_is_larger_by_itself():
     long = np.random.default_rng(0).normal(size=(2200, 2))
     kept = []
-    for objective in ("distance", "neighbors"):
-        reducer = GaussianWeightedLinearReducer(
-            objective=objective, max_iter=1, n_gaussians=2, random_state=0
-        )
+    for cls in (GaussianWeightedLinearReducer, GaussianWeightedNeighborReducer):
+        reducer = cls(max_iter=1, n_gaussians=2, random_state=0)
         kept.append(len(reducer.partial_fit(long).reservoir_["rows"]))
     assert kept == [2000, 2200]
 
@@ -159,11 +163,15 @@ def test_the_sample_for_neighbours_is_larger_by_itself():
 
 
 @pytest.mark.parametrize(
-    "options",
-    [{}, {"objective": "neighbors"}, {"solver": "minibatch"}],
-    ids=["distance", "neighbors", "minibatch"],
+    "reducer",
+    [
+        GaussianWeightedLinearReducer(),
+        GaussianWeightedLinearReducer(solver="minibatch"),
+        GaussianWeightedNeighborReducer(),
+    ],
+    ids=["majorize", "minibatch", "neighbors"],
 )
-def test_blocks_come_from_any_iterable_in_any_container(options, rows, tmp_path):
+def test_blocks_come_from_any_iterable_in_any_container(reducer, rows, tmp_path):
     path = tmp_path / "rows.npy"
     np.save(path, rows)
     cuts = [slice(0, 100), slice(100, 350), slice(350, 600)]
@@ -177,16 +185,15 @@ def test_blocks_come_from_any_iterable_in_any_container(options, rows, tmp_path)
     )
     found = []
     for blocks in sources:
-        reducer = GaussianWeightedLinearReducer(
-            **options, n_landmarks=300, max_iter=10, random_state=0
-        )
+        fitted = clone(reducer)
+        fitted.set_params(n_landmarks=300, max_iter=10, random_state=0)
         for block in blocks:
-            reducer.partial_fit(block)
-        found.append(reducer)
-    for reducer in found[1:]:
-        np.testing.assert_array_equal(reducer.embedding_, found[0].embedding_)
+            fitted.partial_fit(block)
+        found.append(fitted)
+    for fitted in found[1:]:
+        np.testing.assert_array_equal(fitted.embedding_, found[0].embedding_)
         np.testing.assert_array_equal(
-            reducer.reservoir_["rows"], found[0].reservoir_["rows"]
+            fitted.reservoir_["rows"], found[0].reservoir_["rows"]
         )
 
 
@@ -246,15 +253,11 @@ def anonymous():
 class Watched(GaussianWeightedLinearReducer):
     seen = 0
 
-    def _embed(self, *arguments):
-        embedding = super()._embed(*arguments)
+    def _assign(self, *arguments, **options):
+        # Once after the solver, once after the embedding.
         Watched.seen = max(Watched.seen, anonymous())
-        return embedding
-
-    def _solve(self, *arguments):
-        fitted = super()._solve(*arguments)
+        super()._assign(*arguments, **options)
         Watched.seen = max(Watched.seen, anonymous())
-        return fitted
 
 X = np.load(sys.argv[1], mmap_mode="r")
 reducer = Watched(n_landmarks=500, max_iter=5, random_state=0)

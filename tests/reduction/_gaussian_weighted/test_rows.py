@@ -14,7 +14,10 @@ from sklearn.utils import get_tags
 
 from sktransform.base import TorchTransformer
 from sktransform.exceptions import DegenerateDataWarning
-from sktransform.reduction import GaussianWeightedLinearReducer
+from sktransform.reduction import (
+    GaussianWeightedLinearReducer,
+    GaussianWeightedNeighborReducer,
+)
 from sktransform.reduction._gaussian_weighted.problem import (
     _lexicographic_keys,
     distinct_rows,
@@ -41,6 +44,12 @@ NARROW = _documents(200, 30)
 def _fitted(X, sample_weight=None, **parameters):
     reducer = GaussianWeightedLinearReducer(random_state=0, **parameters)
     return reducer.fit(X, sample_weight=sample_weight)
+
+
+def _anchored(X, max_iter):
+    return GaussianWeightedNeighborReducer(
+        anchored=True, max_iter=max_iter, random_state=0
+    ).fit(X)
 
 
 FITTED = _fitted(WIDE)
@@ -73,10 +82,9 @@ def test_landmarks_are_those_of_the_dense_rows():
     np.testing.assert_allclose(sparse.embedding_, dense.embedding_, atol=1e-6)
 
 
-def test_given_distances_and_centers_go_with_sparse_rows():
+def test_given_distances_go_with_sparse_rows():
     distances = pairwise_distances(WIDE.toarray(), metric="cityblock")
-    centers = WIDE[:7].toarray()
-    options = {"metric": "precomputed", "centers": centers, "random_state": 0}
+    options = {"metric": "precomputed", "n_gaussians": 7, "random_state": 0}
     sparse = GaussianWeightedLinearReducer(**options).fit(WIDE, distances=distances)
     dense = GaussianWeightedLinearReducer(**options)
     dense.fit(WIDE.toarray(), distances=distances)
@@ -85,16 +93,14 @@ def test_given_distances_and_centers_go_with_sparse_rows():
 
 
 def test_neighbors_of_narrow_rows_are_those_of_the_dense_rows():
-    options = {"objective": "neighbors", "max_iter": 50, "anchored": True}
-    sparse, dense = _fitted(NARROW, **options), _fitted(NARROW.toarray(), **options)
+    sparse, dense = _anchored(NARROW, 50), _anchored(NARROW.toarray(), 50)
     np.testing.assert_array_equal(sparse.embedding_, dense.embedding_)
     assert sparse.stress_ == dense.stress_
 
 
 def test_neighbors_of_wide_rows_see_the_same_inputs():
     # Single precision and gradient steps pull the two apart: the start is compared.
-    options = {"objective": "neighbors", "max_iter": 1, "anchored": True}
-    sparse, dense = _fitted(WIDE, **options), _fitted(WIDE.toarray(), **options)
+    sparse, dense = _anchored(WIDE, 1), _anchored(WIDE.toarray(), 1)
     for name in ("inputs", "embedding"):
         np.testing.assert_allclose(
             sparse.anchors_[name], dense.anchors_[name], rtol=1e-3, atol=1e-4
@@ -115,7 +121,7 @@ def test_results_have_the_bits_of_the_dense_rows(method, dtype):
     np.testing.assert_array_equal(values[40:41], call(X[40:41]))
 
 
-def test_fit_transform_and_the_way_back():
+def test_fit_transform_and_the_decoder():
     reducer = GaussianWeightedLinearReducer(random_state=0)
     Y = reducer.fit_transform(WIDE)
     np.testing.assert_array_equal(Y, reducer.embedding_)
@@ -139,7 +145,7 @@ def test_score_of_many_rows_is_that_of_a_fixed_sample(monkeypatch):
     assert FITTED.score(WIDE) == pytest.approx(FITTED.score(WIDE.toarray()), rel=0.05)
 
 
-def test_reconstruction_error_is_the_distance_to_the_way_back():
+def test_reconstruction_error_is_the_distance_to_the_decoded_row():
     errors = FITTED.reconstruction_error(WIDE)
     dense = WIDE.toarray()
     np.testing.assert_array_equal(errors, FITTED.reconstruction_error(dense))
@@ -239,10 +245,10 @@ def test_distinct_rows_are_those_of_numpy(dtype, order):
     rows[rows == 0] *= generator.choice([-1, 1], size=np.sum(rows == 0))  # both zeros
     rows[3], rows[4], rows[5] = 1e30, -1e-30, -1e30
     rows = np.array(rows, dtype=dtype, order=order)
-    distinct, places = distinct_rows(rows)
-    expected, expected_places = np.unique(rows, axis=0, return_inverse=True)
+    distinct, members = distinct_rows(rows)
+    expected, expected_members = np.unique(rows, axis=0, return_inverse=True)
     np.testing.assert_array_equal(distinct, expected)
-    np.testing.assert_array_equal(places, expected_places.ravel())
+    np.testing.assert_array_equal(members, expected_members.ravel())
 
 
 def test_distinct_rows_come_in_the_order_of_the_dense_rows():
@@ -250,10 +256,10 @@ def test_distinct_rows_come_in_the_order_of_the_dense_rows():
     dense = generator.integers(-2, 3, size=(300, 5)) * generator.choice([1, 0.25], 5)
     dense[::5] = 0
     rows = SparseRows.of(scipy.sparse.csr_array(dense))
-    distinct, places = distinct_rows(rows)
-    expected, expected_places = np.unique(dense, axis=0, return_inverse=True)
+    distinct, members = distinct_rows(rows)
+    expected, expected_members = np.unique(dense, axis=0, return_inverse=True)
     np.testing.assert_array_equal(distinct.toarray(), expected)
-    np.testing.assert_array_equal(places, expected_places.ravel())
+    np.testing.assert_array_equal(members, expected_members.ravel())
 
 
 def test_order_of_rows_that_end_early_or_differ_in_sign():
@@ -265,10 +271,12 @@ def test_order_of_rows_that_end_early_or_differ_in_sign():
     assert len(set(keys)) == len(keys)
 
 
-@pytest.mark.parametrize("objective", ["distance", "neighbors"])
-def test_equal_rows_get_a_warning(objective):
+@pytest.mark.parametrize(
+    "cls", [GaussianWeightedLinearReducer, GaussianWeightedNeighborReducer]
+)
+def test_equal_rows_get_a_warning(cls):
     with pytest.warns(DegenerateDataWarning, match="All rows are equal"):
-        reducer = _fitted(WIDE[np.zeros(20, dtype=int)], objective=objective)
+        reducer = cls(random_state=0).fit(WIDE[np.zeros(20, dtype=int)])
     np.testing.assert_allclose(reducer.embedding_, 0, atol=1e-12)
 
 
@@ -322,8 +330,8 @@ def test_few_directions_in_many_rows():
 
 def test_internal_rows_agree_with_dense_ones():
     weights = torch.from_numpy(np.random.default_rng(0).uniform(0.5, 2, 200))
-    sparse = InternalRows.of(SparseRows.of(WIDE), weights, 2)
-    dense = InternalRows.of(torch.from_numpy(WIDE.toarray()), weights, 2)
+    sparse = InternalRows.from_rows(SparseRows.of(WIDE), weights, 2)
+    dense = InternalRows.from_rows(torch.from_numpy(WIDE.toarray()), weights, 2)
     some = slice(None, None, 3)
     for found, expected in (
         (sparse.unit, dense.unit),
@@ -363,13 +371,13 @@ def test_runtime_maps_sparse_rows_as_dense_ones():
 MEASURED = """
 import resource
 import numpy as np, scipy.sparse
-from sktransform.reduction import GaussianWeightedLinearReducer
+from sktransform import reduction
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 X = scipy.sparse.random_array((3000, 30_000), density=0.002, format="csr", rng=0)
-reducer = GaussianWeightedLinearReducer({options}, random_state=0)
+reducer = reduction.{reducer}
 reducer.fit(np.eye(60, 40))
 before = peak()
 reducer.fit(X).transform(X)
@@ -381,13 +389,16 @@ print((peak() - before) / 1024)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is in kilobytes on Linux")
 @pytest.mark.parametrize(
-    "options",
-    ["n_landmarks=1000, max_iter=5", "objective='neighbors', max_iter=5"],
+    "reducer",
+    [
+        "GaussianWeightedLinearReducer(n_landmarks=1000, max_iter=5, random_state=0)",
+        "GaussianWeightedNeighborReducer(max_iter=5, random_state=0)",
+    ],
     ids=["distance", "neighbors"],
 )
-def test_memory_stays_far_below_the_dense_table(options):
+def test_memory_stays_far_below_the_dense_table(reducer):
     finished = subprocess.run(
-        [sys.executable, "-c", MEASURED.format(options=options)],
+        [sys.executable, "-c", MEASURED.format(reducer=reducer)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -423,5 +434,3 @@ def test_another_number_of_columns_is_refused():
 def test_what_holds_all_rows_refuses_sparse_ones():
     with pytest.raises(TypeError, match=r"Sparse data was passed.*X\.toarray\(\)"):
         FITTED.tangent_directions(WIDE)
-    with pytest.raises(TypeError, match=r"Sparse data was passed.*X\.toarray\(\)"):
-        _fitted(WIDE, solver="published")

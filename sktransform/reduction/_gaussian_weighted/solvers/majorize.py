@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Stress majorisation of a configuration that is linear in its parameters.
+"""Stress majorisation: the map of least stress, without a learning rate.
 
 For fixed weights w a mixture of local affine maps is linear in its offsets and linear
 parts: the embedding is ``design @ coefficients``. Its stress is then minimised without
@@ -11,6 +11,7 @@ variance).
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from sktransform.nn._gaussian_weighted import (
@@ -22,16 +23,40 @@ from sktransform.reduction._gaussian_weighted.mixture import (
     Charts,
     FittedMap,
     map_and_decoder,
+    place_charts,
     principal_charts,
 )
-from sktransform.reduction._gaussian_weighted.solvers.warm_start import turned_towards
+from sktransform.reduction._gaussian_weighted.problem import distance_problem
+from sktransform.reduction._gaussian_weighted.solvers.warm_start import (
+    continued_size,
+    squared_errors,
+    turned_towards,
+)
 from sktransform.runtime._linalg import principal_axes
+from sktransform.utils._charts import chart_widths, place_centers
 
 # Entries of one block of the pairwise pass: small enough to stay in a core's cache.
 _BLOCK_ENTRIES = 100_000
 
 # In internal units, where the data have unit variance.
 _SMALLEST_RIDGE = 1e-10
+
+# The ridge that serves new rows: with up to three features charts hardly overfit.
+_FEW_FEATURES, _RIDGE_OF_FEW, _RIDGE = 3, 1e-4, 3e-3
+
+# An iteration that lowers the objective by less than this fraction moves rows hardly
+# any more. The number of iterations bounds the time where it falls slowly.
+_TOL, _MAX_ITER = 1e-5, 60
+
+# A chart for so many distinct rows and components, since fewer do not determine it. The
+# time grows with the square of the charts, and straight distances need few of them;
+# distances along the data bend the map, and get twice as many.
+_ROWS_A_CHART, _FEWEST_CHARTS = 5, 5
+_MOST_CHARTS, _MOST_CHARTS_ALONG_DATA = 50, 100
+
+# Factors on the squared distances between neighbouring centres. Narrower charts follow
+# a bent sheet more closely, and straight distances need no bends.
+_WIDTH, _WIDTH_ALONG_DATA = 1.0, 0.5
 
 
 class _Primal:
@@ -119,35 +144,12 @@ def _projection(weights, Z, centers, row_weights, ridge):
 
 
 def regress(weights, Z, centers, embedding, row_weights, *, ridge):
-    """Fit a mixture's values at the rows to a given embedding, up to a constant.
+    """Return offsets and components of the mixture whose values fit an embedding.
 
-    Parameters
-    ----------
-    weights : Tensor of shape (n_rows, n_charts)
-        Weights of the charts, summing to 1 in each row.
-
-    Z : Tensor of shape (n_rows, n_inputs)
-        Rows in internal units.
-
-    centers : Tensor of shape (n_charts, n_inputs)
-        Centres of the charts in internal units.
-
-    embedding : Tensor of shape (n_rows, n_outputs)
-        What to fit, in internal units.
-
-    row_weights : Tensor of shape (n_rows,)
-        Positive weights of the rows.
-
-    ridge : float
-        Weight of the squared parameters, as in :func:`majorize`.
-
-    Returns
-    -------
-    offsets : Tensor of shape (n_charts, n_outputs)
-        Value of each chart at its centre.
-
-    components : Tensor of shape (n_charts, n_outputs, n_inputs)
-        Linear part of each chart.
+    The fit is up to a constant. Shapes: `weights` (n_rows, n_charts), `Z` (n_rows,
+    n_inputs), `centers` (n_charts, n_inputs), `embedding` (n_rows, n_outputs),
+    `row_weights` (n_rows,); returned: (n_charts, n_outputs), (n_charts, n_outputs,
+    n_inputs). `ridge` weighs the squared parameters.
     """
     _, solver = _projection(weights, Z, centers, row_weights, ridge)
     centred = embedding - row_weights @ embedding / row_weights.sum()
@@ -155,23 +157,11 @@ def regress(weights, Z, centers, embedding, row_weights, *, ridge):
 
 
 def guttman_transform(targets, Y, row_weights):
-    """Return the configuration that majorisation aims at from Y.
+    """Return the configuration (n_rows, n_outputs) that majorisation aims at from Y.
 
-    Parameters
-    ----------
-    targets : Tensor of shape (n_rows, n_rows)
-        Symmetric target distances with a zero diagonal.
-
-    Y : Tensor of shape (n_rows, n_outputs)
-        The current embedding, of weighted mean 0.
-
-    row_weights : Tensor of shape (n_rows,)
-        Positive weights of the rows; a pair weighs the product of its rows' weights.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, n_outputs)
-        The Guttman transform. Pairs that coincide in Y pull nowhere.
+    `targets` (n_rows, n_rows) are symmetric with a zero diagonal, `Y` (n_rows,
+    n_outputs) has weighted mean 0, and a pair weighs the product of its `row_weights`.
+    Pairs that coincide in Y pull nowhere.
     """
     n_rows = len(Y)
     # Row sums of the ratios come out of the same product as the weighted rows.
@@ -200,26 +190,13 @@ def guttman_transform(targets, Y, row_weights):
 
 @dataclass(frozen=True)
 class Majorization:
-    """The result of :func:`majorize`.
+    """Result of :func:`majorize`.
 
-    Parameters
-    ----------
-    offsets : Tensor of shape (n_charts, n_outputs)
-        Value of each chart at its centre.
-
-    components : Tensor of shape (n_charts, n_outputs, n_inputs)
-        Linear part of each chart.
-
-    embedding : Tensor of shape (n_rows, n_outputs)
-        The map's values at the rows, of weighted mean 0; those of the parameters
-        differ by one constant.
-
-    loss_curve : list of float
-        The penalised stress over the sum of squared targets, at the start and after
-        each iteration; it never rises.
-
-    stress : float
-        Root of the stress over the sum of squared targets, without the penalty.
+    Shapes: `offsets` (n_charts, n_outputs), `components` (n_charts, n_outputs,
+    n_inputs), `embedding` (n_rows, n_outputs) of weighted mean 0; the values of the
+    parameters differ from it by a constant. `loss_curve` is the penalised stress over
+    the sum of squared targets, which never rises, and `stress` the root without
+    penalty.
     """
 
     offsets: torch.Tensor
@@ -245,45 +222,11 @@ def majorize(
 ):
     """Minimise the stress of a mixture plus its squared distance from the start.
 
-    Parameters
-    ----------
-    weights : Tensor of shape (n_rows, n_charts)
-        Weights of the charts, summing to 1 in each row.
-
-    Z : Tensor of shape (n_rows, n_inputs)
-        Rows in internal units.
-
-    centers : Tensor of shape (n_charts, n_inputs)
-        Centres of the charts in internal units.
-
-    start : tuple of Tensor, shapes (n_charts, n_outputs) and (.., .., n_inputs)
-        Offsets and components to start at, and towards which the penalty pulls.
-
-    targets : Tensor of shape (n_rows, n_rows)
-        Symmetric target distances with a zero diagonal.
-
-    row_weights : Tensor of shape (n_rows,)
-        Positive weights of the rows; a pair weighs their product.
-
-    initial : tuple of Tensor, default=None
-        Offsets and components to start at instead; the penalty pulls as without them.
-
-    ridge : float
-        Weight of the squared change of the parameters.
-
-    max_iter : int
-        Most iterations.
-
-    tol : float
-        Stop when the objective falls by less than this fraction of itself.
-
-    stop_requested : callable
-        Called after each iteration; a true answer stops.
-
-    Returns
-    -------
-    Majorization
-        The parameters and how they were reached.
+    Shapes: `weights` (n_rows, n_charts), `Z` (n_rows, n_inputs), `centers` (n_charts,
+    n_inputs), `targets` (n_rows, n_rows), `row_weights` (n_rows,), a pair of rows
+    weighing their product. `start` are offsets and components to start at and towards
+    which the penalty `ridge` pulls; `initial` are others to start at. It ends when the
+    objective falls by less than a fraction `tol`, or when `stop_requested`.
     """
     total = row_weights.sum()
     penalty, solver = _projection(weights, Z, centers, row_weights, ridge)
@@ -351,39 +294,11 @@ def majorize(
 def nearest_parameters(charts, weights, Z, centers, origin, row_weights, *, ridge):
     """Return offsets and components of a mixture closest to a present map.
 
-    Parameters
-    ----------
-    charts : Charts
-        The present map.
-
-    weights : Tensor of shape (n_rows, n_charts)
-        Weights of the new mixture's charts at the rows.
-
-    Z : Tensor of shape (n_rows, n_inputs)
-        The rows.
-
-    centers : Tensor of shape (n_charts, n_inputs)
-        Centres of the new mixture's charts: those of the present map come first.
-
-    origin : tuple of Tensor, shapes (n_charts, n_outputs) and (.., .., n_inputs)
-        Offsets and components from which the solver counts changes; the map is first
-        turned and shifted towards them.
-
-    row_weights : Tensor of shape (n_rows,)
-        Positive weights of the rows.
-
-    ridge : float
-        Weight of the squared change that added charts bring about, see
-        :func:`regress`.
-
-    Returns
-    -------
-    offsets : Tensor of shape (n_charts, n_outputs)
-        Value of each chart at its centre.
-
-    components : Tensor of shape (n_charts, n_outputs, n_inputs)
-        Linear part of each chart. Without added charts the map is the present one, up
-        to a rotation and a shift.
+    The first of the `centers` (n_charts, n_inputs) are those of the present `charts`;
+    `weights` (n_rows, n_charts) are those of all charts at the rows `Z`. The map is
+    first turned and shifted towards the `origin`, offsets and components from which a
+    solver counts changes. Without added charts it is the present map but for that; with
+    them `ridge` weighs the squared change that they bring about.
     """
     charts = turned_towards(charts, *(part[: len(charts)] for part in origin))
     added = centers[len(charts) :]
@@ -403,25 +318,78 @@ def nearest_parameters(charts, weights, Z, centers, origin, row_weights, *, ridg
 
 
 def centred_axes(rows, n_components):
-    """Return the rows' axes of largest variance, in any frame.
-
-    Parameters
-    ----------
-    rows : InternalRows
-        The rows.
-
-    n_components : int
-        Number of axes.
-
-    Returns
-    -------
-    Tensor of shape (n_inputs, n_components)
-        Orthonormal columns.
-    """
+    """Return the rows' axes of largest variance (n_inputs, n_components)."""
     Z = rows.Z
     if rows.drift is not None:
         Z = Z - rows.row_weights @ Z / rows.row_weights.sum()
     return principal_axes(Z, n_components, rows.row_weights)
+
+
+def fit_by_majorization(problem, settings, runtime, generator, *, present=None, report):
+    """Return the map of least stress over distinct rows or landmarks.
+
+    `settings` are DistanceSettings, `generator` is a RandomState, `present` the map to
+    start at, and `report` takes the largest number of iterations and returns a context
+    whose `step` says whether to stop.
+    """
+    rows, targets, start = distance_problem(
+        problem, settings, runtime, generator, frame=present and present.frame
+    )
+    if present is not None and len(rows.Z) == 1:
+        # Rows that are all equal have no distances to continue with.
+        return fit_by_majorization(problem, settings, runtime, generator, report=report)
+    charts = present and present.charts
+    centers, widths = distance_charts(
+        rows, targets, charts, settings, runtime, generator
+    )
+    max_iter = _MAX_ITER if settings.max_iter == "auto" else settings.max_iter
+    with report(max_iter) as progress:
+        return fit_distances(
+            rows,
+            centers,
+            widths,
+            settings.n_components,
+            targets=targets,
+            start_embedding=start,
+            present=charts,
+            ridge=ridge_weight(settings, rows),
+            max_iter=max_iter,
+            tol=_TOL,
+            stop_requested=progress.step,
+        )
+
+
+def ridge_weight(settings, rows):
+    """Return the weight of the squared change of the parameters."""
+    if settings.ridge != "auto":
+        return settings.ridge
+    return _RIDGE_OF_FEW if len(rows.mean) <= _FEW_FEATURES else _RIDGE
+
+
+def distance_charts(rows, targets, present, settings, runtime, generator):
+    """Return centres and widths of charts, those of present ones first."""
+    is_straight = settings.metric == "euclidean"
+    width = _WIDTH if is_straight else _WIDTH_ALONG_DATA
+    if present is None:
+        n_charts = settings.n_gaussians
+        if n_charts == "auto":
+            most = _MOST_CHARTS if is_straight else _MOST_CHARTS_ALONG_DATA
+            n_charts = len(rows.Z) // (_ROWS_A_CHART * settings.n_components)
+            n_charts = min(int(np.clip(n_charts, _FEWEST_CHARTS, most)), len(rows.Z))
+        return place_charts(rows, n_charts, width, runtime, generator)
+    n_added = continued_size(settings.n_gaussians, present, rows) - len(present)
+    if n_added == 0:
+        return present.centers, present.widths
+    added = place_centers(
+        rows.Z.cpu().numpy(),
+        n_added,
+        "kmeans",
+        squared_errors(rows, targets, present).cpu().numpy(),
+        generator,
+    )
+    centers = torch.cat([present.centers, runtime.tensor(added)])
+    widths = runtime.tensor(chart_widths(centers.cpu().numpy(), width))
+    return centers, torch.cat([present.widths, widths[len(present) :]])
 
 
 def fit_distances(
@@ -436,44 +404,13 @@ def fit_distances(
     ridge,
     **options,
 ):
-    """Fit a map and a decoder to rows in internal units.
+    """Fit a map with given charts, and its decoder, to rows in internal units.
 
-    Parameters
-    ----------
-    rows : InternalRows
-        The rows.
-
-    centers : Tensor of shape (n_charts, n_inputs)
-        Centres of the charts in internal units.
-
-    widths : Tensor of shape (n_charts,)
-        Widths of the charts in squared internal units.
-
-    n_components : int
-        Dimensions of the embedding.
-
-    targets : Tensor of shape (n_rows, n_rows), default=None
-        Symmetric target distances in internal units. None takes the rows' own.
-
-    start_embedding : Tensor of shape (n_rows, n_components), default=None
-        Embedding in internal units; the map nearest to it is where the solver starts
-        and towards which the ridge pulls. None takes PCA.
-
-    present : Charts, default=None
-        Charts of a map at which the solver starts instead; the ridge pulls as it does
-        without them. The first centres and the first widths are theirs.
-
-    ridge : float
-        Weight of the squared change of the parameters.
-
-    **options
-        Limits and the way to stop, see :func:`majorize`.
-
-    Returns
-    -------
-    FittedMap
-        The map, centred and on principal axes or those of the present one, and its
-        decoder.
+    `centers` (n_charts, n_inputs) and `widths` (n_charts,) are in internal units, as
+    are `targets` (n_rows, n_rows), the rows' own distances by default. The solver
+    starts at the map nearest to `start_embedding` (n_rows, n_components), PCA by
+    default, towards which the ridge pulls; or at the `present` charts, which come
+    first among the centres. `options` are those of :func:`majorize`.
     """
     weights = gaussian_weights(rows.Z, centers, widths)
     inputs = weights, rows.Z, centers
@@ -501,6 +438,7 @@ def fit_distances(
     )
     charts = Charts(centers, widths, result.components, result.offsets)
     state, decoder, _ = map_and_decoder(rows, charts, present)
+    unit = rows.unit.item()
     return FittedMap(
         map=state,
         decoder=decoder,
@@ -508,5 +446,5 @@ def fit_distances(
         stress=result.stress,
         n_iter=len(result.loss_curve) - 1,
         feature_scale=rows.deviations(),
-        continuation={"input_unit": rows.unit.item(), "output_unit": rows.unit.item()},
+        continuation={"input_unit": unit, "output_unit": unit},
     )

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The map of least stress by stochastic gradients, which see every row.
+"""Minibatch solver: the map of least stress by stochastic gradients over every row.
 
 All pairs within a batch are compared. The objective is that of the majorisation: its
 expectation over batches is the squared stress of all rows, plus the same penalty.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -24,39 +24,196 @@ from sktransform.reduction._gaussian_weighted.problem import distance_problem, h
 from sktransform.reduction._gaussian_weighted.rows import InternalRows
 from sktransform.reduction._gaussian_weighted.solvers.majorize import (
     centred_axes,
+    distance_charts,
+    fit_by_majorization,
     nearest_parameters,
+    ridge_weight,
 )
 from sktransform.reduction._gaussian_weighted.solvers.pair_loss import stress_gradient
 from sktransform.reduction._gaussian_weighted.solvers.warm_start import turned_towards
-from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._runtime import SparseRows
-from sktransform.utils._validation import or_auto
 
-# Learning rates of linear parts, offsets, centres and log widths.
+# Rows of a batch: all their pairs are compared, which takes about as long as to map
+# them. Smaller batches make noisier steps, larger ones take longer.
+_BATCH_ROWS = 256
+
+# Learning rates of linear parts, offsets, centres and log widths. Centres stay where
+# they are, so that charts of a stream keep their meaning.
 _RATES = (0.01, 0.02, 0.0, 0.02)
 
 # In a stream the rates do not fall; an average over steps takes the noise away. This is
 # the share of the latest parameters in it.
 _LATEST = 0.1
 
+# Steps of a fit; more if that is less than one pass over the rows.
+_FEWEST_STEPS = 600
+
+# Fewest steps for a block of a stream: a short one is passed over several times.
+_BLOCK_STEPS = 50
+
+# Factor on the learning rates of a fit that starts at a fitted map, which full rates
+# would first take away from where it is.
+_CONTINUED_RATE = 0.5
+
+# Rows whose pairs validate the map while it is trained, and those of its reported
+# stress: their pairs are held in memory.
+_VALIDATION_ROWS = 512
+_STRESS_ROWS = 2000
+
 # Validations, and reports, of one fit.
 _REPORTS = 100
+
+
+def fit_by_minibatches(problem, settings, runtime, generator, *, present=None, report):
+    """Return the map after steps over all rows; the problem's sample gives the rest.
+
+    The arguments are those of :func:`fit_by_majorization`. The units, the charts, the
+    start and the decoder are those of the sample.
+    """
+    rows = _sample_rows(problem.sample, settings, runtime, generator, present)
+    if len(rows.Z) == 1:
+        # No distances to keep: every row is mapped to 0.
+        return fit_by_majorization(
+            problem.sample, settings, runtime, generator, present=present, report=report
+        )
+    kept = present and present.charts
+    centers, widths = distance_charts(rows, None, kept, settings, runtime, generator)
+    ridge = ridge_weight(settings, rows)
+    axes = centred_axes(rows, settings.n_components)
+    start = origin = principal_charts(centers, widths, axes)
+    if kept is not None:
+        offsets, components = nearest_parameters(
+            kept,
+            gaussian_weights(rows.Z, centers, widths),
+            rows.Z,
+            centers,
+            (origin.offsets, origin.components),
+            rows.row_weights,
+            ridge=ridge,
+        )
+        start = Charts(centers, widths, components, offsets)
+    weights = problem.row_weights[problem.row_weights > 0]
+    n_steps = settings.max_iter
+    if n_steps == "auto":
+        n_steps = max(_FEWEST_STEPS, -(-len(weights) // _BATCH_ROWS))
+    batches = shuffled_batches(
+        problem.X,
+        problem.row_weights,
+        rows.frame,
+        runtime,
+        batch_size=_BATCH_ROWS,
+        random_state=generator,
+    )
+    with report(min(_REPORTS, n_steps)) as progress:
+        trained, curve, n_iter = train_in_one_cycle(
+            start,
+            batches,
+            _stress_objective(rows, origin, ridge),
+            mean_weight=weights.mean(),
+            n_steps=n_steps,
+            factor=1.0 if present is None else _CONTINUED_RATE,
+            report=progress.step,
+        )
+    return _fitted(rows, trained, kept, curve, n_iter)
+
+
+def continue_by_minibatches(
+    block, sample, settings, runtime, generator, *, present, report
+):
+    """Return the present map after steps over a block, mixed with a sample.
+
+    Both are problems of dense rows; the sample stands for all rows of the stream.
+    """
+    rows = _sample_rows(sample, settings, runtime, generator, present)
+    charts = present.charts
+    # The steps before count on the axes that the map has: the origin is turned.
+    origin = turned_towards(
+        principal_charts(
+            charts.centers, charts.widths, centred_axes(rows, settings.n_components)
+        ),
+        charts.offsets,
+        charts.components,
+    )
+    batches = _mixed_batches(block, sample, present.frame, runtime, generator)
+    state = present.frozen.get("stream")
+    if state is not None:
+        n_steps = state["n_steps"]
+        state = {k: runtime.tensor(v) for k, v in state.items() if k != "n_steps"}
+        state["n_steps"] = n_steps
+    with report(min(_REPORTS, len(batches))) as progress:
+        trained, curve, n_iter, state = train_on_stream(
+            charts,
+            batches,
+            _stress_objective(rows, origin, ridge_weight(settings, rows)),
+            mean_weight=sample.row_weights.mean(),
+            state=state,
+            report=progress.step,
+        )
+    n_steps = state.pop("n_steps")
+    state = {**runtime.state(state), "n_steps": n_steps}
+    fitted = _fitted(rows, trained, trained_charts(trained), curve, n_iter)
+    return replace(fitted, continuation={**fitted.continuation, "stream": state})
+
+
+def _sample_rows(sample, settings, runtime, generator, present):
+    """Return all distinct rows of a sample in internal units."""
+    settings = replace(settings, n_landmarks=len(sample.X))
+    frame = present and present.frame
+    return distance_problem(sample, settings, runtime, generator, frame=frame)[0]
+
+
+def _stress_objective(rows, origin, ridge):
+    """Return the objective of the gradient steps."""
+    validation = PairSample.from_rows(rows, _VALIDATION_ROWS)
+    return StressObjective(rows, origin, validation, ridge=ridge)
+
+
+def _mixed_batches(block, sample, frame, runtime, generator):
+    """Return functions that make batches of new and of sampled rows.
+
+    Half of a batch is new, and each new row is in one. Rows that come together are
+    often alike; the sample's rows tell where they belong among all others, and keep
+    what has been learned of these.
+    """
+    indices = np.flatnonzero(block.row_weights)
+    n_parts = -(-len(indices) // (_BATCH_ROWS // 2))
+    parts = []
+    while len(parts) < _BLOCK_STEPS:
+        order = generator.permutation(indices)
+        parts += np.array_split(order, n_parts)
+
+    def batch(part):
+        n_old = min(_BATCH_ROWS - len(part), len(sample.X))
+        old = generator.choice(len(sample.X), n_old, replace=False)
+        rows = np.concatenate([block.X[part], sample.X[old]])
+        weights = np.concatenate([block.row_weights[part], sample.row_weights[old]])
+        return batch_of(rows, weights, frame, runtime)
+
+    return [lambda part=part: batch(part) for part in parts]
+
+
+def _fitted(rows, trained, present, curve, n_iter):
+    """Return a trained map in its final form."""
+    charts = trained_charts(trained)
+    state, decoder, _ = map_and_decoder(rows, charts, present)
+    pairs = PairSample.from_rows(rows, _STRESS_ROWS)
+    unit = rows.unit.item()
+    return FittedMap(
+        map=state,
+        decoder=decoder,
+        loss_curve=curve,
+        stress=pairs.squared_stress(charts.values(pairs.Z)) ** 0.5,
+        n_iter=n_iter,
+        feature_scale=rows.deviations(),
+        continuation={"input_unit": unit, "output_unit": unit},
+    )
 
 
 @dataclass(frozen=True)
 class PairSample:
     """Target distances of all pairs among some rows.
 
-    Parameters
-    ----------
-    Z : Tensor of shape (n_rows, n_inputs)
-        The rows as the map sees them.
-
-    targets : Tensor of shape (n_pairs,)
-        Distances of their pairs.
-
-    weights : Tensor of shape (n_pairs,)
-        Weights of the pairs.
+    Shapes: `Z` (n_rows, n_inputs), `targets` (n_pairs,), `weights` (n_pairs,).
     """
 
     Z: torch.Tensor
@@ -64,7 +221,7 @@ class PairSample:
     weights: torch.Tensor
 
     @classmethod
-    def of(cls, rows, limit):
+    def from_rows(cls, rows, limit):
         """Return the pairs among at most so many of the rows, evenly spaced."""
         some = slice(None, None, -(-len(rows.Z) // limit))
         row_weights = rows.row_weights[some] / rows.row_weights.mean()
@@ -81,21 +238,11 @@ class PairSample:
 
 
 class StressObjective:
-    """Squared stress plus the penalty on the way from PCA.
+    """Objective of the gradient steps: squared stress plus the penalty towards PCA.
 
-    Parameters
-    ----------
-    rows : InternalRows
-        Rows that stand for all, for the units of the objective.
-
-    origin : Charts
-        Charts from which changes are counted.
-
-    validation : PairSample
-        Pairs on which the objective is judged.
-
-    ridge : float
-        Weight of the squared changes, as in :func:`majorize`.
+    `rows` stand for all and give the units, `origin` are the charts from which changes
+    are counted, `validation` is a PairSample on which the objective is evaluated, and
+    `ridge` weighs the squared changes as in :func:`majorize`.
     """
 
     def __init__(self, rows, origin, validation, *, ridge):
@@ -108,18 +255,9 @@ class StressObjective:
         self._penalty = start.per_parameter(weight, weight, 0.0, 0.0)
 
     def add_gradient(self, trained, batch, mean_weight):
-        """Leave the gradient for one batch in the map.
+        """Write the gradient of one batch, of at least two rows, into the map.
 
-        Parameters
-        ----------
-        trained : TrainableMap
-            The map.
-
-        batch : InternalRows
-            At least two rows.
-
-        mean_weight : float
-            Mean weight of the rows from which the batch was drawn.
+        `mean_weight` is that of the rows from which the batch was drawn.
         """
         n_rows = len(batch.Z)
         images, saved = trained.forward(batch.Z)
@@ -140,32 +278,10 @@ class StressObjective:
 
 
 def shuffled_batches(X, row_weights, frame, runtime, *, batch_size, random_state):
-    """Yield batches for ever; each pass has every row of positive weight once.
+    """Yield batches without end; each pass has every row of positive weight once.
 
-    Parameters
-    ----------
-    X : ndarray, SparseRows or Tensor of shape (n_samples, n_features)
-        All rows, of which one batch at a time is read.
-
-    row_weights : ndarray of shape (n_samples,)
-        Their weights, at least two of them positive.
-
-    frame : Frame
-        What leads from rows to the map's inputs.
-
-    runtime : Runtime
-        Where to compute.
-
-    batch_size : int
-        Most rows in a batch, at least two.
-
-    random_state : RandomState
-        Source of the order.
-
-    Yields
-    ------
-    InternalRows
-        The batch.
+    One batch of at most `batch_size` rows is read from X (n_samples, n_features) at a
+    time.
     """
     indices = np.flatnonzero(row_weights)
     n_batches = max(1, min(-(-len(indices) // batch_size), len(indices) // 2))
@@ -173,33 +289,13 @@ def shuffled_batches(X, row_weights, frame, runtime, *, batch_size, random_state
         order = random_state.permutation(indices)
         for part in np.array_split(order, n_batches):
             # In the order of the file, if there is one.
-            places = np.sort(part)
-            rows = host_rows(X, places)
-            yield batch_of(rows, row_weights[places], frame, runtime)
+            chosen = np.sort(part)
+            rows = host_rows(X, chosen)
+            yield batch_of(rows, row_weights[chosen], frame, runtime)
 
 
 def batch_of(rows, row_weights, frame, runtime):
-    """Return rows as a batch.
-
-    Parameters
-    ----------
-    rows : ndarray or SparseRows of shape (n_rows, n_features)
-        The rows.
-
-    row_weights : ndarray of shape (n_rows,)
-        Their weights, positive.
-
-    frame : Frame
-        What leads from rows to the map's inputs.
-
-    runtime : Runtime
-        Where to compute.
-
-    Returns
-    -------
-    InternalRows
-        The batch.
-    """
+    """Return rows (n_rows, n_features) and their weights as InternalRows of a frame."""
     if not isinstance(rows, SparseRows):
         rows = runtime.tensor(rows)
     return InternalRows.in_frame(rows, runtime.tensor(row_weights), frame)
@@ -208,41 +304,11 @@ def batch_of(rows, row_weights, frame, runtime):
 def train_in_one_cycle(
     charts, batches, objective, *, mean_weight, n_steps, factor=1.0, report
 ):
-    """Train a map, and return it as it was at its best.
+    """Train a map in one cycle of the learning rates, and return it at its best.
 
-    Parameters
-    ----------
-    charts : Charts
-        The map to start at.
-
-    batches : iterator of InternalRows
-        At least as many as there are steps.
-
-    objective : StressObjective
-        What to lower.
-
-    mean_weight : float
-        Mean weight of all rows.
-
-    n_steps : int
-        Gradient steps.
-
-    factor : float, default=1.0
-        Factor on the learning rates.
-
-    report : callable
-        Called after each hundredth of the steps; a true answer stops.
-
-    Returns
-    -------
-    trained : TrainableMap
-        The map that had the least objective at a report, or at the start.
-
-    loss_curve : list of float
-        The objective at the start and at each report.
-
-    n_steps : int
-        Steps done.
+    Returned are the TrainableMap of least objective at a report or at the start, the
+    objectives there, and the steps done. `factor` scales the rates, `report` is called
+    after each hundredth of the steps and says whether to stop.
     """
     trained = trainable_map(charts)
     adam = Adam(trained.parameters, factor * trained.per_parameter(*_RATES))
@@ -263,42 +329,13 @@ def train_in_one_cycle(
 
 
 def train_on_stream(charts, batches, objective, *, mean_weight, state=None, report):
-    """Go on from a map at a constant rate, by steps of which the average counts.
+    """Continue the training of a map at a constant rate, and return its average.
 
-    Parameters
-    ----------
-    charts : Charts
-        The map, the average so far.
-
-    batches : list of callable
-        Each returns InternalRows.
-
-    objective : StressObjective
-        What to lower.
-
-    mean_weight : float
-        Mean weight of all rows.
-
-    state : dict, default=None
-        What the steps before have left. None begins at the average.
-
-    report : callable
-        Called after each hundredth of the steps; a true answer stops.
-
-    Returns
-    -------
-    trained : TrainableMap
-        The average after these steps.
-
-    loss_curve : list of float
-        The objective of the average at the start and at each report.
-
-    n_steps : int
-        Steps done.
-
-    state : dict
-        What these steps leave: "parameters", "first_moment", "second_moment" and
-        "n_steps".
+    `charts` are the average so far, `batches` are functions that return InternalRows,
+    and `state` is what the steps before have left: "parameters", "first_moment",
+    "second_moment" and "n_steps"; None begins at the average. Returned are the
+    TrainableMap of the average, its objective at the start and at each report, the
+    steps done, and the new state.
     """
     average, latest = trainable_map(charts), trainable_map(charts)
     moments, n_before = None, 0
@@ -325,169 +362,3 @@ def train_on_stream(charts, batches, objective, *, mean_weight, state=None, repo
         "n_steps": adam.n_steps,
     }
     return average, curve, step, state
-
-
-_BATCH_ROWS = 256
-
-# Steps of a fit; more if that is less than one pass over the rows.
-_FEWEST_STEPS = 600
-
-# Fewest steps for a block of a stream: a short one is passed over several times.
-_BLOCK_STEPS = 50
-
-# Factor on the learning rates of a fit that starts at a fitted map.
-_CONTINUED_RATE = 0.5
-
-# Rows whose pairs judge the map while it is trained, and those of its reported stress.
-_VALIDATION_ROWS = 512
-_STRESS_ROWS = 2000
-
-
-class LinearMixtureMinibatchMixin:
-    """The minibatch solver of an estimator whose `map_` is a mixture of linear maps."""
-
-    def _fit_minibatch(self, problem, runtime, random_state, present=None):
-        """Return the map after steps over all rows; their sample gives the rest."""
-        rows = self._sample_rows(problem.sample, runtime, random_state, present)
-        if len(rows.Z) == 1:
-            # No distances to keep: every row is mapped to 0.
-            return self._fit_distances(problem.sample, runtime, random_state, present)
-        kept = present and present.charts
-        centers, widths = self._distance_charts(rows, None, kept, runtime, random_state)
-        ridge = self._ridge()
-        origin = principal_charts(
-            centers, widths, centred_axes(rows, self.n_components)
-        )
-        start = origin
-        if kept is not None:
-            offsets, components = nearest_parameters(
-                kept,
-                gaussian_weights(rows.Z, centers, widths),
-                rows.Z,
-                centers,
-                (origin.offsets, origin.components),
-                rows.row_weights,
-                ridge=ridge,
-            )
-            start = Charts(centers, widths, components, offsets)
-        weights = problem.row_weights[problem.row_weights > 0]
-        batch_size = or_auto(self.batch_size, _BATCH_ROWS)
-        n_steps = or_auto(
-            self.max_iter, max(_FEWEST_STEPS, -(-len(weights) // batch_size))
-        )
-        with FitProgress(self, max_iter=min(_REPORTS, n_steps)) as progress:
-            trained, curve, n_iter = train_in_one_cycle(
-                start,
-                shuffled_batches(
-                    problem.X,
-                    problem.row_weights,
-                    rows.frame,
-                    runtime,
-                    batch_size=batch_size,
-                    random_state=random_state,
-                ),
-                self._stress_objective(rows, origin, ridge),
-                mean_weight=weights.mean(),
-                n_steps=n_steps,
-                factor=1.0 if present is None else _CONTINUED_RATE,
-                report=progress.step,
-            )
-        return _fitted(rows, trained, kept, curve, n_iter)
-
-    def _fit_block(self, block, sample, seed, runtime):
-        """Return the present map after steps over a block, mixed with the sample."""
-        present = self._present_map(runtime, "partial_fit")
-        random_state = np.random.RandomState(seed)
-        rows = self._sample_rows(sample, runtime, random_state, present)
-        axes = centred_axes(rows, self.n_components)
-        charts = present.charts
-        # The steps before count on the axes that the map has: the origin is turned.
-        origin = turned_towards(
-            principal_charts(charts.centers, charts.widths, axes),
-            charts.offsets,
-            charts.components,
-        )
-        batches = self._mixed_batches(
-            block, sample, present.frame, runtime, random_state
-        )
-        state = present.frozen.get("stream")
-        if state is not None:
-            n_steps = state["n_steps"]
-            state = {k: runtime.tensor(v) for k, v in state.items() if k != "n_steps"}
-            state["n_steps"] = n_steps
-        with FitProgress(self, max_iter=min(_REPORTS, len(batches))) as progress:
-            trained, curve, n_iter, state = train_on_stream(
-                charts,
-                batches,
-                self._stress_objective(rows, origin, self._ridge()),
-                mean_weight=sample.row_weights.mean(),
-                state=state,
-                report=progress.step,
-            )
-        n_steps = state.pop("n_steps")
-        state = {**runtime.state(state), "n_steps": n_steps}
-        present = trained_charts(trained)
-        return _fitted(rows, trained, present, curve, n_iter, {"stream": state})
-
-    def _sample_rows(self, sample, runtime, random_state, present):
-        """Return the distinct rows of a sample in internal units."""
-        rows, _, _ = distance_problem(
-            sample,
-            runtime,
-            self.n_components,
-            metric="euclidean",
-            n_neighbors=1,
-            n_landmarks=len(sample.X),
-            target_weight=0.0,
-            random_state=random_state,
-            frame=present and present.frame,
-        )
-        return rows
-
-    def _stress_objective(self, rows, origin, ridge):
-        """Return what the steps lower."""
-        validation = PairSample.of(rows, _VALIDATION_ROWS)
-        return StressObjective(rows, origin, validation, ridge=ridge)
-
-    def _mixed_batches(self, block, sample, frame, runtime, random_state):
-        """Return batches of which one half is new, and each new row is in one.
-
-        Rows that come together are often alike. The sample's rows tell where they
-        belong among all others, and keep what has been learned of these.
-        """
-        batch_size = or_auto(self.batch_size, _BATCH_ROWS)
-        indices = np.flatnonzero(block.row_weights)
-        n_parts = -(-len(indices) // (batch_size // 2))
-        parts = []
-        while len(parts) < _BLOCK_STEPS:
-            order = random_state.permutation(indices)
-            parts += np.array_split(order, n_parts)
-
-        def batch(part):
-            n_old = min(batch_size - len(part), len(sample.X))
-            old = random_state.choice(len(sample.X), n_old, replace=False)
-            rows = np.concatenate([block.X[part], sample.X[old]])
-            weights = np.concatenate([block.row_weights[part], sample.row_weights[old]])
-            return batch_of(rows, weights, frame, runtime)
-
-        return [lambda part=part: batch(part) for part in parts]
-
-
-def _fitted(rows, trained, present, curve, n_iter, further=None):
-    """Return a trained map in its final form."""
-    charts = trained_charts(trained)
-    state, decoder, _ = map_and_decoder(rows, charts, present)
-    pairs = PairSample.of(rows, _STRESS_ROWS)
-    return FittedMap(
-        map=state,
-        decoder=decoder,
-        loss_curve=curve,
-        stress=pairs.squared_stress(charts.values(pairs.Z)) ** 0.5,
-        n_iter=n_iter,
-        feature_scale=rows.deviations(),
-        continuation={
-            "input_unit": rows.unit.item(),
-            "output_unit": rows.unit.item(),
-            **(further or {}),
-        },
-    )

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The map that keeps each row's nearest neighbours, with a dial towards distances.
+"""Neighbour solver: the map that keeps each row's nearest neighbours.
 
 Pairs of neighbours are drawn and attract each other; the other rows of the batch
 repel them (InfoNCE with a Cauchy kernel, as in contrastive views of t-SNE and UMAP).
 Every row is moved within its tangent space first, so that the map learns a
-neighbourhood and not a row. The dial adds the stress of the same pairs once the
-neighbourhoods stand.
+neighbourhood and not a row. Once the neighbourhoods are found, the stress of the same
+pairs is added with the strength that `stress_weight` asks for.
 """
 
 import dataclasses
@@ -19,27 +19,45 @@ from sktransform.reduction._gaussian_weighted.gradients import Adam, one_cycle
 from sktransform.reduction._gaussian_weighted.mixture import (
     FittedMap,
     map_and_decoder,
+    place_charts,
     principal_charts,
     trainable_map,
     trained_charts,
 )
 from sktransform.reduction._gaussian_weighted.problem import (
     UNLABELLED,
+    DistanceSettings,
     distinct_rows,
     host_rows,
 )
 from sktransform.reduction._gaussian_weighted.rows import InternalRows, dense_if_narrow
+from sktransform.reduction._gaussian_weighted.solvers.majorize import (
+    fit_by_majorization,
+)
 from sktransform.reduction._gaussian_weighted.solvers.pair_loss import (
     PairState,
     pair_gradients,
+)
+from sktransform.reduction._gaussian_weighted.solvers.warm_start import (
+    continued_size,
+    split_charts,
 )
 from sktransform.reduction._gaussian_weighted.sparse_gradients import NearbyCharts
 from sktransform.runtime._linalg import principal_axes
 from sktransform.runtime._nearest import nearest_others, squared_distances
 from sktransform.runtime._runtime import SparseRows
 
-# Learning rates of linear parts, offsets, centres and log widths, as factors.
+# Neighbours that are searched for, as many as UMAP takes by itself.
+_NEIGHBORS = 15
+
+# Width of the charts at the start, as a factor on the squared distances between
+# neighbouring centres: narrow charts part groups. Widths are learned from there.
+_WIDTH = 0.1
+
+# Learning rates of linear parts, offsets, centres and log widths, as factors on the
+# common rate, from PCA on and from a fitted map on: that one is not to be lost.
 _RATES = (5.0, 10.0, 0.25, 0.25)
+_LEARNING_RATE, _CONTINUED_RATE = 0.02, 0.01
 
 # Range of the tangent jitter, in differences of neighbours, from first to last step.
 _JITTER = (1.2, 0.6)
@@ -49,50 +67,258 @@ _JITTER_NEIGHBORS = 7
 _DRAWN_AHEAD = 16
 
 # Passes over the rows, and pairs in a step, when positions are moved without the map.
-_POLISH_EPOCHS = 10
-_POLISH_PAIRS = 1024
+_FINE_TUNING_EPOCHS, _FINE_TUNING_PAIRS = 10, 1024
 
 # Linear parts are drawn towards the mean of so many charts nearby, after so many steps.
 _SMOOTHED_OVER, _SMOOTHED_EVERY = 5, 5
 
+# Rows from which the projection, the charts and the decoder are computed: more do not
+# change them visibly.
+SAMPLED_ROWS = 10_000
+
+# Rows whose pairs set the embedding's scale and its reported stress.
+_STRESS_ROWS = 1000
+
+# Rows that are projected at once.
+_BLOCK_ROWS = 8192
+
+# Inputs of the map, beyond which rows are projected: neighbours are searched in them.
+_N_INPUTS = 50
+
+# Rows from which there are enough neighbours around to take fewer, and larger batches.
+_MANY_ROWS = 5000
+
+# Rows from which more charts and steps pay.
+_VERY_MANY_ROWS = 30_000
+
+# Reports of a fit to callbacks.
+_REPORTS = 100
+
+
+@dataclass(frozen=True)
+class NeighborSettings:
+    """What the solver is asked for: parameters of the neighbour reducer."""
+
+    n_components: int
+    stress_weight: float = 0.2
+    anchored: bool = False
+    target_weight: float = 0.0
+    n_neighbors: int | str = "auto"
+    n_gaussians: int | str = "auto"
+    max_iter: int | str = "auto"
+
+
+def fit_by_neighbors(problem, settings, runtime, generator, *, present=None, report):
+    """Return the map that keeps neighbourhoods, over all rows of positive weight.
+
+    `settings` are NeighborSettings, `generator` is a RandomState, `present` the map to
+    start at, and `report` takes the largest number of reports and returns a context
+    whose `step` says whether to stop. The map is scaled such that embedded distances
+    are closest to the rows' own.
+    """
+    indices = np.flatnonzero(problem.row_weights)
+    automatic = neighbor_defaults(len(indices))
+    rows = sampled_rows(
+        problem, indices, settings, runtime, generator, present and present.frame
+    )
+    if len(rows.Z) == 1:
+        # No neighbours to keep: every row is mapped to 0.
+        equal = DistanceSettings(settings.n_components, max_iter=settings.max_iter)
+        return fit_by_majorization(problem, equal, runtime, generator, report=report)
+    charts = _start(rows, settings, automatic, runtime, generator, present)
+    options = _options(settings, automatic, present is not None)
+    Z = all_inputs(problem.X, indices, rows, runtime)
+    draws = runtime.generator(generator)
+    neighbors = nearest_others(Z, min(options.n_neighbors, len(Z) - 1), generator)
+    batches = _batches(problem, indices, Z, neighbors, options, generator, draws)
+    frozen = {} if present is None else present.frozen
+    pair_state = PairState(
+        options.stress_weight, attraction=options.attraction, **frozen
+    )
+    with report(_REPORTS) as progress:
+        trained, loss_curve, n_iter = train_on_pairs(
+            batches, charts.to(Z.dtype), options, pair_state, report=progress.step
+        )
+    kept = None if present is None else charts.to(torch.float64)
+    charts = trained_charts(trained)
+    scale, stress = _scale_and_stress(rows, charts)
+    state, decoder, to_final_axes = map_and_decoder(rows, charts.magnified(scale), kept)
+    anchors = None
+    if settings.anchored:
+        images = torch.cat([trained.forward(part)[0] for part in Z.split(_BLOCK_ROWS)])
+        if len(Z) > _VERY_MANY_ROWS:
+            images = fine_tuned(images, neighbors, options, draws)
+        anchors = {
+            "inputs": Z * rows.unit.to(Z),
+            "embedding": to_final_axes(scale.to(Z) * images),
+            "scales": local_scales(Z, neighbors) * rows.unit.to(Z),
+            "unit": scale * rows.unit,
+        }
+    return FittedMap(
+        # Trained in single precision, and no more is kept.
+        map={name: value.to(Z) for name, value in state.items()},
+        decoder={name: value.to(Z) for name, value in decoder.items()},
+        loss_curve=loss_curve,
+        stress=stress.item(),
+        n_iter=n_iter,
+        feature_scale=rows.deviations(),
+        continuation={
+            "input_unit": rows.unit.item(),
+            "output_unit": (scale * rows.unit).item(),
+            **pair_state.frozen(),
+        },
+        anchors=anchors,
+    )
+
+
+def _start(rows, settings, automatic, runtime, generator, present):
+    """Return the charts to start at: PCA, or the present ones and new ones."""
+    if present is None:
+        n_charts = settings.n_gaussians
+        if n_charts == "auto":
+            n_charts = min(automatic["n_gaussians"], len(rows.Z))
+        centers, widths = place_charts(rows, n_charts, _WIDTH, runtime, generator)
+        axes = principal_axes(rows.Z, settings.n_components, rows.row_weights)
+        single = (tensor.to(torch.float32) for tensor in (centers, widths, axes))
+        # In single precision, in which charts are trained. The kernel's reach is 1.
+        return principal_charts(*single).magnified(automatic["magnification"])
+    n_charts = continued_size(settings.n_gaussians, present.charts, rows)
+    masses = rows.row_weights @ present.charts.weights(rows.Z)
+    return split_charts(present.charts, masses, n_charts, runtime.generator(generator))
+
+
+def _batches(problem, indices, Z, neighbors, options, generator, draws):
+    """Return the source of pairs among the rows of the given indices."""
+    relatives = None
+    if options.target_weight > 0:
+        labels = problem.labels[indices]
+        relatives = _nearest_relatives(Z, neighbors, labels, generator)
+    weights = problem.row_weights[indices]
+    if weights.min() == weights.max():
+        return Batches(Z, neighbors, relatives, None, options, draws)
+    weights = torch.from_numpy(weights).to(Z.device)
+    return Batches(Z, neighbors, relatives, weights, options, draws)
+
+
+def _options(settings, automatic, continued):
+    """Return the options of the training, what is "auto" filled in."""
+    return NeighborOptions(
+        n_neighbors=(
+            _NEIGHBORS if settings.n_neighbors == "auto" else settings.n_neighbors
+        ),
+        n_positive=automatic["n_positive"],
+        stress_weight=settings.stress_weight,
+        target_weight=settings.target_weight,
+        learning_rate=_CONTINUED_RATE if continued else _LEARNING_RATE,
+        n_steps=(
+            automatic["max_iter"] if settings.max_iter == "auto" else settings.max_iter
+        ),
+        batch_size=automatic["batch_size"],
+        jitter=automatic["jitter"],
+        attraction=automatic["attraction"],
+        continued=continued,
+    )
+
+
+def neighbor_defaults(n_rows):
+    """Return what "auto" stands for with so many rows of positive weight.
+
+    Besides `n_gaussians`, `max_iter` and `batch_size`: the number of attracting
+    neighbours, the range of the jitter, the attraction, and the factor on PCA of rows
+    of unit mean squared norm at the start.
+    """
+    very_many = n_rows > _VERY_MANY_ROWS
+    most_charts = 400 if very_many else 200
+    return {
+        "n_gaussians": int(np.clip(n_rows // 12, 5, most_charts)),
+        "max_iter": 4000 if very_many else 2500 if n_rows < _MANY_ROWS else 2000,
+        "batch_size": 256 if n_rows < _MANY_ROWS else 512,
+        "n_positive": 10 if n_rows < _MANY_ROWS else 5,
+        "jitter": (1.2, 0.6) if n_rows < _MANY_ROWS else (1.4, 0.8),
+        # With so many rows a smaller start and a stronger pull serve new rows better.
+        "attraction": 1.25 if very_many else 1.0,
+        "magnification": 3.0 if very_many else 10.0,
+    }
+
+
+def sampled_rows(problem, indices, settings, runtime, generator, frame=None):
+    """Return a sample of rows of positive weight, of unit mean squared norm.
+
+    `indices` are those of all such rows. A `frame` tells other internal units.
+    """
+    if len(indices) > SAMPLED_ROWS:
+        indices = np.sort(generator.choice(indices, SAMPLED_ROWS, replace=False))
+    # Equal rows count once: charts lie between distinct ones.
+    sample, members = distinct_rows(host_rows(problem.X, indices, _N_INPUTS))
+    weights = np.bincount(members, weights=problem.row_weights[indices])
+    if not isinstance(sample, SparseRows):
+        sample = runtime.tensor(sample)
+    weights = runtime.tensor(weights)
+    if frame is not None:
+        return InternalRows.in_frame(sample, weights, frame)
+    rows = InternalRows.from_rows(
+        sample, weights, settings.n_components, widest=_N_INPUTS
+    )
+    mean_square = (rows.row_weights @ rows.Z.square()).sum() / rows.row_weights.sum()
+    norm = mean_square.sqrt().clamp_min(torch.finfo(torch.float64).tiny)
+    return dataclasses.replace(
+        rows, scaled=rows.scaled / norm, Z=rows.Z / norm, unit=rows.unit * norm
+    )
+
+
+def all_inputs(X, indices, rows, runtime):
+    """Return rows as the map sees them (n_rows, n_inputs), in single precision.
+
+    The internal units are those of the sampled `rows`.
+    """
+    single = rows.to(torch.float32)
+
+    def inputs_of(block):
+        points = dense_if_narrow(X[block], _N_INPUTS)
+        if isinstance(points, SparseRows):
+            return rows.inputs(points).to(torch.float32)
+        return single.inputs(runtime.tensor(points, torch.float32))
+
+    blocks = np.array_split(indices, -(-len(indices) // _BLOCK_ROWS))
+    return torch.cat([inputs_of(block) for block in blocks])
+
+
+def _scale_and_stress(rows, charts):
+    """Return the factor after which distances are closest, and the stress then."""
+    some = slice(None, None, -(-len(rows.Z) // _STRESS_ROWS))
+    embedded = torch.pdist(charts.values(rows.Z[some]))
+    targets = rows.pair_distances(some)
+    tiny = torch.finfo(torch.float64).tiny
+    scale = (targets @ embedded) / (embedded @ embedded).clamp_min(tiny)
+    errors = (targets - scale * embedded).square().sum()
+    return scale, (errors / targets.square().sum().clamp_min(tiny)).sqrt()
+
+
+def _nearest_relatives(Z, neighbors, labels, random_state):
+    """Return the nearest rows of the same class, of any class where it is unknown."""
+    relatives = neighbors.clone()
+    for label in np.unique(labels[labels != UNLABELLED]):
+        members = torch.from_numpy(np.flatnonzero(labels == label)).to(Z.device)
+        if len(members) < 2:
+            continue
+        k = min(neighbors.shape[1], len(members) - 1)
+        nearest = members[nearest_others(Z[members], k, random_state)]
+        # A small class repeats its few members.
+        columns = torch.arange(neighbors.shape[1], device=Z.device) % k
+        relatives[members] = nearest[:, columns]
+    return relatives
+
 
 @dataclass(frozen=True)
 class NeighborOptions:
-    """What a neighbour fit is asked for.
+    """Options of the training, nothing of them "auto".
 
-    Parameters
-    ----------
-    n_neighbors : int
-        Neighbours that are searched for, and jitter comes from the first of.
-
-    n_positive : int
-        Neighbours that attract.
-
-    stress_weight : float
-        The dial, from 0 (neighbours alone) to 1 (distances alone).
-
-    target_weight : float
-        Share of the attracting neighbours that come from the row's own class.
-
-    learning_rate : float
-        Peak rate of the parameters' common schedule.
-
-    n_steps : int
-        Gradient steps.
-
-    batch_size : int
-        Pairs of neighbours in a step.
-
-    jitter : pair of float
-        Range of the tangent jitter in the first and in the last step.
-
-    attraction : float
-        Weight of the pull between neighbours. Above 1 groups become tighter, and
-        the gaps between them wider.
-
-    continued : bool
-        Whether the map is already trained: the dial is on and the jitter at its last
-        range from the first step on.
+    Of the `n_neighbors` that are searched for, the first `n_positive` attract. The
+    `learning_rate` is the peak of the parameters' common schedule. A step sees
+    `batch_size` pairs, `jitter` is the range of the tangent jitter in the first and the
+    last step, and an `attraction` above 1 makes groups tighter and the gaps between
+    them wider. A `continued` map is already trained: stress counts in full and the
+    jitter has its last range from the first step on.
     """
 
     n_neighbors: int
@@ -108,27 +334,12 @@ class NeighborOptions:
 
 
 class Batches:
-    """Jittered pairs of neighbours, drawn from a local generator.
+    """Source of jittered pairs of neighbours, drawn from a local generator.
 
-    Parameters
-    ----------
-    Z : Tensor of shape (n_rows, n_inputs)
-        Centred rows of unit mean squared norm.
-
-    neighbors : Tensor of shape (n_rows, n_neighbors)
-        Places of each row's nearest others.
-
-    relatives : Tensor of shape (n_rows, n_neighbors) or None
-        Places of the nearest others of its class.
-
-    row_weights : Tensor of shape (n_rows,) or None
-        How often a row is an anchor.
-
-    options : NeighborOptions
-        Sizes and shares.
-
-    generator : torch.Generator
-        Source of the draws.
+    `Z` (n_rows, n_inputs) are centred rows of unit mean squared norm, `neighbors`
+    (n_rows, n_neighbors) the indices of each row's nearest others, `relatives` those of
+    its class or None, and `row_weights` (n_rows,) tell how often a row is drawn, None
+    for equally often.
     """
 
     def __init__(self, Z, neighbors, relatives, row_weights, options, generator):
@@ -157,16 +368,16 @@ class Batches:
 
     def draw(self, progress):
         """Return jittered anchors, then their neighbours; the next draw reuses them."""
-        places, amounts = next(self._draws)
+        indices, amounts = next(self._draws)
         # Whole rows at a time, which indexing with brackets does not do.
-        torch.index_select(self._Z, 0, places, out=self._taken)
+        torch.index_select(self._Z, 0, indices, out=self._taken)
         moved, first, second = self._taken.chunk(3)
         at_first, at_last = self._jitter
         reach = at_first + (at_last - at_first) * progress
         return moved.addcmul_(first.sub_(second), amounts, value=reach)
 
     def _endless_draws(self):
-        """Yield places of rows and of their neighbours, and amounts of jitter.
+        """Yield indices of rows and of their neighbours, and amounts of jitter.
 
         Many draws take hardly longer than one.
         """
@@ -180,22 +391,22 @@ class Batches:
                 )
                 for _ in range(2)
             ]
-            places = torch.cat([rows, *shifts], 1)
-            yield from zip(places, self._uniform(*rows.shape, 1), strict=True)
+            indices = torch.cat([rows, *shifts], 1)
+            yield from zip(indices, self._uniform(*rows.shape, 1), strict=True)
 
     def _draw_pairs(self, size):
-        """Return places of anchors, and of one neighbour of each."""
+        """Return indices of anchors, and of one neighbour of each."""
         if self._cumulated is None:
             anchors = self._integers(len(self._Z), size)
         else:
             uniform = self._uniform(size).to(self._cumulated.dtype)
             anchors = torch.searchsorted(self._cumulated, uniform, right=True)
             anchors.clamp_max_(len(self._Z) - 1)
-        places = self._integers(self._n_positive, size)
-        partners = _entries(self._neighbors, anchors, places)
+        columns = self._integers(self._n_positive, size)
+        partners = _entries(self._neighbors, anchors, columns)
         if self._relatives is not None:
             supervised = self._uniform(size) < self._target_weight
-            relatives = _entries(self._relatives, anchors, places)
+            relatives = _entries(self._relatives, anchors, columns)
             partners = torch.where(supervised, relatives, partners)
         return anchors, partners
 
@@ -205,36 +416,11 @@ def _entries(table, rows, columns):
     return table.view(-1).take(rows * table.shape[1] + columns)
 
 
-def fit_neighbors(batches, charts, options, pair_state, *, report):
-    """Train the map on rows in internal units.
+def train_on_pairs(batches, charts, options, pair_state, *, report):
+    """Train charts on batches of pairs; `pair_state` is changed.
 
-    Parameters
-    ----------
-    batches : Batches
-        Source of pairs.
-
-    charts : Charts
-        The map to start at.
-
-    options : NeighborOptions
-        The objective and its limits.
-
-    pair_state : PairState
-        The dial; it is changed.
-
-    report : callable
-        Called after each hundredth of the steps; a true answer stops.
-
-    Returns
-    -------
-    trained : TrainableMap
-        The trained map.
-
-    loss_curve : list of float
-        Mean loss of each hundredth of the steps.
-
-    n_steps : int
-        Steps done.
+    Returned are the TrainableMap, the mean loss of each hundredth of the steps, and the
+    steps done. `report` is called after each hundredth and says whether to stop.
     """
     trained = trainable_map(charts)
     training = _Training(trained, batches, options, pair_state)
@@ -294,35 +480,17 @@ class _Training:
         components.lerp_(nearby.mean(2), min(1.0, share))
 
 
-def polish(images, neighbors, options, generator):
-    """Move the rows' positions freely, without the map, to keep neighbours better.
+def fine_tuned(images, neighbors, options, generator):
+    """Return positions (n_rows, n_outputs) that keep neighbours better than images do.
 
-    For anchored use alone: new rows then follow stored positions.
-
-    Parameters
-    ----------
-    images : Tensor of shape (n_rows, n_outputs)
-        Positions to start at, in the training's units.
-
-    neighbors : Tensor of shape (n_rows, n_neighbors)
-        Places of each row's nearest others.
-
-    options : NeighborOptions
-        Gives the number of attracting neighbours.
-
-    generator : torch.Generator
-        Source of the pairs.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, n_outputs)
-        The new positions.
+    They move freely, without the map: only for anchored use, where new rows follow
+    stored positions. `neighbors` (n_rows, n_neighbors) are the rows' nearest others.
     """
     images = images.clone()
-    n_rows, size = len(images), min(_POLISH_PAIRS, len(images))
+    n_rows, size = len(images), min(_FINE_TUNING_PAIRS, len(images))
     n_positive = min(options.n_positive, neighbors.shape[1])
     kind = {"generator": generator, "device": images.device}
-    n_steps = _POLISH_EPOCHS * (n_rows // size)
+    n_steps = _FINE_TUNING_EPOCHS * (n_rows // size)
     state, largest = PairState(0.0), 4 / size
     for step in range(n_steps):
         if step % (n_rows // size) == 0:
@@ -334,291 +502,3 @@ def polish(images, neighbors, options, generator):
         for rows, gradient in zip((anchors, partners), gradients, strict=True):
             images.index_add_(0, rows, gradient.clamp_(-largest, largest), alpha=-rate)
     return images
-
-
-# Rows from which the projection, the charts and the decoder are computed.
-SAMPLED_ROWS = 10_000
-
-# Rows whose pairs set the embedding's scale and its reported stress.
-_STRESS_ROWS = 1000
-
-# Rows that are projected at once.
-_BLOCK_ROWS = 8192
-
-# Inputs of the map, beyond which rows are projected.
-_N_INPUTS = 50
-
-# Rows from which there are enough neighbours around to take fewer, and larger batches.
-_MANY_ROWS = 5000
-
-# Rows from which more charts and steps pay.
-_VERY_MANY_ROWS = 30_000
-
-
-def neighbor_defaults(n_rows):
-    """Return what "auto" stands for with a number of rows.
-
-    Parameters
-    ----------
-    n_rows : int
-        Rows of positive weight.
-
-    Returns
-    -------
-    dict
-        Values of `n_gaussians`, `max_iter`, `batch_size`, `n_positive`, `jitter`,
-        `attraction`, and the `magnification` of the start.
-    """
-    very_many = n_rows > _VERY_MANY_ROWS
-    most_charts = 400 if very_many else 200
-    return {
-        "n_gaussians": int(np.clip(n_rows // 12, 5, most_charts)),
-        "max_iter": 4000 if very_many else 2500 if n_rows < _MANY_ROWS else 2000,
-        "batch_size": 256 if n_rows < _MANY_ROWS else 512,
-        "n_positive": 10 if n_rows < _MANY_ROWS else 5,
-        "jitter": (1.2, 0.6) if n_rows < _MANY_ROWS else (1.4, 0.8),
-        # With so many rows a smaller start and a stronger pull serve new rows better.
-        "attraction": 1.25 if very_many else 1.0,
-        "magnification": 3.0 if very_many else 10.0,
-    }
-
-
-def sampled_rows(
-    X, indices, row_weights, n_components, runtime, random_state, frame=None
-):
-    """Return a sample of the rows in internal units of unit mean squared norm.
-
-    Parameters
-    ----------
-    X : ndarray, SparseRows or Tensor of shape (n_samples, n_features)
-        All rows.
-
-    indices : ndarray of int
-        Rows of positive weight.
-
-    row_weights : ndarray of shape (n_samples,)
-        Weights of all rows.
-
-    n_components : int
-        Dimensions of the embedding.
-
-    runtime : Runtime
-        Where to compute.
-
-    random_state : RandomState
-        Source of the draw.
-
-    frame : Frame, default=None
-        Where the internal units come from. None takes the rows' own.
-
-    Returns
-    -------
-    InternalRows
-        The sample.
-    """
-    if len(indices) > SAMPLED_ROWS:
-        indices = np.sort(random_state.choice(indices, SAMPLED_ROWS, replace=False))
-    # Equal rows count once: charts lie between distinct ones.
-    sample, places = distinct_rows(host_rows(X, indices, _N_INPUTS))
-    weights = np.bincount(places, weights=row_weights[indices])
-    if not isinstance(sample, SparseRows):
-        sample = runtime.tensor(sample)
-    weights = runtime.tensor(weights)
-    if frame is not None:
-        return InternalRows.in_frame(sample, weights, frame)
-    rows = InternalRows.of(sample, weights, n_components, widest=_N_INPUTS)
-    mean_square = (rows.row_weights @ rows.Z.square()).sum() / rows.row_weights.sum()
-    norm = mean_square.sqrt().clamp_min(torch.finfo(torch.float64).tiny)
-    return dataclasses.replace(
-        rows, scaled=rows.scaled / norm, Z=rows.Z / norm, unit=rows.unit * norm
-    )
-
-
-def all_inputs(X, indices, rows, runtime):
-    """Return all rows as the map sees them, in single precision.
-
-    Parameters
-    ----------
-    X : ndarray, SparseRows or Tensor of shape (n_samples, n_features)
-        All rows.
-
-    indices : ndarray of int
-        Rows of positive weight.
-
-    rows : InternalRows
-        Gives the units.
-
-    runtime : Runtime
-        Where to compute.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, n_inputs)
-        The rows in internal units.
-    """
-    single = rows.to(torch.float32)
-
-    def inputs_of(block):
-        points = dense_if_narrow(X[block], _N_INPUTS)
-        if isinstance(points, SparseRows):
-            return rows.inputs(points).to(torch.float32)
-        return single.inputs(runtime.tensor(points, torch.float32))
-
-    blocks = np.array_split(indices, -(-len(indices) // _BLOCK_ROWS))
-    return torch.cat([inputs_of(block) for block in blocks])
-
-
-def principal_map(rows, centers, widths, n_components, magnification):
-    """Return charts whose map is PCA of the rows, magnified.
-
-    Parameters
-    ----------
-    rows : InternalRows
-        The rows, or a sample of them.
-
-    centers : Tensor of shape (n_charts, n_inputs)
-        Centres of the charts.
-
-    widths : Tensor of shape (n_charts,)
-        Their widths.
-
-    n_components : int
-        Dimensions of the embedding.
-
-    magnification : float
-        Factor on PCA of rows of unit mean squared norm; the kernel's reach is 1.
-
-    Returns
-    -------
-    Charts
-        The charts in single precision, in which they are trained.
-    """
-    axes = principal_axes(rows.Z, n_components, rows.row_weights)
-    single = (tensor.to(torch.float32) for tensor in (centers, widths, axes))
-    return principal_charts(*single).magnified(magnification)
-
-
-def fit_neighbor_map(
-    Z,
-    rows,
-    row_weights,
-    labels,
-    charts,
-    options,
-    *,
-    frozen,
-    anchored,
-    random_state,
-    generator,
-    report,
-):
-    """Train a map on all rows and bring it into its final form.
-
-    Parameters
-    ----------
-    Z : Tensor of shape (n_rows, n_inputs)
-        All rows, as the map sees them, in internal units and single precision.
-
-    rows : InternalRows
-        The sample that stands for them where their number does not matter.
-
-    row_weights : Tensor of shape (n_rows,) or None
-        How often a row is an anchor.
-
-    labels : ndarray of int, shape (n_rows,) or None
-        Classes, -1 where unknown, if they are to shape the map.
-
-    charts : Charts
-        The map to start at.
-
-    options : NeighborOptions
-        The objective and its limits.
-
-    frozen : dict of str to float
-        What the training of the map to start at has frozen, see :class:`PairState`.
-
-    anchored : bool
-        Whether to keep the rows and their positions for the anchored transform.
-
-    random_state : RandomState
-        Seed of the neighbour search.
-
-    generator : torch.Generator
-        Source of the batches.
-
-    report : callable
-        See :func:`fit_neighbors`.
-
-    Returns
-    -------
-    FittedMap
-        The map, scaled such that embedded distances are closest to the rows' own.
-    """
-    n_neighbors = min(options.n_neighbors, len(Z) - 1)
-    neighbors = nearest_others(Z, n_neighbors, random_state)
-    relatives = None
-    if options.target_weight > 0:
-        relatives = _nearest_relatives(Z, neighbors, labels, random_state)
-    batches = Batches(Z, neighbors, relatives, row_weights, options, generator)
-    pair_state = PairState(
-        options.stress_weight, attraction=options.attraction, **frozen
-    )
-    trained, loss_curve, n_iter = fit_neighbors(
-        batches, charts.to(Z.dtype), options, pair_state, report=report
-    )
-    present = charts.to(torch.float64) if options.continued else None
-    charts = trained_charts(trained)
-    scale, stress = _scale_and_stress(rows, charts)
-    state, decoder, place = map_and_decoder(rows, charts.magnified(scale), present)
-    anchors = None
-    if anchored:
-        images = torch.cat([trained.forward(part)[0] for part in Z.split(_BLOCK_ROWS)])
-        if len(Z) > _VERY_MANY_ROWS:
-            images = polish(images, neighbors, options, generator)
-        anchors = {
-            "inputs": Z * rows.unit.to(Z),
-            "embedding": place(scale.to(Z) * images),
-            "scales": local_scales(Z, neighbors) * rows.unit.to(Z),
-            "unit": scale * rows.unit,
-        }
-    return FittedMap(
-        # Trained in single precision, and no more is kept.
-        map={name: value.to(Z) for name, value in state.items()},
-        decoder={name: value.to(Z) for name, value in decoder.items()},
-        loss_curve=loss_curve,
-        stress=stress.item(),
-        n_iter=n_iter,
-        feature_scale=rows.deviations(),
-        anchors=anchors,
-        continuation={
-            "input_unit": rows.unit.item(),
-            "output_unit": (scale * rows.unit).item(),
-            **pair_state.frozen(),
-        },
-    )
-
-
-def _scale_and_stress(rows, charts):
-    """Return the factor after which distances are closest, and the stress then."""
-    some = slice(None, None, -(-len(rows.Z) // _STRESS_ROWS))
-    embedded = torch.pdist(charts.values(rows.Z[some]))
-    targets = rows.pair_distances(some)
-    tiny = torch.finfo(torch.float64).tiny
-    scale = (targets @ embedded) / (embedded @ embedded).clamp_min(tiny)
-    errors = (targets - scale * embedded).square().sum()
-    return scale, (errors / targets.square().sum().clamp_min(tiny)).sqrt()
-
-
-def _nearest_relatives(Z, neighbors, labels, random_state):
-    """Return the nearest rows of the same class, of any class where it is unknown."""
-    relatives = neighbors.clone()
-    for label in np.unique(labels[labels != UNLABELLED]):
-        members = torch.from_numpy(np.flatnonzero(labels == label)).to(Z.device)
-        if len(members) < 2:
-            continue
-        k = min(neighbors.shape[1], len(members) - 1)
-        nearest = members[nearest_others(Z[members], k, random_state)]
-        # A small class repeats its few members.
-        columns = torch.arange(neighbors.shape[1], device=Z.device) % k
-        relatives[members] = nearest[:, columns]
-    return relatives

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The loss of a batch of pairs of neighbours, its derivatives written out."""
+"""Pair loss: attraction of neighbours and stress in a batch, and its derivatives."""
 
 import torch
 
-# The dial is off until the neighbourhoods stand, then turned up to its value.
-_DIAL_START, _DIAL_FULL = 0.3, 0.5
+# Stress counts only once the neighbourhoods are found: its strength rises between these
+# shares of the steps. Stress from the start would keep groups from parting.
+_RAMP_START, _RAMP_FULL = 0.3, 0.5
 
 # What keeps the derivative of a distance finite; lengths have units of about 1.
 _SMALLEST_SQUARE = 1e-9
@@ -14,76 +15,41 @@ _STRESS_PAIRS = 128
 
 
 def pair_gradients(anchors, partners, inputs, state):
-    """Return the loss of a batch of pairs and its derivatives.
+    """Return the loss of a batch of pairs, and its derivatives by both images.
 
-    Parameters
-    ----------
-    anchors : Tensor of shape (n_pairs, n_outputs)
-        Images of the anchors.
-
-    partners : Tensor of shape (n_pairs, n_outputs)
-        Images of their neighbours, in the same order.
-
-    inputs : tuple of Tensor, each of shape (n_pairs, n_inputs)
-        The rows behind both.
-
-    state : PairState
-        The dial, the scale that was frozen when it was switched on, and the weight of
-        the pull between neighbours.
-
-    Returns
-    -------
-    loss : Tensor of shape ()
-        The loss.
-
-    by_anchor, by_partner : Tensor of shape (n_pairs, n_outputs)
-        Its derivatives.
+    Shapes: `anchors` (n_pairs, n_outputs) and their `partners`, images of the two
+    `inputs` (n_pairs, n_inputs); returned: (), twice (n_pairs, n_outputs).
     """
-    n_pairs, dial = len(anchors), state.dial
+    n_pairs, strength = len(anchors), state.strength
     shape = n_pairs, n_pairs
     # Squared embedded distances plus 1, the reciprocal of the kernel.
     pulls = _shifted_squares(
         anchors, partners, 1.0, state.matrix("pulls", anchors, shape)
     )
-    embedded = _embedded_distances(pulls, state) if dial > 0 else None
+    embedded = _embedded_distances(pulls, state) if strength > 0 else None
     loss = anchors.new_zeros(())
-    if dial == 1:
+    if strength == 1:
         pulls.zero_()
     else:
         pulls.reciprocal_()
         sums = pulls.sum(1, keepdim=True)
         own = pulls.diagonal().clone()
         contrast = sums[:, 0].log() - state.attraction * own.log()
-        loss += (1 - dial) * contrast.mean()
-        weight = 2 * (1 - dial) / n_pairs
+        loss += (1 - strength) * contrast.mean()
+        weight = 2 * (1 - strength) / n_pairs
         pulls.square_().mul_(-weight / sums)
         pulls.diagonal().add_(own, alpha=weight * state.attraction)
-    if dial > 0:
-        loss += dial * _add_stress(pulls, embedded, inputs, state)
+    if strength > 0:
+        loss += strength * _add_stress(pulls, embedded, inputs, state)
     return loss, _pulled(anchors, partners, pulls), _pulled(partners, anchors, pulls.T)
 
 
 def stress_gradient(images, targets, row_weights):
     """Return the squared errors of all distances in a batch, and their derivative.
 
-    Parameters
-    ----------
-    images : Tensor of shape (n_rows, n_outputs)
-        Images of the rows.
-
-    targets : Tensor of shape (n_rows, n_rows)
-        Target distances between them, symmetric, with a zero diagonal.
-
-    row_weights : Tensor of shape (n_rows,)
-        Weights; a pair weighs their product.
-
-    Returns
-    -------
-    loss : Tensor of shape ()
-        Weighted sum over pairs of the squared differences of distances.
-
-    gradient : Tensor of shape (n_rows, n_outputs)
-        Its derivative. Pairs that coincide in the embedding pull nowhere.
+    Shapes: `images` (n_rows, n_outputs), `targets` (n_rows, n_rows), `row_weights`
+    (n_rows,), a pair weighing their product; returned: (), (n_rows, n_outputs). Pairs
+    that coincide in the embedding pull nowhere.
     """
     # Distances do not see the mean, and their products are exact without it.
     centred = images - images.mean(0)
@@ -128,7 +94,7 @@ def _diagonal_blocks(matrix):
 
 
 def _embedded_distances(shifted, state):
-    """Return distances of blocks of pairs, which stand for all of them."""
+    """Return distances within blocks of pairs, a sample of all distances."""
     blocks = _diagonal_blocks(shifted)
     embedded = state.matrix("embedded", shifted, blocks.shape)
     return torch.sub(blocks, 1 - 1e-6, out=embedded).sqrt_()
@@ -144,30 +110,18 @@ def _add_stress(pulls, embedded, inputs, state):
     total = _sum_of_squares(targets)
     errors = targets.sub_(embedded)
     stress = _sum_of_squares(errors) / total
-    divisors = embedded.mul_(total / (-2 * state.dial * state.radius))
+    divisors = embedded.mul_(total / (-2 * state.strength * state.radius))
     _diagonal_blocks(pulls).addcdiv_(errors, divisors)
     return stress
 
 
 class PairState:
-    """The dial's value, and what is frozen when it leaves 0.
+    """Strength of the stress, and what is frozen when it leaves 0.
 
     With a scale that follows every batch the map would shrink to lower its stress, and
-    the neighbourhoods would give way.
-
-    Parameters
-    ----------
-    stress_weight : float
-        The dial's final value.
-
-    scale : float, default=None
-        What was frozen in an earlier training that is continued. None freezes anew.
-
-    radius : float, default=None
-        The same.
-
-    attraction : float, default=1.0
-        Weight of the pull between neighbours.
+    neighbourhoods would be lost. `stress_weight` is the final strength, `attraction`
+    the weight of the pull between neighbours; `scale` and `radius` are what an earlier
+    training has frozen.
     """
 
     def __init__(self, stress_weight, scale=None, radius=None, attraction=1.0):
@@ -175,20 +129,20 @@ class PairState:
         self._scale = scale
         self.radius = radius
         self.attraction = attraction
-        self.dial = 0.0
+        self.strength = 0.0
         self._matrices = {}
 
     def advance(self, progress, images):
-        """Set the dial for a share of the steps done."""
-        ramp = (progress - _DIAL_START) / (_DIAL_FULL - _DIAL_START)
+        """Set the strength for a share of the steps done."""
+        ramp = (progress - _RAMP_START) / (_RAMP_FULL - _RAMP_START)
         ramp = 1.0 if self._stress_weight == 1 else min(1.0, max(0.0, ramp))
-        self.dial = self._stress_weight * ramp
-        if self.dial > 0 and self.radius is None:
+        self.strength = self._stress_weight * ramp
+        if self.strength > 0 and self.radius is None:
             centred = images - images.mean(0)
             self.radius = centred.square().sum(1).mean().sqrt()
 
     def frozen(self):
-        """Return what is frozen, or nothing if the dial was never on."""
+        """Return what is frozen, which is nothing if stress never counted."""
         if self._scale is None:
             return {}
         return {"scale": float(self._scale), "radius": float(self.radius)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Going on from a fitted map, with as many charts or with more."""
+"""Warm start: a fitted map in a solver's units, with as many charts or with more."""
 
 import dataclasses
 import math
@@ -17,18 +17,10 @@ _DIFFERENCE = 1.0
 
 @dataclass(frozen=True)
 class PresentMap:
-    """A fitted map as a solver continues it.
+    """Fitted map that a solver continues.
 
-    Parameters
-    ----------
-    frame : Frame
-        What leads from rows to the map's inputs.
-
-    charts : Charts
-        The charts in internal units.
-
-    frozen : dict of str to float
-        What the solver has frozen besides.
+    `frame` leads from rows to the map's inputs, `charts` are in internal units, and
+    `frozen` is what the solver has frozen besides.
     """
 
     frame: Frame
@@ -36,26 +28,8 @@ class PresentMap:
     frozen: dict
 
     @classmethod
-    def of(cls, state, continuation, runtime):
-        """Return the map of a fitted state.
-
-        Parameters
-        ----------
-        state : dict of str to ndarray
-            State of a GaussianWeightedMap.
-
-        continuation : dict of str to float
-            "input_unit" and "output_unit", the lengths of 1 of the solver's own units
-            in the rows and in the embedding, and what it has frozen besides.
-
-        runtime : Runtime
-            Where to compute.
-
-        Returns
-        -------
-        PresentMap
-            The map.
-        """
+    def from_arrays(cls, state, continuation, runtime):
+        """Return the map of an estimator's `map_` and `continuation_`."""
         frozen = dict(continuation)
         input_unit, output_unit = frozen.pop("input_unit"), frozen.pop("output_unit")
         state = {name: runtime.tensor(array) for name, array in state.items()}
@@ -68,6 +42,29 @@ class PresentMap:
         return cls(frame, Charts(**state), frozen)
 
 
+def check_continuable(state, settings, *, continues="warm_start=True"):
+    """Raise an error if settings contradict the map that is to be continued."""
+    remedy = "call fit" if continues == "partial_fit" else "set warm_start=False"
+    n_charts, n_components = state["components"].shape[:2]
+    if settings.n_components != n_components:
+        raise ValueError(
+            f"{continues} continues a map with n_components={n_components}, but "
+            f"n_components={settings.n_components} is asked for; {remedy} to start "
+            "anew."
+        )
+    if settings.n_gaussians != "auto" and settings.n_gaussians < n_charts:
+        raise ValueError(
+            f"{continues} continues a map of {n_charts} charts, but n_gaussians="
+            f"{settings.n_gaussians} is less; take no fewer, or {remedy} to start anew."
+        )
+
+
+def continued_size(n_gaussians, present, rows):
+    """Return how many charts a continued map gets, no new ones beyond the rows."""
+    asked = len(present) if n_gaussians == "auto" else n_gaussians
+    return max(len(present), min(asked, len(rows.Z)))
+
+
 def split_charts(charts, masses, n_charts, generator):
     """Return more charts of the same mixture.
 
@@ -75,24 +72,8 @@ def split_charts(charts, masses, n_charts, generator):
     its centre and width, and their affine maps differ from its own by opposite random
     changes: in sum they are what it was, at every row, and training can part them.
 
-    Parameters
-    ----------
-    charts : Charts
-        The charts.
-
-    masses : Tensor of shape (len(charts),)
-        How much weight they have among the rows.
-
-    n_charts : int
-        How many there shall be, at least as many as there are.
-
-    generator : torch.Generator
-        Source of the changes.
-
-    Returns
-    -------
-    Charts
-        The charts, the old ones or what is left of them first.
+    `masses` (n_present,) tell how much weight charts have among the rows; `n_charts` is
+    at least their number. The old charts, or what is left of them, come first.
     """
     masses, parents, halves = masses.tolist(), list(range(len(charts))), []
     while len(masses) < n_charts:
@@ -124,23 +105,10 @@ def split_charts(charts, masses, n_charts, generator):
 
 
 def squared_errors(rows, targets, charts):
-    """Return how much each row adds to the stress of a map.
+    """Return how much each row adds to the stress of a map, shape (n_rows,).
 
-    Parameters
-    ----------
-    rows : InternalRows
-        The rows.
-
-    targets : Tensor of shape (n_rows, n_rows) or None
-        Target distances in internal units. None takes the rows' own.
-
-    charts : Charts
-        The map.
-
-    Returns
-    -------
-    Tensor of shape (n_rows,)
-        Weighted sum of the squared errors of its distances, at least a little.
+    `targets` (n_rows, n_rows) are None for the rows' own distances. No error is 0, so
+    that the errors can be weights.
     """
     targets = rows.distances() if targets is None else targets
     Y = charts.values(rows.Z)
@@ -150,23 +118,10 @@ def squared_errors(rows, targets, charts):
 
 
 def turned_towards(charts, offsets, components):
-    """Return charts after the rotation and shift that bring them closest to others.
+    """Return charts after the rotation and shift that take them closest to others.
 
-    Parameters
-    ----------
-    charts : Charts
-        The charts.
-
-    offsets : Tensor of shape (n_charts, n_outputs)
-        Values of the others at their centres.
-
-    components : Tensor of shape (n_charts, n_outputs, n_inputs)
-        Linear parts of the others.
-
-    Returns
-    -------
-    Charts
-        The same map in another frame.
+    Shapes: `offsets` (n_charts, n_outputs), `components` (n_charts, n_outputs,
+    n_inputs).
     """
     own, other = charts.offsets - charts.offsets.mean(0), offsets.mean(0)
     cross = torch.einsum("mqr,mpr->qp", components, charts.components)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import pdist, squareform
+from scipy.stats import special_ortho_group
 from sklearn.manifold import Isomap
 from sklearn.metrics import r2_score
 
@@ -31,7 +32,7 @@ OPTIONS = {"ridge": 1e-4, "max_iter": 60, "tol": 1e-5}
 def _prepared(X, n_charts, width=1.0, row_weights=None):
     """Return rows, centres and widths as an estimator makes them."""
     weights = np.ones(len(X)) if row_weights is None else row_weights
-    rows = InternalRows.of(torch.from_numpy(X), torch.from_numpy(weights), 2)
+    rows = InternalRows.from_rows(torch.from_numpy(X), torch.from_numpy(weights), 2)
     centers = place_centers(rows.Z.numpy(), n_charts, "kmeans", weights, 0)
     widths = chart_widths(centers, width)
     return rows, torch.from_numpy(centers), torch.from_numpy(widths)
@@ -155,7 +156,7 @@ def test_row_weights_are_repetitions():
     X = generator.normal(size=(50, 3))
     times = generator.integers(1, 4, 50)
     rows, centers, widths = _prepared(X, 5, row_weights=times.astype(float))
-    repeated = InternalRows.of(
+    repeated = InternalRows.from_rows(
         torch.from_numpy(X.repeat(times, axis=0)), torch.ones(times.sum()).double(), 2
     )
     maps = []
@@ -260,3 +261,23 @@ def test_landmarks_unroll_all_rows():
     Y = _apply(fitted.map, X)
     assert _steepest_correlation(Y, sheet[:, 0]) > 0.999
     assert stress(sheet, Y) < 0.04
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-3, 1e4])
+def test_the_map_moves_with_the_data(scale):
+    """Charts that move with the rows give the same map after a motion and a scaling."""
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(6, 5)).repeat(30, axis=0) * 4
+    X += generator.normal(size=X.shape)
+    rotation = special_ortho_group.rvs(5, random_state=0)
+    results = []
+    for rows in (X, scale * X @ rotation + 3.0):
+        rows = torch.from_numpy(rows)
+        internal = InternalRows.from_rows(rows, torch.ones(180).double(), 2)
+        centers = internal.Z[::15]
+        widths = torch.from_numpy(chart_widths(centers.numpy(), 1.0))
+        found = fit_distances(internal, centers, widths, 2, **OPTIONS)
+        results.append((found.stress, _apply(found.map, rows.numpy())))
+    (stress_before, before), (stress_after, after) = results
+    assert stress_after == pytest.approx(stress_before, rel=1e-8)
+    np.testing.assert_allclose(after / scale, before, atol=1e-8 * np.abs(X).max())

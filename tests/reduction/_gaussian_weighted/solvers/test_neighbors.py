@@ -9,8 +9,8 @@ from sktransform.reduction._gaussian_weighted.mixture import principal_charts
 from sktransform.reduction._gaussian_weighted.solvers.neighbors import (
     Batches,
     NeighborOptions,
-    fit_neighbors,
-    polish,
+    fine_tuned,
+    train_on_pairs,
 )
 from sktransform.reduction._gaussian_weighted.solvers.pair_loss import (
     PairState,
@@ -76,21 +76,23 @@ def _relative_stress(anchors, partners, inputs, scale):
     return errors.square().sum() / targets.square().sum()
 
 
-def _state_with_dial(dial, images, attraction):
-    """Return a state whose dial stands, with what it has frozen before."""
-    state = PairState(dial, attraction=attraction)
+def _state_with_strength(strength, images, attraction):
+    """Return a state whose strength is constant, with what it has frozen before."""
+    state = PairState(strength, attraction=attraction)
     state.advance(1.0, images)
-    if dial > 0:
+    if strength > 0:
         state.scale_for(*torch.tensor([[[2.0]], [[1.4]]], dtype=torch.float64))
     return state
 
 
-@pytest.mark.parametrize("dial", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("strength", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("attraction", [1.0, 1.4])
-def test_gradients_of_pairs_are_those_of_the_loss_written_out(dial, attraction):
+def test_gradients_of_pairs_are_those_of_the_loss_written_out(strength, attraction):
     anchors, partners = 3 * _normal(12, 2), 3 * _normal(12, 2, seed=1)
     inputs = _normal(12, 4, seed=2), _normal(12, 4, seed=3)
-    state = _state_with_dial(dial, torch.cat([anchors, partners]) + 5, attraction)
+    state = _state_with_strength(
+        strength, torch.cat([anchors, partners]) + 5, attraction
+    )
     kept = [tensor.clone() for tensor in (anchors, partners, *inputs)]
     loss, *gradients = pair_gradients(anchors, partners, inputs, state)
     for tensor, copy in zip((anchors, partners, *inputs), kept, strict=True):
@@ -101,9 +103,9 @@ def test_gradients_of_pairs_are_those_of_the_loss_written_out(dial, attraction):
     leaves = [anchors.requires_grad_(), partners.requires_grad_()]
     contrast = _contrast(*leaves, attraction)
     stress = _relative_stress(*leaves, inputs, 0.7)
-    expected_loss = (1 - dial) * contrast + dial * stress
+    expected_loss = (1 - strength) * contrast + strength * stress
     # The radius weighs the gradient of the stress, not the loss that is reported.
-    objective = (1 - dial) * contrast + dial * radius.detach() * stress
+    objective = (1 - strength) * contrast + strength * radius.detach() * stress
     torch.testing.assert_close(loss, expected_loss.detach())
     expected = torch.autograd.grad(objective, leaves)
     for gradient, reference in zip(gradients, expected, strict=True):
@@ -113,7 +115,7 @@ def test_gradients_of_pairs_are_those_of_the_loss_written_out(dial, attraction):
 @pytest.mark.parametrize("n_pairs", [256, 300])
 def test_stress_of_many_pairs_is_taken_block_by_block(n_pairs):
     images, inputs = _normal(2, n_pairs, 2), _normal(2, n_pairs, 4, seed=1)
-    state = _state_with_dial(1.0, images.flatten(0, 1), 1.0)
+    state = _state_with_strength(1.0, images.flatten(0, 1), 1.0)
     loss, *gradients = pair_gradients(*images, inputs, state)
 
     leaves = images.clone().requires_grad_()
@@ -128,7 +130,7 @@ def test_stress_of_many_pairs_is_taken_block_by_block(n_pairs):
     torch.testing.assert_close(torch.stack(gradients), expected, rtol=0, atol=1e-9)
 
 
-def test_scale_and_radius_are_frozen_when_the_dial_leaves_zero():
+def test_scale_and_radius_are_frozen_when_the_stress_leaves_zero():
     state = PairState(0.5)
     images, targets = _normal(20, 2), _normal(5, 5).abs()
     state.advance(0.2, images)
@@ -145,22 +147,22 @@ def test_scale_and_radius_are_frozen_when_the_dial_leaves_zero():
     assert state.scale_for(targets, 50 * targets).item() == pytest.approx(3)
 
 
-def test_the_dial_is_off_before_three_tenths_and_full_from_one_half_on():
+def test_stress_counts_from_three_tenths_on_and_in_full_from_one_half_on():
     state, images = PairState(0.8), _normal(4, 2)
-    dials = []
+    strengths = []
     for progress in (0, 0.15, 0.299, 0.3, 0.35, 0.4, 0.45, 0.5, 0.7, 1):
         state.advance(progress, images)
-        dials.append(state.dial)
+        strengths.append(state.strength)
     expected = [0, 0, 0, 0, 0.2, 0.4, 0.6, 0.8, 0.8, 0.8]
-    np.testing.assert_allclose(dials, expected, atol=1e-12)
+    np.testing.assert_allclose(strengths, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("stress_weight", [0.0, 1.0])
-def test_either_end_of_the_dial_has_no_ramp(stress_weight):
+def test_either_end_of_the_strength_has_no_ramp(stress_weight):
     state = PairState(stress_weight)
     for progress in (0, 0.2, 0.4, 0.9):
         state.advance(progress, _normal(4, 2))
-        assert state.dial == stress_weight
+        assert state.strength == stress_weight
 
 
 # The pairs
@@ -172,10 +174,10 @@ def _without_jitter(monkeypatch):
 
 
 def _drawn(batches, Z, n_draws=40):
-    """Return places of anchors and partners, found again by their rows."""
+    """Return indices of anchors and partners, found again by their rows."""
     rows = torch.stack([batches.draw(0.0).clone() for _ in range(n_draws)])
-    places = torch.cdist(rows.flatten(0, 1), Z).argmin(1).view(n_draws, 2, -1)
-    return places[:, 0].flatten(), places[:, 1].flatten()
+    indices = torch.cdist(rows.flatten(0, 1), Z).argmin(1).view(n_draws, 2, -1)
+    return indices[:, 0].flatten(), indices[:, 1].flatten()
 
 
 def test_partners_are_among_the_first_neighbours(monkeypatch):
@@ -286,7 +288,7 @@ def _fit(
     widths = torch.full((n_charts,), 0.05, dtype=torch.float64)
     charts = principal_charts(Z[:n_charts], widths, axes).magnified(10.0)
     pair_state = PairState(stress_weight, attraction=attraction)
-    return fit_neighbors(batches, charts, options, pair_state, report=report)
+    return train_on_pairs(batches, charts, options, pair_state, report=report)
 
 
 def test_loss_falls_and_is_reported_by_hundredths():
@@ -323,11 +325,11 @@ def test_one_chart_stays_affine_and_finite():
     torch.testing.assert_close(Y, expected)
 
 
-def test_polish_lowers_the_loss_of_neighbours():
+def test_fine_tuning_lowers_the_loss_of_neighbours():
     Z = _groups(600)
     neighbors = _neighbors(Z)
     images = 10 * Z[:, :2]
-    polished = polish(images, neighbors, OPTIONS, _generator())
+    tuned = fine_tuned(images, neighbors, OPTIONS, _generator())
     assert torch.equal(images, 10 * Z[:, :2])
 
     def loss(Y):
@@ -337,6 +339,6 @@ def test_polish_lowers_the_loss_of_neighbours():
         ]
         return torch.stack(pairs).mean().item()
 
-    assert loss(polished) < 0.9 * loss(images)
-    again = polish(images, neighbors, OPTIONS, _generator())
-    assert torch.equal(polished, again)
+    assert loss(tuned) < 0.9 * loss(images)
+    again = fine_tuned(images, neighbors, OPTIONS, _generator())
+    assert torch.equal(tuned, again)

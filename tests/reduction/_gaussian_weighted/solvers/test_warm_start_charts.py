@@ -141,12 +141,12 @@ def _nearest(present, centers, widths, origin, Z, ridge=1e-3):
 def test_the_same_charts_are_turned_and_shifted_towards_the_origin():
     origin, Z = _charts(), _normal(100, 5, seed=5)
     present = _turned(origin, 0.7, 5.0)
-    _, offsets, components = _nearest(present, *_places(origin), origin, Z)
+    _, offsets, components = _nearest(present, *_placement(origin), origin, Z)
     torch.testing.assert_close(offsets, origin.offsets, rtol=0, atol=1e-10)
     torch.testing.assert_close(components, origin.components, rtol=0, atol=1e-10)
 
 
-def _places(charts):
+def _placement(charts):
     return charts.centers, charts.widths
 
 
@@ -156,14 +156,14 @@ def test_no_rotation_brings_the_same_charts_closer():
         present, components=present.components + 0.5 * _normal(6, 2, 5, seed=8)
     )
     Z = _normal(100, 5, seed=5)
-    _, *found = _nearest(present, *_places(origin), origin, Z)
+    _, *found = _nearest(present, *_placement(origin), origin, Z)
 
     def squared_distance(offsets, components):
         changes = offsets - origin.offsets, components - origin.components
         return sum(change.square().sum() for change in changes)
 
     best = squared_distance(*found)
-    kept = Charts(*_places(origin), found[1], found[0])
+    kept = Charts(*_placement(origin), found[1], found[0])
     mirrored = _turned(kept, 0.0, 0.0)
     for angle, shift in [(0.0, 0.1), (0.1, 0.0), (1.0, -0.2), (2.0, 0.1)]:
         for other in (_turned(kept, angle, shift), _turned(mirrored, angle, shift)):
@@ -173,7 +173,7 @@ def test_no_rotation_brings_the_same_charts_closer():
 def test_an_affine_map_needs_no_change_for_more_charts():
     # All tangents agree: the larger mixture is the map, whatever the weights.
     axes = torch.linalg.qr(_normal(5, 2))[0]
-    present = principal_charts(*_places(_charts(3)), axes)
+    present = principal_charts(*_placement(_charts(3)), axes)
     larger = _charts(8)
     centers = torch.cat([present.centers, larger.centers[3:]])
     origin = principal_charts(centers, larger.widths, axes)
@@ -185,7 +185,7 @@ def test_an_affine_map_needs_no_change_for_more_charts():
 
 def test_added_charts_miss_little_of_a_curved_map():
     axes = torch.linalg.qr(_normal(5, 2))[0]
-    present = principal_charts(*_places(_charts(4)), axes)
+    present = principal_charts(*_placement(_charts(4)), axes)
     bend = 0.3 * _normal(4, 2, 5, seed=9)
     present = dataclasses.replace(present, components=present.components + bend)
     centers = torch.cat([present.centers, _normal(8, 5, seed=6)])

@@ -1,21 +1,28 @@
 # SPDX-License-Identifier: BSD-3-Clause
-import warnings
+"""Facts about the reference implementations beside the package."""
+
+import importlib.util
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits, make_s_curve
 
-from sktransform.exceptions import CollapsedRowsWarning
 from sktransform.metrics import relative_error
-from sktransform.nn._published import PublishedMap
-from sktransform.reduction._gaussian_weighted.solvers.published import (
-    distance_loss,
-    fit_published,
-    global_influence,
-    random_centers,
-)
-from sktransform.runtime import Runtime
+
+PATH = Path(__file__).parent.parent / "examples/reproductions"
+
+
+def _module(name):
+    specification = importlib.util.spec_from_file_location(name, PATH / f"{name}.py")
+    module = sys.modules[name] = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+reference = _module("gaussian_weighted_linear")
 
 EVERY_LOSS = pytest.mark.parametrize(
     ("squared_distances", "n_neighbors"),
@@ -28,11 +35,8 @@ def _normal(*shape, seed=0):
     return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
-def _fit(X, n_gaussians=5, n_components=2, seed=0, **options):
-    generator = torch.Generator().manual_seed(seed)
-    centers = random_centers(X, n_gaussians, generator)
-    options = {"max_iter": 20, "stop_requested": lambda: False, **options}
-    return fit_published(X, centers, n_components, generator=generator, **options)
+def _fit(X, n_gaussians=5, seed=0, **options):
+    return reference.fit(X, n_gaussians, seed=seed, **{"max_iter": 20, **options})
 
 
 def _embedding_of_formula(X, centers, widths, components):
@@ -65,49 +69,18 @@ def _loss_of_formula(Y, targets, squared_distances, n_neighbors):
     return errors.mean()
 
 
-def _map_and_rows():
-    """A map and ordinary rows, one at a centre, one that every Gaussian misses."""
-    module = PublishedMap(
-        centers=_normal(4, 3, seed=1) + 5,
-        widths=torch.tensor([0.4, 1.0, 2.5, 3.0]).double(),
-        components=_normal(4, 2, 3, seed=2),
-    )
+def test_the_map_is_the_formula():
+    """For ordinary rows, one at a centre, and one that every Gaussian misses."""
+    centers = _normal(4, 3, seed=1) + 5
+    widths = torch.tensor([0.4, 1.0, 2.5, 3.0]).double()
+    components = _normal(4, 2, 3, seed=2)
+    fitted = reference.Reference(centers, widths, components, [], 0)
     X = _normal(7, 3, seed=3) + 5
-    X[0] = module.centers[2].detach()
+    X[0] = centers[2]
     X[1] *= 50
-    return module, X
-
-
-def test_forward_is_the_formula():
-    module, X = _map_and_rows()
-    expected = _embedding_of_formula(
-        X, module.centers, module.widths, module.components
-    )
-    torch.testing.assert_close(module(X), expected)
-    assert (module(X)[1] == 0).all()
-
-
-def test_jacobian_agrees_with_automatic_differentiation():
-    module, X = _map_and_rows()
-    expected = torch.stack(
-        [torch.autograd.functional.jacobian(module, x[None])[0, :, 0] for x in X]
-    )
-    torch.testing.assert_close(module.jacobian(X), expected)
-    blended = module.blended(X)
-    torch.testing.assert_close(torch.einsum("nqd,nd->nq", blended, X), module(X))
-    assert not torch.allclose(blended, module.jacobian(X), rtol=0.1)
-
-
-@pytest.mark.parametrize("method", ["forward", "jacobian"])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_row_has_the_same_bits_whatever_rows_come_with_it(method, dtype):
-    module, _ = _map_and_rows()
-    X = (_normal(50, 3, seed=4) + 5).to(dtype)
-    runtime = Runtime.of(X)
-    function = getattr(module.to(dtype), method)
-    together = runtime.map(function, X)
-    alone = torch.cat([runtime.map(function, x[None]) for x in X.flip(0)]).flip(0)
-    assert torch.equal(together, alone)
+    expected = _embedding_of_formula(X, centers, widths, components)
+    torch.testing.assert_close(fitted.transform(X), expected)
+    assert (fitted.transform(X)[1] == 0).all()
 
 
 @EVERY_LOSS
@@ -118,7 +91,7 @@ def test_loss_and_gradient_are_those_of_the_formula(squared_distances, n_neighbo
     expected = _loss_of_formula(Y, targets, squared_distances, n_neighbors)
     expected.backward()
     options = {"squared_distances": squared_distances, "n_neighbors": n_neighbors}
-    loss, gradient = distance_loss(Y.detach(), targets, **options)
+    loss, gradient = reference.distance_loss(Y.detach(), targets, **options)
     torch.testing.assert_close(loss, expected.detach())
     torch.testing.assert_close(gradient, Y.grad)
 
@@ -127,7 +100,7 @@ def test_rows_that_coincide_have_a_finite_gradient():
     X = _normal(6, 3)
     Y = _normal(6, 2, seed=1)
     Y[3] = Y[2]
-    _, gradient = distance_loss(Y, torch.cdist(X, X), squared_distances=False)
+    _, gradient = reference.distance_loss(Y, torch.cdist(X, X), squared_distances=False)
     assert gradient.isfinite().all()
 
 
@@ -136,7 +109,7 @@ def test_training_is_adam_on_the_formula(squared_distances, n_neighbors):
     X = _normal(15, 3)
     targets = torch.cdist(X, X)
     generator = torch.Generator().manual_seed(0)
-    centers = random_centers(X, 4, generator)
+    centers = reference.random_centers(X, 4, generator)
     components = torch.randn((4, 2, 3), generator=generator, dtype=torch.float64)
     components = (0.05 * components).requires_grad_()
     widths = torch.ones(4, dtype=torch.float64, requires_grad=True)
@@ -158,13 +131,13 @@ def test_training_is_adam_on_the_formula(squared_distances, n_neighbors):
         n_neighbors=n_neighbors,
     )
     np.testing.assert_allclose(fitted.loss_curve[:-1], losses, rtol=1e-6)
-    torch.testing.assert_close(fitted.map["components"], components.detach())
-    torch.testing.assert_close(fitted.map["widths"], widths.detach().abs())
+    torch.testing.assert_close(fitted.components, components.detach())
+    torch.testing.assert_close(fitted.widths, widths.detach().abs())
 
 
 def test_centers_are_distinct_rows():
     X = _normal(30, 3)
-    centers = random_centers(X, 30, torch.Generator().manual_seed(0))
+    centers = reference.random_centers(X, 30, torch.Generator().manual_seed(0))
     assert torch.equal(centers.sort(0).values, X.sort(0).values)
     assert not torch.equal(centers, X)
 
@@ -174,49 +147,41 @@ def test_the_seed_decides_and_the_global_one_is_left_alone():
     before = torch.get_rng_state()
     first, again, other = _fit(X), _fit(X), _fit(X, seed=1)
     assert torch.equal(torch.get_rng_state(), before)
-    for name, values in first.map.items():
-        assert torch.equal(values, again.map[name])
+    assert torch.equal(first.components, again.components)
+    assert torch.equal(first.widths, again.widths)
     assert first.loss_curve == again.loss_curve
     assert first.loss_curve != other.loss_curve
 
 
-def test_stops_when_asked_and_reports_every_epoch():
+def test_every_epoch_is_recorded():
     X = _normal(40, 3)
-    answers = iter([False, False, True])
-    stopped = _fit(X, stop_requested=lambda: next(answers))
-    assert len(stopped.loss_curve) == 4
-    assert stopped.loss_curve == _fit(X, max_iter=3).loss_curve
+    longer = _fit(X, max_iter=4).loss_curve
+    assert len(longer) == 5
+    assert longer[:4] == _fit(X, max_iter=3).loss_curve
 
 
 @pytest.mark.parametrize(("squared", "exponent"), [(True, 0.5), (False, 1.0)])
 def test_squared_distances_end_at_the_square_root(squared, exponent):
     X = torch.tensor([[-0.2], [0.2]], dtype=torch.float64)
     options = {"max_iter": 3000, "learning_rate": 0.003, "squared_distances": squared}
-    fitted = _fit(X, 1, 1, **options)
-    first, second = PublishedMap(**fitted.map)(X)
+    fitted = _fit(X, 1, n_components=1, **options)
+    first, second = fitted.transform(X)
     assert (second - first).abs().item() == pytest.approx(0.4**exponent, rel=1e-3)
     assert fitted.loss_curve[-1] < 1e-6
 
 
-def test_rows_outside_every_gaussian_are_told():
+def test_rows_outside_every_gaussian_are_counted():
     X = torch.from_numpy(load_digits().data)
-    with pytest.warns(CollapsedRowsWarning, match="1676 of 1797 rows lie outside"):
-        fitted = _fit(X, 121, max_iter=3)
+    fitted = _fit(X, 121, max_iter=3)
     assert fitted.n_collapsed == 1676
-    embedding = PublishedMap(**fitted.map)(X)
-    assert int((embedding.norm(dim=1) < 1e-3).sum()) >= 1600
-
-
-def test_rows_within_the_gaussians_are_not_warned_of():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert _fit(_normal(40, 2), 20).n_collapsed == 0
+    assert int((fitted.transform(X).norm(dim=1) < 1e-3).sum()) >= 1600
+    assert _fit(_normal(40, 2), 20).n_collapsed == 0
 
 
 def test_global_influence_is_the_mean_share_of_the_magnitudes():
     components = torch.tensor([[[1.0, -3.0], [0.0, 4.0]], [[-2.0, 1.0], [1.0, 0.0]]])
     expected = torch.tensor([(1 / 8 + 3 / 4) / 2, (7 / 8 + 1 / 4) / 2])
-    torch.testing.assert_close(global_influence(components), expected)
+    torch.testing.assert_close(reference.global_influence(components), expected)
 
 
 def _s_curve():
@@ -231,8 +196,8 @@ def test_the_published_figures_of_the_s_curve():
     for seed in range(5):
         fitted = _fit(X, 100, seed=seed, max_iter=2000)
         losses.append(fitted.loss_curve[-1])
-        errors.append(relative_error(X, PublishedMap(**fitted.map)(X).detach()))
-        influences.append(global_influence(fitted.map["components"]))
+        errors.append(relative_error(X, fitted.transform(X)))
+        influences.append(reference.global_influence(fitted.components))
     assert np.median(errors) == pytest.approx(0.4456, abs=0.002)
     # Most seeds end in the published optimum, the others in one of higher loss.
     for error, loss in zip(errors, losses, strict=True):
@@ -247,5 +212,14 @@ def test_the_published_figures_of_the_s_curve():
 def test_the_printed_loss_on_the_s_curve():
     X = _s_curve()
     fitted = _fit(X, 100, max_iter=1200, squared_distances=False)
-    error = relative_error(X, PublishedMap(**fitted.map)(X).detach())
+    error = relative_error(X, fitted.transform(X))
     assert error == pytest.approx(0.14, abs=0.005)
+
+
+def test_the_table_is_printed(monkeypatch, capsys):
+    monkeypatch.setattr(reference, "s_curve_claims", lambda *_: iter([("a", "b", 0.5)]))
+    monkeypatch.setattr(sys, "argv", ["gaussian_weighted_linear.py", "--quick"])
+    reference.main()
+    printed = capsys.readouterr().out
+    assert "0.5000" in printed
+    assert "1676" in printed
