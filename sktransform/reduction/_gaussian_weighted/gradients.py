@@ -16,6 +16,23 @@ _SMALLEST_WEIGHT = 1e-12
 _WARM_UP = 0.1
 
 
+class Buffers:
+    """Memory that calls share, by name: allocating it takes as long as filling it.
+
+    So a call invalidates what an earlier one has saved.
+    """
+
+    def __init__(self):
+        self._tensors = {}
+
+    def take(self, name, like, *shape):
+        """Return a tensor of a shape, of the kind of another, its entries arbitrary."""
+        tensor = self._tensors.get(name)
+        if tensor is None or tensor.shape != shape:
+            tensor = self._tensors[name] = like.new_empty(shape)
+        return tensor
+
+
 class TrainableMap:
     """Trainable mixture: centres, log widths, linear parts and offsets in one vector.
 
@@ -36,7 +53,7 @@ class TrainableMap:
         self._gradients = _views(self.gradient, shapes)
         self.n_outputs, self.n_charts, self.n_inputs = components.shape
         self.log_masses = log_masses
-        self._buffers = {}
+        self._buffers = Buffers()
 
     def per_parameter(self, components, offsets, centers, log_widths):
         """Return a vector with one value for each kind of parameter."""
@@ -63,31 +80,23 @@ class TrainableMap:
         matrix[1:, :, -1] = self.offsets - (self.components * self.centers).sum(2)
         return matrix
 
-    def _buffer(self, name, *shape):
-        """Return memory that calls share: allocating it takes as long as filling it.
-
-        So a forward call invalidates what an earlier one has saved.
-        """
-        buffer = self._buffers.get(name)
-        if buffer is None or buffer.shape != shape:
-            buffer = self._buffers[name] = self.parameters.new_empty(shape)
-        return buffer
-
     def forward(self, X):
         """Return the mapped rows, and what :meth:`backward` needs.
 
         Shapes: `X` (n_rows, n_inputs); returned: `Y` (n_rows, n_outputs).
         """
-        augmented = self._buffer("augmented", len(X), self.n_inputs + 2)
+        augmented = self._buffers.take("augmented", X, len(X), self.n_inputs + 2)
         squares = torch.mul(X, X, out=augmented[:, :-2]).sum(1)
         augmented[:, :-2] = X
         augmented[:, -2] = squares
         augmented[:, -1] = 1
-        products = self._buffer("products", 1 + self.n_outputs, len(X), self.n_charts)
+        products = self._buffers.take(
+            "products", X, 1 + self.n_outputs, len(X), self.n_charts
+        )
         matrix = self._augmented_matrix()
         for part, out in zip(matrix, products, strict=True):
             torch.mm(augmented, part.T, out=out)
-        weights = self._buffer("weights", len(X), self.n_charts)
+        weights = self._buffers.take("weights", X, len(X), self.n_charts)
         torch.softmax(products[0], 1, out=weights)
         # Numbers too small for full precision make a product several times slower.
         torch.nn.functional.threshold_(weights, _SMALLEST_WEIGHT, 0.0)
@@ -104,13 +113,17 @@ class TrainableMap:
         Shapes: `output_gradient` (n_rows, n_outputs).
         """
         augmented, weights, values, Y = saved
-        by_logit = self._buffer("products", 1 + self.n_outputs, *weights.shape)[0]
+        by_logit = self._buffers.take(
+            "products", Y, 1 + self.n_outputs, *weights.shape
+        )[0]
         by_logit.copy_((output_gradient * Y).sum(1, keepdim=True).neg_())
         for part, column in zip(values, output_gradient.split(1, dim=1), strict=True):
             by_logit.addcmul_(part, column)
         by_logit *= weights
         # Rows are multiplied by what pulls at them, and not weights: rows are narrower.
-        pulled = self._buffer("pulled", len(Y), self.n_outputs, augmented.shape[1])
+        pulled = self._buffers.take(
+            "pulled", Y, len(Y), self.n_outputs, augmented.shape[1]
+        )
         torch.mul(output_gradient.unsqueeze(2), augmented.unsqueeze(1), out=pulled)
         by_output = (weights.T @ pulled.flatten(1)).view(
             self.n_charts, -1, pulled.shape[2]

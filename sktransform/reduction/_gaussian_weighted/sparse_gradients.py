@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch.nn.functional import embedding_bag
 
+from sktransform.reduction._gaussian_weighted.gradients import Buffers
+
 # Charts below this share of a row's largest weight have no weight there.
 _SMALLEST_SHARE = 1e-3
 
@@ -41,18 +43,11 @@ class NearbyCharts:
 
     def __init__(self, trained):
         self._trained = trained
-        self._buffers = {}
-
-    def _buffer(self, name, *shape):
-        """Return memory that calls share."""
-        buffer = self._buffers.get(name)
-        if buffer is None or buffer.shape != shape:
-            buffer = self._buffers[name] = self._trained.parameters.new_empty(shape)
-        return buffer
+        self._buffers = Buffers()
 
     def _augmented(self, X):
         """Return [x, 1, |x|^2] of rows."""
-        augmented = self._buffer("augmented", len(X), X.shape[1] + 2)
+        augmented = self._buffers.take("augmented", X, len(X), X.shape[1] + 2)
         squares = torch.mul(X, X, out=augmented[:, :-2]).sum(1)
         augmented[:, :-2] = X
         augmented[:, -2] = 1
@@ -63,21 +58,23 @@ class NearbyCharts:
         """Return the logits of all charts."""
         trained = self._trained
         inverse_widths = trained.log_widths.neg().exp_()
-        matrix = self._buffer("matrix", trained.n_charts, augmented.shape[1])
+        matrix = self._buffers.take(
+            "matrix", augmented, trained.n_charts, augmented.shape[1]
+        )
         torch.mul(trained.centers, 2 * inverse_widths[:, None], out=matrix[:, :-2])
         constants = trained.centers.square().sum(1).mul_(inverse_widths).neg_()
         if trained.log_masses is not None:
             constants += trained.log_masses
         matrix[:, -2] = constants
         matrix[:, -1] = -inverse_widths
-        logits = self._buffer("logits", len(augmented), trained.n_charts)
+        logits = self._buffers.take("logits", matrix, len(augmented), len(matrix))
         return torch.mm(augmented, matrix.T, out=logits)
 
     def _table(self):
         """Return each chart's rows [A, b - A mu], one for each output."""
         trained = self._trained
         shape = trained.n_charts, trained.n_outputs, trained.n_inputs + 1
-        table = self._buffer("table", *shape)
+        table = self._buffers.take("table", trained.parameters, *shape)
         table[..., :-1] = trained.components.transpose(0, 1)
         shifts = (trained.components * trained.centers).sum(2)
         table[..., -1] = (trained.offsets - shifts).T
@@ -118,7 +115,7 @@ class NearbyCharts:
             self._trained.backward(output_gradient, saved)
             return
         augmented, table, rows = saved.augmented, saved.table, saved.rows
-        pulled = self._buffer("pulled", len(augmented), table.shape[1])
+        pulled = self._buffers.take("pulled", table, len(augmented), table.shape[1])
         torch.mul(
             output_gradient.unsqueeze(2),
             augmented[:, None, :-1],

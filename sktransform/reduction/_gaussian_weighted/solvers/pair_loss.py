@@ -3,6 +3,8 @@
 
 import torch
 
+from sktransform.reduction._gaussian_weighted.gradients import Buffers
+
 # Stress counts only once the neighbourhoods are found: its strength rises between these
 # shares of the steps. Stress from the start would keep groups from parting.
 _RAMP_START, _RAMP_FULL = 0.3, 0.5
@@ -24,7 +26,7 @@ def pair_gradients(anchors, partners, inputs, state):
     shape = n_pairs, n_pairs
     # Squared embedded distances plus 1, the reciprocal of the kernel.
     pulls = _shifted_squares(
-        anchors, partners, 1.0, state.matrix("pulls", anchors, shape)
+        anchors, partners, 1.0, state.buffers.take("pulls", anchors, *shape)
     )
     embedded = _embedded_distances(pulls, state) if strength > 0 else None
     loss = anchors.new_zeros(())
@@ -96,7 +98,7 @@ def _diagonal_blocks(matrix):
 def _embedded_distances(shifted, state):
     """Return distances within blocks of pairs, a sample of all distances."""
     blocks = _diagonal_blocks(shifted)
-    embedded = state.matrix("embedded", shifted, blocks.shape)
+    embedded = state.buffers.take("embedded", shifted, *blocks.shape)
     return torch.sub(blocks, 1 - 1e-6, out=embedded).sqrt_()
 
 
@@ -104,7 +106,7 @@ def _add_stress(pulls, embedded, inputs, state):
     """Add the derivative of the stress to the pulls; return the stress."""
     n_blocks, size, _ = embedded.shape
     rows = [part[: n_blocks * size].view(n_blocks, size, -1) for part in inputs]
-    targets = state.matrix("targets", embedded, embedded.shape)
+    targets = state.buffers.take("targets", embedded, *embedded.shape)
     _shifted_squares(*rows, 0.0, targets).sqrt_()
     targets.mul_(state.scale_for(targets, embedded))
     total = _sum_of_squares(targets)
@@ -130,7 +132,7 @@ class PairState:
         self.radius = radius
         self.attraction = attraction
         self.strength = 0.0
-        self._matrices = {}
+        self.buffers = Buffers()
 
     def advance(self, progress, images):
         """Set the strength for a share of the steps done."""
@@ -146,13 +148,6 @@ class PairState:
         if self._scale is None:
             return {}
         return {"scale": float(self._scale), "radius": float(self.radius)}
-
-    def matrix(self, name, like, shape):
-        """Return memory for a matrix, which calls share."""
-        matrix = self._matrices.get(name)
-        if matrix is None or matrix.shape != shape:
-            matrix = self._matrices[name] = like.new_empty(shape)
-        return matrix
 
     def scale_for(self, targets, embedded):
         """Return the factor that brings targets to the embedding's scale."""
