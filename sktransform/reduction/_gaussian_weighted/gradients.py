@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Trainable mixture of local affine maps, its exact gradient written out.
 
-Automatic differentiation of the same map takes about twice as long: it keeps every
-intermediate, and sees one product where there are many. Here the logits of all charts
-and their values come from one matrix product, and so do all gradients.
+Automatic differentiation of the same map takes longer, as
+``examples/benchmarks/mixture_forms.py`` measures: it keeps every intermediate. Here the
+logits of all charts and their values come from one matrix product, and so do all
+gradients.
 """
 
 import math
