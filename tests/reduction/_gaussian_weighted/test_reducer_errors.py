@@ -15,6 +15,7 @@ from sktransform.reduction import (
 
 X = np.random.default_rng(0).normal(size=(30, 4))
 FITTED = GaussianWeightedLinearReducer(random_state=0).fit(X)
+NEIGHBOR = GaussianWeightedNeighborReducer
 
 
 def _with(value):
@@ -29,9 +30,9 @@ def _fit(X=X, sample_weight=None, **parameters):
     )
 
 
-def _fit_again(changes, again=X, **parameters):
+def _fit_again(changes, again=X, cls=GaussianWeightedLinearReducer, **parameters):
     """Fit, change parameters, and fit again with a warm start."""
-    reducer = GaussianWeightedLinearReducer(random_state=0, **parameters).fit(X)
+    reducer = cls(random_state=0, **parameters).fit(X)
     before = vars(reducer.set_params(warm_start=True, **changes)).copy()
     try:
         return reducer.fit(again)
@@ -98,6 +99,28 @@ MISTAKES = {
         lambda: _fit_again({"n_gaussians": 4}, n_gaussians=6),
         "continues a map of 6 charts, but n_gaussians=4 is less; take no fewer, or",
     ),
+    "warm start with other components, neighbours kept": (
+        lambda: _fit_again({"n_components": 3}, cls=NEIGHBOR, max_iter=5),
+        "continues a map with n_components=2, but n_components=3 is asked for",
+    ),
+    "warm start with fewer charts, neighbours kept": (
+        lambda: _fit_again({"n_gaussians": 4}, cls=NEIGHBOR, n_gaussians=6, max_iter=5),
+        "continues a map of 6 charts, but n_gaussians=4 is less",
+    ),
+    "neighbours kept in more components than there are features": (
+        lambda: NEIGHBOR(n_components=9).fit(X),
+        "n_components=9 is larger than n_features=4; use n_components=4 or less",
+    ),
+    "classes asked for and not given, neighbours kept": (
+        lambda: NEIGHBOR(target_weight=0.5).fit(X),
+        "target_weight=0.5 pulls rows of one class together, but fit was called with",
+    ),
+    "minibatches of given distances": (
+        lambda: GaussianWeightedLinearReducer(
+            solver="minibatch", metric="precomputed"
+        ).fit(X, distances=np.zeros((30, 30))),
+        "keeps straight distances, but metric is 'precomputed'",
+    ),
     "warm start with other columns": (
         lambda: _fit_again({}, again=X[:, :3]),
         "X has 3 features, but GaussianWeightedLinearReducer is expecting 4",
@@ -123,7 +146,7 @@ MISTAKES = {
         "Squared distances of these rows do not fit into float32; give rows in float64",
     ),
     "neighbours beyond single precision": (
-        lambda: GaussianWeightedNeighborReducer(max_iter=5).fit(1e25 * X),
+        lambda: NEIGHBOR(max_iter=5).fit(1e25 * X),
         "do not fit into float32; give rows in units nearer to their distances",
     ),
     "variance beyond all numbers": (
@@ -164,13 +187,18 @@ def test_wrong_usage_gets_one_clear_sentence(mistake):
         call()
 
 
+@pytest.mark.parametrize("cls", [GaussianWeightedLinearReducer, NEIGHBOR])
 @pytest.mark.parametrize(
     "method", ["transform", "inverse_transform", "score", "jacobian", "influence"]
 )
-def test_use_before_fit_is_named(method):
-    reducer = GaussianWeightedLinearReducer()
+def test_use_before_fit_is_named(cls, method):
     with pytest.raises(NotFittedError, match="is not fitted yet"):
-        getattr(reducer, method)(X)
+        getattr(cls(), method)(X)
+
+
+@pytest.mark.parametrize("cls", [GaussianWeightedLinearReducer, NEIGHBOR])
+def test_a_constructor_has_at_most_fourteen_parameters(cls):
+    assert len(cls().get_params()) <= 14
 
 
 def test_columns_in_another_order_are_refused():
