@@ -74,9 +74,9 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         self.stress_ = fitted.stress
         vars(self).pop("embedding_", None)
         if self.store_embedding:
-            self.embedding_ = self._embed(fitted, X, runtime)
+            self.embedding_ = self._embed(X, runtime)
 
-    def _embed(self, fitted, X, runtime):
+    def _embed(self, X, runtime):
         """Return the images of the training rows, as an array."""
         return runtime.arrays(runtime.map(self._mapping(runtime), X))[0]
 

@@ -344,7 +344,7 @@ class GaussianWeightedNeighborReducer(ExplainedReducer):
             self.anchors_ = fitted.anchors and runtime.state(fitted.anchors)
         super()._assign(fitted, X, runtime, reservoir=reservoir)
 
-    def _embed(self, fitted, X, runtime):
+    def _embed(self, X, runtime):
         """Return the images of the training rows; stored ones need no search."""
         # Rows of weight 0 are not stored.
         if self.anchors_ is None or len(self.anchors_["embedding"]) < len(X):
