@@ -41,7 +41,7 @@ _BLOCK_ENTRIES = 100_000
 # In internal units, where the data have unit variance.
 _SMALLEST_RIDGE = 1e-10
 
-# The ridge that serves new rows: with up to three features charts hardly overfit.
+# The more features, the more parameters a chart has to overfit with: a larger ridge.
 _FEW_FEATURES, _RIDGE_OF_FEW, _RIDGE = 3, 1e-4, 3e-3
 
 # An iteration that lowers the objective by less than this fraction moves rows hardly

@@ -33,8 +33,8 @@ from sktransform.reduction._gaussian_weighted.solvers.pair_loss import stress_gr
 from sktransform.reduction._gaussian_weighted.solvers.warm_start import turned_towards
 from sktransform.runtime._runtime import SparseRows
 
-# Rows of a batch: all their pairs are compared, which takes about as long as to map
-# them. Smaller batches make noisier steps, larger ones take longer.
+# Rows of a batch. All their pairs are compared, so that the time grows with the square;
+# fewer rows make noisier steps.
 _BATCH_ROWS = 256
 
 # Learning rates of linear parts, offsets, centres and log widths. Centres stay where

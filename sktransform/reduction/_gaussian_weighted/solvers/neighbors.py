@@ -72,8 +72,8 @@ _FINE_TUNING_EPOCHS, _FINE_TUNING_PAIRS = 10, 1024
 # Linear parts are drawn towards the mean of so many charts nearby, after so many steps.
 _SMOOTHED_OVER, _SMOOTHED_EVERY = 5, 5
 
-# Rows from which the projection, the charts and the decoder are computed: more do not
-# change them visibly.
+# Most rows from which the projection, the charts and the decoder are computed: their
+# time and memory would grow with all rows.
 SAMPLED_ROWS = 10_000
 
 # Rows whose pairs set the embedding's scale and its reported stress.
