@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Shepard display: embedded distances against those of the data."""
+"""ShepardDisplay: embedded distances against those of the data."""
 
 import numpy as np
 from scipy.spatial.distance import cdist
