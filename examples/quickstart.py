@@ -111,7 +111,7 @@ def main(folder):
         "PCA": {"reduce__n_components": DIMENSIONS},
         "sktransform": {
             "reduce__n_components": DIMENSIONS,
-            "reduce__width": [0.5, 1.0],
+            "reduce__n_gaussians": [20, 50],
         },
     }
     searches, planar, columns = {}, {}, {}

@@ -2,18 +2,10 @@
 """Warnings of the package."""
 
 __all__ = [
-    "CollapsedRowsWarning",
     "DegenerateDataWarning",
     "DisconnectedGraphWarning",
     "UnreliableAlignmentWarning",
 ]
-
-
-class CollapsedRowsWarning(UserWarning):
-    """A fitted map sends many different rows to one point.
-
-    The message says how many rows, and why.
-    """
 
 
 class DegenerateDataWarning(UserWarning):

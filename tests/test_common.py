@@ -18,11 +18,18 @@ from sktransform.utils.estimator_checks import (
 # Estimator -> check -> why it fails, in words. An entry whose check passes is an error.
 _OWN_DRAWS = "each row has a draw of its own, which a weight does not give twice"
 _OWN_PRODUCTS = "the linear model inside has other bits in products of other shapes"
+_RANDOM_PAIRS = (
+    "a row is drawn as often as it weighs, its copies are its own neighbours"
+)
 EXPECTED_FAILURES: dict[str, dict[str, str]] = {
     "AugmentedClassifier": {"check_rows_are_independent": _OWN_PRODUCTS},
     "AugmentedRegressor": {
         "check_rows_are_independent": _OWN_PRODUCTS,
         "check_sample_weight_equivalence_on_dense_data": _OWN_DRAWS,
+    },
+    "GaussianWeightedNeighborReducer": {
+        "check_sample_weight_equivalence_on_dense_data": _RANDOM_PAIRS,
+        "check_sample_weight_equivalence_on_sparse_data": _RANDOM_PAIRS,
     },
 }
 
@@ -31,6 +38,7 @@ QUICK = {"n_steps": 3, "max_rounds": 2, "n_copies": 1}
 
 # Estimator -> parameters that make it quick on the small tables of the checks.
 PARAMETERS: dict[str, dict] = {
+    "GaussianWeightedNeighborReducer": {"max_iter": 30},
     "UnpairedAligner": {"n_candidates": 2, "n_clusters": 4, "max_iter": 5},
     "AugmentedClassifier": {
         "estimator": LogisticRegression(),
@@ -48,11 +56,13 @@ PARAMETERS: dict[str, dict] = {
 # Estimator -> further settings that the contract must hold for.
 VARIANTS: dict[str, list[dict]] = {
     "GaussianWeightedLinearReducer": [
-        {"objective": "neighbors", "max_iter": 30},
-        {"objective": "neighbors", "anchored": True, "max_iter": 30},
         {"metric": "geodesic"},
         {"warm_start": True},
         {"solver": "minibatch", "max_iter": 20},
+    ],
+    "GaussianWeightedNeighborReducer": [
+        {"anchored": True, "max_iter": 30},
+        {"warm_start": True, "max_iter": 30},
     ],
     "EmbeddingAdapter": [
         {"features": "nystroem"},

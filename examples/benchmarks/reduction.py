@@ -3,11 +3,11 @@
 Reducers side by side
 =====================
 
-``GaussianWeightedLinearReducer`` and its peers on the same rows, each in a fresh
-process with one thread: what the first fit costs in CPU time and memory, what the map
-keeps, and what becomes of rows that fit never saw. Peers that are not installed are
-left out. Each has its own defaults, but for two dimensions, a seed, and what the
-table of methods below says.
+``GaussianWeightedLinearReducer``, ``GaussianWeightedNeighborReducer`` and their peers
+on the same rows, each in a fresh process with one thread: what the first fit costs in
+CPU time and memory, what the map keeps, and what becomes of rows that fit never saw.
+Peers that are not installed are left out. Each has its own defaults, but for two
+dimensions, a seed, and what the table of methods below says.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from _report import combine, machine, show, write_table
 MAX_SECONDS_REPEATED = 20
 VERSIONS = ["sktransform", "torch", "numpy", "scipy", "scikit-learn", "numba"]
 
+NEIGHBORS = "GaussianWeightedNeighborReducer"
 NEIGHBOR_SETTINGS = [
     "ours, neighbours",
     "ours, map alone",
@@ -59,13 +60,13 @@ QUICK = {
 }
 
 
-def ours(**settings):
-    """Return the method for one setting of our estimator."""
+def ours(name="GaussianWeightedLinearReducer", **settings):
+    """Return the method for one setting of one of our estimators."""
 
     def build(X, seed):
-        from sktransform.reduction import GaussianWeightedLinearReducer
+        from sktransform import reduction
 
-        return GaussianWeightedLinearReducer(random_state=seed, **settings)
+        return getattr(reduction, name)(random_state=seed, **settings)
 
     def embed(model, X):
         if not model.store_embedding:
@@ -138,10 +139,10 @@ def torchdr_umap(X, seed):
 OURS = {
     "ours, distance": ours(),
     "ours, geodesic": ours(metric="geodesic"),
-    "ours, neighbours": ours(objective="neighbors"),
-    "ours, map alone": ours(objective="neighbors", store_embedding=False),
-    "ours, anchored": ours(objective="neighbors", anchored=True),
-    "ours, one map": ours(objective="neighbors", stress_weight=0.6),
+    "ours, neighbours": ours(NEIGHBORS),
+    "ours, map alone": ours(NEIGHBORS, store_embedding=False),
+    "ours, anchored": ours(NEIGHBORS, anchored=True),
+    "ours, one map": ours(NEIGHBORS, stress_weight=0.6),
 }
 PEERS = {
     "PCA": Method(pca),

@@ -16,7 +16,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from sktransform.inspection import EmbeddingDisplay, FeatureInfluenceDisplay
+from sktransform.inspection import EmbeddingDisplay, InfluenceDisplay
 from sktransform.reduction import GaussianWeightedLinearReducer
 
 data = load_breast_cancer(as_frame=True)
@@ -67,6 +67,6 @@ for column in ("mean texture", "mean radius"):
 # %%
 # What the map does show is not the same everywhere.
 
-FeatureInfluenceDisplay.from_estimator(reducer, X, n_features=6)
+InfluenceDisplay.from_estimator(reducer, X, kind="map", n_features=6)
 
 plt.show()

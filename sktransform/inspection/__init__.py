@@ -7,7 +7,6 @@ from sktransform.inspection._covariance_match import CovarianceMatchDisplay
 from sktransform.inspection._dual_path import DualPathDisplay
 from sktransform.inspection._embedding import EmbeddingDisplay
 from sktransform.inspection._excess import ExcessDisplay
-from sktransform.inspection._feature_influence import FeatureInfluenceDisplay
 from sktransform.inspection._gate import GateDisplay
 from sktransform.inspection._influence import InfluenceDisplay
 from sktransform.inspection._lambda_path import LambdaPathDisplay
@@ -23,7 +22,6 @@ __all__ = [
     "DualPathDisplay",
     "EmbeddingDisplay",
     "ExcessDisplay",
-    "FeatureInfluenceDisplay",
     "GateDisplay",
     "InfluenceDisplay",
     "LambdaPathDisplay",

@@ -59,34 +59,34 @@ def draw_arrows(ax, points, directions, names, n_arrows, keywords):
     texts = [
         ax.annotate(
             str(names[feature]),
-            middle + place,
+            middle + position,
             ha="left" if arrow[0] >= 0 else "right",
             va="center",
             fontsize="small",
             bbox=style,
         )
-        for feature, arrow, place in zip(
-            longest, arrows, _name_places(arrows, _NAME_HEIGHT * reach), strict=True
+        for feature, arrow, position in zip(
+            longest, arrows, _name_positions(arrows, _NAME_HEIGHT * reach), strict=True
         )
     ]
     return quiver, texts
 
 
-def _name_places(arrows, height):
-    """Return places of names at the arrows' ends, above or below those before them."""
-    places = 1.05 * arrows
-    for index, (place, arrow) in enumerate(zip(places, arrows, strict=True)):
+def _name_positions(arrows, height):
+    """Return positions of names at the arrows' ends, clear of those before them."""
+    positions = 1.05 * arrows
+    for index, (position, arrow) in enumerate(zip(positions, arrows, strict=True)):
         away = height if arrow[1] >= 0 else -height
         same_side = np.signbit(arrows[:index, 0]) == np.signbit(arrow[0])
-        taken = places[:index, 1][same_side]
-        while np.any(np.abs(taken - place[1]) < abs(away)):
-            nearest = taken[np.abs(taken - place[1]).argmin()]
-            place[1] = nearest + 1.001 * away
-    return places
+        taken = positions[:index, 1][same_side]
+        while np.any(np.abs(taken - position[1]) < abs(away)):
+            nearest = taken[np.abs(taken - position[1]).argmin()]
+            position[1] = nearest + 1.001 * away
+    return positions
 
 
 def spread_rows(points, n_rows):
-    """Return places of rows spread over a map: nearest to the centres of clusters."""
+    """Return indices of rows spread over a map: nearest to the centres of clusters."""
     n_rows = min(n_rows, len(np.unique(points, axis=0)))
     centers = KMeans(n_rows, n_init=1, random_state=0).fit(points).cluster_centers_
     squared = ((centers[:, None] - points) ** 2).sum(axis=2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What one chart of a mixture of linear maps shows."""
+"""Biplot display: rows and features as one chart of a mixture maps them."""
 
 import numpy as np
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What an estimator tells of rows, computed when it is asked for."""
+"""Deferred explanations: what an estimator returns for rows, computed when needed."""
 
 import copy
 from functools import partial
@@ -12,7 +12,7 @@ from sktransform.inspection._tools import to_array
 class Deferred:
     """An attribute that may be given as a function, called when it is first read.
 
-    The function takes nothing; its result takes its place.
+    The function takes nothing; its result replaces it.
     """
 
     def __set_name__(self, owner, name):

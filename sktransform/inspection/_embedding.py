@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The picture of an embedding."""
+"""Embedding display: scatter plot of a map with centres, arrows and ellipses."""
 
 from sklearn.utils.validation import check_consistent_length
 

@@ -1,20 +1,28 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which columns move rows, over all and one by one."""
+"""Influence display: which columns move rows, over all, one by one, and on the map."""
 
 import numpy as np
 from sklearn.utils import check_array
 
 from sktransform.inspection._palette import MOST_CLASSES, class_style
+from sktransform.inspection._panels import hide_unused, panel_grid
 from sktransform.inspection._tools import (
     check_choice,
+    check_components,
+    check_map,
     check_method,
     check_target,
     feature_names,
     is_numeric_target,
+    label_map,
     to_array,
 )
 
-_KINDS = ("bar", "heatmap", "both")
+_KINDS = ("bar", "heatmap", "both", "map")
+
+# Maps beside each other, and inches that one takes.
+_MAP_COLUMNS = 3
+_MAP_SIZE = (2.8, 2.4)
 
 # Classes beside each other in the legend, and inches that a line of them takes.
 _LEGEND_COLUMNS = 3
@@ -28,9 +36,11 @@ _CROWDED_SHARE = 0.15
 
 
 class InfluenceDisplay:
-    """Bars of the features' global influence beside a heat map of the local one.
+    """Influence of the features: over all rows, at each row, or on the map.
 
-    Create it with :meth:`from_estimator`.
+    Bars show the global influence and a heat map the local one; on the map, drawn once
+    for each leading feature, rows are coloured by the influence of that feature. Create
+    it with :meth:`from_estimator`.
 
     Parameters
     ----------
@@ -42,6 +52,9 @@ class InfluenceDisplay:
 
     target : ndarray of shape (n_samples,), default=None
         Classes or numbers by which rows are ordered in the heat map.
+
+    embedding : ndarray of shape (n_samples, n_components), default=None
+        The embedded rows, for the map.
 
     Attributes
     ----------
@@ -63,21 +76,24 @@ class InfluenceDisplay:
     heatmap_ : AxesImage or None
         The heat map: features down, rows to the right.
 
+    scatter_ : list of PathCollection
+        The rows on the map, one collection for each feature, all on one scale.
+
     colorbar_ : Colorbar or None
-        The scale of the heat map.
+        The scale of the heat map, or of the maps.
 
     legend_ : Legend or None
         The legend of the classes.
 
     axes_ : ndarray of matplotlib Axes
-        The axes, one or two.
+        The axes: one or two, or one for each map.
 
     figure_ : matplotlib Figure
         The figure.
 
     See Also
     --------
-    FeatureInfluenceDisplay : Where in the map each feature has its influence.
+    EmbeddingDisplay : The map, with arrows of the leading features.
 
     Examples
     --------
@@ -91,37 +107,59 @@ class InfluenceDisplay:
     >>> display = InfluenceDisplay.from_estimator(reducer, X, y)
     >>> display.global_influence.shape
     (13,)
+    >>> on_map = InfluenceDisplay.from_estimator(reducer, X, kind="map", n_features=4)
+    >>> len(on_map.scatter_)
+    4
     """
 
-    def __init__(self, influence, feature_names, *, target=None):
+    def __init__(self, influence, feature_names, *, target=None, embedding=None):
         self.influence = influence
         self.feature_names = feature_names
         self.target = target
+        self.embedding = embedding
 
     @property
     def global_influence(self):
         """Mean of the influence over rows, shape (n_features,)."""
         return self.influence.mean(axis=0)
 
-    def plot(self, ax=None, *, kind="both", n_features=15, bar_kw=None, image_kw=None):
+    def plot(
+        self,
+        ax=None,
+        *,
+        kind="both",
+        n_features=None,
+        components=(0, 1),
+        bar_kw=None,
+        image_kw=None,
+        scatter_kw=None,
+    ):
         """Draw the influence.
 
         Parameters
         ----------
         ax : matplotlib Axes or pair of them, default=None
-            Where to draw; a pair for `kind="both"`. None makes a new figure.
+            Where to draw; a pair for `kind="both"`. None makes a new figure, as does
+            `kind="map"`.
 
-        kind : {"bar", "heatmap", "both"}, default="both"
+        kind : {"bar", "heatmap", "both", "map"}, default="both"
             What to draw.
 
-        n_features : int, default=15
-            Most features drawn, those of the largest global influence.
+        n_features : int, default=None
+            Most features drawn, those of the largest global influence. None draws 15,
+            or 6 maps.
+
+        components : pair of int, default=(0, 1)
+            The embedding's columns on the horizontal and the vertical axis of a map.
 
         bar_kw : dict, default=None
             Keywords for `Axes.barh`.
 
         image_kw : dict, default=None
             Keywords for the heat map's `Axes.imshow`.
+
+        scatter_kw : dict, default=None
+            Keywords for the map's `Axes.scatter`.
 
         Returns
         -------
@@ -131,13 +169,22 @@ class InfluenceDisplay:
         Raises
         ------
         ValueError
-            If kind is unknown, or ax has another number of axes than kind needs.
+            If kind is unknown, if ax has another number of axes than kind needs, or if
+            a component does not exist.
         """
         import matplotlib.pyplot as plt
 
         check_choice("kind", kind, _KINDS)
+        if n_features is None:
+            n_features = 6 if kind == "map" else 15
         order = np.argsort(-self.global_influence, kind="stable")
         self.features_ = order[:n_features]
+        self.bars_, self.class_means_, self.legend_ = None, [], None
+        self.heatmap_, self.colorbar_, self.rows_ = None, None, None
+        self.scatter_ = []
+        if kind == "map":
+            self._draw_maps(components, scatter_kw or {})
+            return self
         n_axes = 2 if kind == "both" else 1
         if ax is None:
             height = 1.6 + 0.24 * len(self.features_)
@@ -153,16 +200,52 @@ class InfluenceDisplay:
                 f"kind={kind!r} needs {n_axes} axes, but {len(self.axes_)} were given."
             )
         self.figure_ = self.axes_[0].figure
-        self.bars_, self.class_means_, self.legend_ = None, [], None
-        self.heatmap_, self.colorbar_, self.rows_ = None, None, None
         if kind != "heatmap":
             self._draw_bars(self.axes_[0], bar_kw or {})
         if kind != "bar":
             self._draw_heatmap(self.axes_[-1], image_kw or {})
-        names = [str(self.feature_names[index]) for index in self.features_]
+        names = self._names()
         self.axes_[0].set_yticks(range(len(names)), names)
         self.axes_[0].set_ylim(len(names) - 0.5, -0.5)
         return self
+
+    def _names(self):
+        """Return the names of the features drawn."""
+        return [str(self.feature_names[index]) for index in self.features_]
+
+    def _scale(self, shown):
+        """Return colours of influences; the brightest hundredth does not set them."""
+        top = max(np.quantile(shown, 0.99), np.finfo(float).tiny)
+        return {"cmap": "cividis", "vmin": 0, "vmax": top}
+
+    def _draw_maps(self, components, keywords):
+        """Draw the map once for each feature, coloured by its influence."""
+        if self.embedding is None:
+            raise ValueError(
+                "kind='map' needs the embedded rows, but embedding is None; use "
+                "from_estimator, or give embedding."
+            )
+        components = check_components(components, self.embedding.shape[1])
+        n_maps = len(self.features_)
+        self.figure_, axes = panel_grid(
+            n_maps, _MAP_COLUMNS, _MAP_SIZE, sharex=True, sharey=True
+        )
+        hide_unused(axes, n_maps)
+        self.axes_ = axes.flat[:n_maps]
+        scale = self._scale(self.influence[:, self.features_])
+        style = {"s": 8, "linewidths": 0} | scale
+        points = self.embedding[:, components].T
+        for ax, feature, name in zip(
+            self.axes_, self.features_, self._names(), strict=True
+        ):
+            colors = {"c": self.influence[:, feature]}
+            self.scatter_.append(ax.scatter(*points, **style | colors | keywords))
+            ax.set_title(name, fontsize="medium")
+            label_map(ax, components, adjustable="box")
+            ax.label_outer()
+        self.colorbar_ = self.figure_.colorbar(
+            self.scatter_[0], ax=axes, label="influence", extend="max"
+        )
 
     def _classes(self):
         """Return the classes of the target, none if they cannot be told apart."""
@@ -173,9 +256,9 @@ class InfluenceDisplay:
 
     def _draw_bars(self, ax, keywords):
         """Draw the mean over rows, and over those of each class."""
-        places = np.arange(len(self.features_))
+        heights = np.arange(len(self.features_))
         self.bars_ = ax.barh(
-            places,
+            heights,
             self.global_influence[self.features_],
             **{"color": "0.8", "height": 0.75} | keywords,
         )
@@ -186,7 +269,7 @@ class InfluenceDisplay:
             _, marker = class_style(8 * index)
             style = {"color": color, "marker": marker, "linestyle": "", "ms": 5}
             self.class_means_ += ax.plot(
-                means[self.features_], places, **style, label=str(label)
+                means[self.features_], heights, **style, label=str(label)
             )
         if self.class_means_:
             self.legend_ = ax.legend(
@@ -202,11 +285,8 @@ class InfluenceDisplay:
     def _draw_heatmap(self, ax, keywords):
         """Draw the rows, ordered by target and then by what moves them."""
         self.rows_ = self._row_order()
-        style = {"aspect": "auto", "cmap": "cividis", "vmin": 0}
-        style["interpolation"] = "nearest"
         shown = self.influence[np.ix_(self.rows_, self.features_)].T
-        # The brightest hundredth does not set the scale.
-        style["vmax"] = max(np.quantile(shown, 0.99), np.finfo(float).tiny)
+        style = {"aspect": "auto", "interpolation": "nearest"} | self._scale(shown)
         self.heatmap_ = ax.imshow(shown, **style | keywords)
         self.colorbar_ = self.figure_.colorbar(
             self.heatmap_, ax=ax, label="influence", extend="max"
@@ -220,8 +300,8 @@ class InfluenceDisplay:
             # Names of small classes would overlap on one line.
             is_crowded = min(sizes) < _CROWDED_SHARE * len(self.rows_)
             names = [
-                "\n" * (place % 2 * is_crowded) + str(name)
-                for place, name in enumerate(classes)
+                "\n" * (index % 2 * is_crowded) + str(name)
+                for index, name in enumerate(classes)
             ]
             ax.set_xticks(edges - np.array(sizes) / 2 - 0.5, names)
         order = "rows" if self.target is None else "rows by target"
@@ -234,7 +314,7 @@ class InfluenceDisplay:
         return np.lexsort((along,) if self.target is None else (along, self.target))
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, ax=None, **plot_kw):
+    def from_estimator(cls, estimator, X, y=None, *, ax=None, kind="both", **plot_kw):
         """Ask a fitted estimator for its influence and draw it.
 
         Parameters
@@ -251,6 +331,9 @@ class InfluenceDisplay:
         ax : matplotlib Axes or pair of them, default=None
             Where to draw. None makes a new figure.
 
+        kind : {"bar", "heatmap", "both", "map"}, default="both"
+            What to draw; see :meth:`plot`.
+
         **plot_kw
             Further keywords of :meth:`plot`.
 
@@ -262,5 +345,8 @@ class InfluenceDisplay:
         check_method(estimator, "influence", cls.__name__)
         influence = check_array(to_array(estimator.influence(X)))
         y = check_target(y, influence)
-        display = cls(influence, feature_names(estimator), target=y)
-        return display.plot(ax=ax, **plot_kw)
+        embedding = check_map(estimator.transform(X)) if kind == "map" else None
+        display = cls(
+            influence, feature_names(estimator), target=y, embedding=embedding
+        )
+        return display.plot(ax=ax, kind=kind, **plot_kw)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""An embedding as a page that answers the mouse."""
+"""Interactive page of an embedding, with details under the pointer."""
 
 import html
 from pathlib import Path

@@ -25,7 +25,7 @@ def class_style(index):
     Parameters
     ----------
     index : int
-        Place of the class in their order.
+        Index of the class in their order.
 
     Returns
     -------

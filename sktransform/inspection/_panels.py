@@ -45,7 +45,7 @@ def panel_grid(n_panels, n_columns, panel_size, **subplots_kw):
 
 
 def hide_unused(axes, n_panels):
-    """Take away the axes behind the last panel, and label those that then end a column.
+    """Hide the axes after the last panel, and label those that then end a column.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ def hide_unused(axes, n_panels):
     n_panels : int
         How many are in use.
     """
-    for place in range(n_panels, axes.size):
-        line, column = np.unravel_index(place, axes.shape)
+    for index in range(n_panels, axes.size):
+        line, column = np.unravel_index(index, axes.shape)
         axes[line, column].set_axis_off()
         if line:
             axes[line - 1, column].tick_params(labelbottom=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How far embedded distances agree with those of the data."""
+"""ShepardDisplay: embedded distances against those of the data."""
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -325,11 +325,11 @@ def _distortion(distances, embedding):
 
 
 def _pairs(n_rows, n_pairs, random_state):
-    """Return the two places of every pair, or of pairs drawn with replacement."""
+    """Return the two indices of every pair, or of pairs drawn with replacement."""
     if n_rows * (n_rows - 1) // 2 <= n_pairs:
         return np.triu_indices(n_rows, 1)
     generator = check_random_state(random_state)
     first = generator.randint(n_rows, size=n_pairs)
     second = generator.randint(n_rows - 1, size=n_pairs)
-    # Skipping the first place leaves the other rows equally likely.
+    # Skipping the first index leaves the other rows equally likely.
     return first, second + (second >= first)

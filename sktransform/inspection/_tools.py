@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What several displays need."""
+"""Checks and labels that several displays share."""
 
 from numbers import Integral
 
@@ -68,7 +68,7 @@ def check_target(y, rows):
 
 
 def check_numbers(**values):
-    """Raise an error if one of several values is no number of things to draw."""
+    """Raise an error if one of the values is not a non-negative integer."""
     for name, value in values.items():
         check_scalar(value, name, Integral, min_val=0)
 

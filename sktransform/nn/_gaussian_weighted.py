@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A mixture of local affine maps with Gaussian weights."""
+"""Gaussian-weighted mixture of local affine maps: the definition, and as a module."""
 
 import torch
 from torch import nn
@@ -8,26 +8,12 @@ from sktransform.nn._products import row_stable_product
 
 
 def gaussian_log_weights(Z, centers, widths, log_masses=None):
-    """Return the unnormalised log weights of the charts.
+    """Return the unnormalised log weights (n_rows, n_charts) of the charts.
 
-    Parameters
-    ----------
-    Z : Tensor of shape (n_rows, n_inputs)
-        Centred rows.
-
-    centers : Tensor of shape (n_charts, n_inputs)
-        Centres of the charts.
-
-    widths : Tensor of shape (n_charts,)
-        Widths of the charts, in squared units of the rows.
-
-    log_masses : Tensor of shape (n_charts,), default=None
-        Logarithms of the charts' masses. None gives each the mass 1.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, n_charts)
-        The log mass less the squared distance to the centre over the centre's width.
+    They are the log mass, 0 by default, less the squared distance to the centre over
+    the chart's width. Shapes: `Z` (n_rows, n_inputs) centred rows, `centers` (n_charts,
+    n_inputs), `widths` (n_charts,) in squared units of the rows, `log_masses`
+    (n_charts,).
     """
     products = row_stable_product(Z, centers.T)
     squared_norms = Z.square().sum(1, keepdim=True)
@@ -46,29 +32,11 @@ def gaussian_weights(Z, centers, widths, log_masses=None):
 
 
 def mixture_values(weights, Z, centers, offsets, components):
-    """Return the mixture's values at rows whose weights are known.
+    """Return the values (n_rows, n_outputs) of a mixture at rows of known weights.
 
-    Parameters
-    ----------
-    weights : Tensor of shape (n_rows, n_charts)
-        Weights of the charts.
-
-    Z : Tensor of shape (n_rows, n_inputs)
-        Rows.
-
-    centers : Tensor of shape (n_charts, n_inputs)
-        Centres of the charts.
-
-    offsets : Tensor of shape (n_charts, n_outputs)
-        Value of each chart at its centre.
-
-    components : Tensor of shape (n_charts, n_outputs, n_inputs)
-        Linear part of each chart.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, n_outputs)
-        The values.
+    Shapes: `weights` (n_rows, n_charts), `Z` (n_rows, n_inputs), `centers` (n_charts,
+    n_inputs), `offsets` (n_charts, n_outputs), the charts' values at their centres, and
+    `components` (n_charts, n_outputs, n_inputs), their linear parts.
     """
     constants = offsets - torch.einsum("mqr,mr->mq", components, centers)
     slopes = torch.einsum("mqr,nr->nmq", components, Z)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The values of a fitted mixture, by as few products as they take."""
+"""Prepared map: the values of a fitted mixture in as few products as possible."""
 
 import torch
 
@@ -9,13 +9,9 @@ from sktransform.nn._products import padded_columns
 class PreparedMap:
     """Map rows as a `GaussianWeightedMap` does, with what no row changes done before.
 
-    A single row is mapped in a fraction of the time that the module takes. The results
-    are the module's but for rounding; the module stays what explains them.
-
-    Parameters
-    ----------
-    module : GaussianWeightedMap
-        The map, of which copies are taken.
+    It takes copies of the module's tensors, and its results are the module's but for
+    rounding. A single row is mapped several times as fast, as
+    ``examples/benchmarks/mixture_forms.py`` measures.
     """
 
     @torch.no_grad()

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Show or compress a table, map new rows too, and tell which columns did it."""
+"""Reduction: maps of tables to few dimensions, with an inverse and an explanation."""
 
-from sktransform.reduction._gaussian_weighted_linear import (
+from sktransform.reduction._gaussian_weighted.neighbor_reducer import (
+    GaussianWeightedNeighborReducer,
+)
+from sktransform.reduction._gaussian_weighted.reducer import (
     GaussianWeightedLinearReducer,
 )
 
-__all__ = ["GaussianWeightedLinearReducer"]
+__all__ = ["GaussianWeightedLinearReducer", "GaussianWeightedNeighborReducer"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Where the charts of a Gaussian-weighted mixture lie, and how wide they are."""
+"""Charts of a Gaussian-weighted mixture: their centres and widths."""
 
 import warnings
 
@@ -66,7 +66,7 @@ def place_centers(X, n_centers, method, row_weights, random_state):
 
 
 def farthest_rows(X, n_rows, row_weights):
-    """Return places of rows each of which is farthest from those before it.
+    """Return indices of rows each of which is farthest from those before it.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def farthest_rows(X, n_rows, row_weights):
     Returns
     -------
     ndarray of int, shape (n_rows,)
-        Different places; the first is that of the row nearest to the weighted mean.
+        Different indices; the first is that of the row nearest to the weighted mean.
     """
     mean = np.average(X, axis=0, weights=row_weights)
     chosen = [int(np.argmin(euclidean_distances(X, mean[None])))]

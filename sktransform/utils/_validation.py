@@ -62,8 +62,3 @@ def check_distances(distances, name, *, subject=None, n_rows=None):
     values = (values + values.T) / 2
     np.fill_diagonal(values, 0)
     return values
-
-
-def or_auto(value, automatic):
-    """Return a parameter, or what "auto" stands for."""
-    return automatic if isinstance(value, str) and value == "auto" else value

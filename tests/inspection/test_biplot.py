@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from sktransform.inspection import BiplotDisplay
-from sktransform.inspection._arrows import _name_places
+from sktransform.inspection._arrows import _name_positions
 from sktransform.reduction import GaussianWeightedLinearReducer
 
 
@@ -84,7 +84,7 @@ def test_the_chart_of_most_rows_is_drawn_first(reducer, wine):
 
 def test_names_of_parallel_arrows_stand_apart():
     arrows = np.array([[1.0, 0.1], [0.9, 0.11], [0.8, 0.05], [-0.7, 0.1]])
-    places = _name_places(arrows, 0.1)
+    places = _name_positions(arrows, 0.1)
     right = np.sort(places[:3, 1])
     assert np.diff(right).min() >= 0.1
     # Those on the other side are not in the way.

@@ -6,7 +6,7 @@ from sklearn.datasets import load_wine
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from sktransform.inspection import FeatureInfluenceDisplay, InfluenceDisplay
+from sktransform.inspection import InfluenceDisplay
 from sktransform.reduction import GaussianWeightedLinearReducer
 
 
@@ -99,8 +99,8 @@ def test_axes_are_used(reducer, wine):
 
 def test_every_leading_feature_has_its_own_map(reducer, wine):
     X, _ = wine
-    display = FeatureInfluenceDisplay.from_estimator(
-        reducer, X, n_features=5, components=(2, 0)
+    display = InfluenceDisplay.from_estimator(
+        reducer, X, kind="map", n_features=5, components=(2, 0)
     )
     influence = reducer.influence(X)
     expected = np.argsort(-influence.mean(axis=0))[:5]
@@ -129,8 +129,9 @@ def test_mistakes_get_one_clear_sentence(reducer, wine):
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         InfluenceDisplay.from_estimator(reducer, X, y[:5])
     pca = PCA(2).fit(X)
-    for display in (InfluenceDisplay, FeatureInfluenceDisplay):
-        with pytest.raises(TypeError, match=r"the method influence, which PCA has not"):
-            display.from_estimator(pca, X)
+    with pytest.raises(TypeError, match=r"the method influence, which PCA has not"):
+        InfluenceDisplay.from_estimator(pca, X)
     with pytest.raises(ValueError, match=r"components=\(0, 3\) must be two of"):
-        FeatureInfluenceDisplay.from_estimator(reducer, X, components=(0, 3))
+        InfluenceDisplay.from_estimator(reducer, X, kind="map", components=(0, 3))
+    with pytest.raises(ValueError, match="embedding is None; use from_estimator"):
+        InfluenceDisplay(reducer.influence(X), list(X)).plot(kind="map")

@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Base of the reducers: a fitted mixture's map, inverse and score."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.utils import check_scalar
+from sklearn.utils.validation import check_is_fitted
+
+from sktransform.base import TorchTransformer
+from sktransform.metrics import stress
+from sktransform.nn._gaussian_weighted import GaussianWeightedMap
+from sktransform.nn._prepared import PreparedMap
+from sktransform.nn._products import row_stable_product
+from sktransform.reduction._gaussian_weighted.decoder import refine
+from sktransform.reduction._gaussian_weighted.rows import sparse_distances
+from sktransform.runtime._kept import built_once
+from sktransform.runtime._runtime import SparseRows
+from sktransform.utils._sklearn import Interval, StrOptions
+
+# Rows that are scored where all distances between them are held in memory.
+_SCORED_ROWS = 2000
+
+
+class MixtureReducer(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
+    """Base of reducers whose map is a Gaussian-weighted mixture of affine maps.
+
+    It keeps what a solver returns and applies it. A subclass writes `fit`.
+    """
+
+    _inverse_contract = "least_squares"
+    _accepts_sparse = True
+
+    _parameter_constraints: dict = {
+        **TorchTransformer._parameter_constraints,
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "target_weight": [Interval(Real, 0, 1, closed="both")],
+        "n_neighbors": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
+        "n_gaussians": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
+        "n_landmarks": [
+            Interval(Integral, 2, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "store_embedding": ["boolean"],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    def _assign(self, fitted, X, runtime, *, reservoir=None):
+        """Set every fitted attribute from a solver's FittedMap and its rows.
+
+        Of a stream X is the sample. If `fitted` is None only the sample has changed.
+        """
+        vars(self).pop("reservoir_", None)
+        if reservoir is not None:
+            self.reservoir_ = reservoir
+        if fitted is None:
+            return
+        self.map_ = runtime.state(fitted.map)
+        self.decoder_ = runtime.state(fitted.decoder)
+        self.continuation_ = fitted.continuation
+        self.loss_curve_ = np.array(fitted.loss_curve)
+        self.n_iter_ = fitted.n_iter
+        (self.feature_scale_,) = runtime.arrays(fitted.feature_scale)
+        self.stress_ = fitted.stress
+        vars(self).pop("embedding_", None)
+        if self.store_embedding:
+            self.embedding_ = self._embed(X, runtime)
+
+    def _embed(self, X, runtime):
+        """Return the images of the training rows, as an array."""
+        return runtime.arrays(runtime.map(self._mapping(runtime), X))[0]
+
+    def _continues(self):
+        """Return whether there is a map to continue, and not of equal rows alone."""
+        return bool(self.warm_start and np.any(getattr(self, "feature_scale_", 0)))
+
+    def transform(self, X):
+        """Map rows into the embedding.
+
+        Parameters
+        ----------
+        X : array-like, sparse table, data frame or Tensor of shape \
+                (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_components)
+            The embedded rows, in the precision of X. A row has the same bits
+            whatever rows come with it.
+        """
+        X, runtime = self._checked(X)
+        return self._mapped(X, runtime)
+
+    def inverse_transform(self, X, *, n_refinements=0):
+        """Map points of the embedding back to rows.
+
+        The inverse is one of least squares, not exact: a mixture of affine maps that
+        was fitted to give the training rows back. It gives the mean of the rows that
+        lie near a point; what differs between rows with one embedding is lost.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_components)
+            Points of the embedding.
+
+        n_refinements : int, default=0
+            Gauss-Newton steps after which the map of the rows is closer to the points:
+            two to five make ``transform(inverse_transform(X))`` equal X wherever the
+            map covers its neighbourhood. The rows stay those of least change, not the
+            training rows.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_features)
+            Rows, in the precision and units of the training rows.
+        """
+        check_is_fitted(self)
+        check_scalar(n_refinements, "n_refinements", Integral, min_val=0)
+        points = self._validate_outputs(X)
+        runtime = self._runtime(points)
+        return runtime.map(self._inverse_mapping(runtime, n_refinements), points)
+
+    def _inverse_mapping(self, runtime, n_refinements=0):
+        """Return the function of points that `inverse_transform` applies."""
+        decoder = mixture_module(runtime, self.decoder_)
+        inputs = {k: v for k, v in self.map_.items() if k != "projection"}
+        inputs["mean"] = np.zeros_like(self.map_["centers"][0])
+        inner_map = mixture_module(runtime, inputs)
+        mean = runtime.tensor(self.map_["mean"], runtime.dtype)
+        back = None
+        if "projection" in self.map_:
+            back = runtime.tensor(self.map_["projection"].T, runtime.dtype)
+
+        def rows_of(block):
+            Z = refine(decoder(block), block, inner_map, n_refinements)
+            return mean + (Z if back is None else row_stable_product(Z, back))
+
+        return rows_of
+
+    def reconstruction_error(self, X):
+        """Return how far rows are from their reconstruction.
+
+        Parameters
+        ----------
+        X : array-like, sparse table, data frame or Tensor of shape \
+                (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples,)
+            Euclidean distance between each row and ``inverse_transform(transform(X))``,
+            in the units of X.
+        """
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False)
+        runtime = self._runtime(X)
+        mapping, rows_of = self._mapping(runtime), self._inverse_mapping(runtime)
+
+        def errors(block):
+            return torch.linalg.vector_norm(block - rows_of(mapping(block)), dim=1)
+
+        return runtime.map(errors, X)
+
+    def score(self, X, y=None):
+        """Return minus the stress of rows, new ones as a rule.
+
+        Parameters
+        ----------
+        X : array-like, sparse table, data frame or Tensor of shape \
+                (n_samples, n_features)
+            At least two distinct rows.
+
+        y : None
+            Ignored; here for grid searches.
+
+        Returns
+        -------
+        float
+            Minus the stress of straight distances, over a fixed sample of pairs if
+            there are more than half a million, and over at most 2000 rows of a sparse
+            table.
+        """
+        X, runtime = self._checked(X)
+        distances = None
+        if isinstance(X, SparseRows):
+            X = X[scored_rows(len(X))]
+            distances = sparse_distances(X.table.astype(np.float64))
+        return -self._stress(X, runtime, distances)
+
+    def _stress(self, X, runtime, distances=None):
+        """Return the stress of rows; the distances are their own by default."""
+        Y = runtime.map(self._mapping(runtime), X)
+        if distances is None:
+            return stress(*runtime.arrays(X, Y))
+        return stress(distances, *runtime.arrays(Y), metric="precomputed")
+
+    def jacobian(self, X):
+        """Return the exact derivative of the map at rows.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_components, n_features)
+            How each coordinate of the embedding changes with each feature.
+        """
+        X, runtime = self._checked(X)
+        return runtime.map(self._module(runtime).jacobian, X)
+
+    def chart_weights(self, X):
+        """Return how much each row follows each chart.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_charts)
+            The weights, which sum to 1 in each row.
+        """
+        X, runtime = self._checked(X)
+        return runtime.map(self._module(runtime).weights, X)
+
+    @property
+    def centers_(self):
+        """Centres of the charts, shape (n_charts, n_features)."""
+        return self.map_["mean"] + self._in_features(self.map_["centers"])
+
+    @property
+    def embedded_centers_(self):
+        """Images of the charts' centres, shape (n_charts, n_components)."""
+        centers = self.centers_
+        runtime = self._runtime(centers)
+        return runtime.map(self._mapping(runtime), centers)
+
+    @property
+    def widths_(self):
+        """Widths of the charts in squared units of X, shape (n_charts,)."""
+        return self.map_["widths"]
+
+    @property
+    def components_(self):
+        """Linear maps of the charts, shape (n_charts, n_components, n_features)."""
+        return self._in_features(self.map_["components"])
+
+    @property
+    def offsets_(self):
+        """Values of the charts at their centres, shape (n_charts, n_components)."""
+        return self.map_["offsets"]
+
+    @property
+    def mean_(self):
+        """Mean of the rows that the solver saw, shape (n_features,)."""
+        return self.map_["mean"]
+
+    @property
+    def _n_features_out(self):
+        return self.map_["components"].shape[1]
+
+    def _in_features(self, directions):
+        """Return directions of the projected space in the features' space."""
+        if "projection" not in self.map_:
+            return directions
+        return directions @ self.map_["projection"].T
+
+    def _checked(self, X):
+        """Return validated rows of a fitted estimator and their runtime."""
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False)
+        return X, self._runtime(X)
+
+    def _module(self, runtime):
+        """Return the map as a module with a derivative."""
+        return built_once(
+            self,
+            "module",
+            runtime,
+            self.map_,
+            lambda: mixture_module(runtime, self.map_),
+        )
+
+    def _mapping(self, runtime):
+        """Return the function of rows that `transform` applies."""
+        return built_once(
+            self,
+            "mapping",
+            runtime,
+            self.map_,
+            lambda: PreparedMap(self._module(runtime)),
+        )
+
+    def _mapped(self, X, runtime):
+        """Return what `transform` returns for validated rows."""
+        return runtime.map(self._mapping(runtime), X)
+
+
+def scored_rows(n_rows):
+    """Return the indices of the rows that are compared, always the same ones."""
+    if n_rows <= _SCORED_ROWS:
+        return np.arange(n_rows)
+    return np.sort(np.random.RandomState(0).permutation(n_rows)[:_SCORED_ROWS])
+
+
+def mixture_module(runtime, state):
+    """Return the module of a mixture's state in the rows' precision, if it fits."""
+    limits = torch.finfo(runtime.dtype)
+    widths = np.asarray(state["widths"], dtype=np.float64)
+    # Also true for NaN: the comparisons are False.
+    if not (limits.tiny <= widths.min() and widths.max() <= limits.max):
+        # Neighbours are kept in single precision whatever the rows have.
+        is_single = runtime.dtype == torch.float32
+        raise ValueError(
+            "Squared distances of these rows do not fit into float32; give rows in "
+            f"{'float64, or in ' if is_single else ''}units nearer to their distances."
+        )
+    return runtime.module(GaussianWeightedMap, state)

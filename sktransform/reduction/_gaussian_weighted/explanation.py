@@ -1,0 +1,400 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Explanation of a fitted mixture: influence, expansion, distortion, and others."""
+
+from numbers import Integral
+
+import numpy as np
+import torch
+from sklearn.utils import Bunch, check_scalar
+
+from sktransform.nn._products import row_stable_product
+from sktransform.reduction._gaussian_weighted.base import MixtureReducer
+from sktransform.reduction._gaussian_weighted.tangent import (
+    distortion,
+    null_directions,
+    push_forward,
+    tangent_directions,
+)
+from sktransform.runtime._linalg import principal_axes
+
+
+class ExplainedReducer(MixtureReducer):
+    """Base of reducers whose fitted mixture is explained by its exact derivative."""
+
+    def influence(
+        self, X, *, scaled=True, tangent=False, reference=None, n_neighbors=12
+    ):
+        """Return how strongly each feature moves each row in the embedding.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            The rows.
+
+        scaled : bool, default=True
+            Whether a feature moves by its standard deviation; by 1 otherwise.
+
+        tangent : bool, default=False
+            Whether to keep only that part of a feature's movement that lies along
+            :meth:`tangent_directions`.
+
+        reference : array-like of shape (n_reference, n_features), default=None
+            Rows among which neighbours are sought if `tangent`. None takes X.
+
+        n_neighbors : int, default=12
+            Number of neighbours if `tangent`.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_features)
+            Sum over the embedding's coordinates of the Jacobian's magnitudes, in units
+            of the embedding. Its mean over rows is the global influence.
+        """
+        X, runtime = self._checked(X)
+        jacobian = self._module(runtime).jacobian
+        step = runtime.tensor(self._feature_steps(scaled), runtime.dtype)
+        if not tangent:
+            return runtime.map(lambda block: jacobian(block).abs().sum(1) * step, X)
+        find = self._tangent_finder(X, runtime, reference, n_neighbors)
+
+        def projected(block):
+            directions = find(block)
+            images = push_forward(jacobian(block), directions)
+            # Back from directions to features, by the same sums of products.
+            return push_forward(images, directions.mT).abs().sum(1) * step
+
+        return runtime.map(projected, X)
+
+    def tangent_directions(self, X, *, reference=None, n_neighbors=12):
+        """Return the directions in which the data vary around rows.
+
+        Off the data nothing constrains the derivative of the map. These are the
+        directions in which it is meaningful: right singular vectors of the nearest
+        reference rows less their mean.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            The rows.
+
+        reference : array-like of shape (n_reference, n_features), default=None
+            Rows among which neighbours are sought; equal ones count once. None takes
+            X itself. Given, the result for a row depends on that row alone.
+
+        n_neighbors : int, default=12
+            Number of neighbours, a row among the reference rows being its own first
+            one.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_features, n_directions)
+            Orthonormal columns in order of falling spread, as many as the embedding
+            has components but less than `n_neighbors`. Columns are 0 where the
+            neighbours span fewer directions.
+        """
+        X, runtime = self._checked(X)
+        return runtime.map(self._tangent_finder(X, runtime, reference, n_neighbors), X)
+
+    def expansion(self, X, *, reference=None, n_neighbors=12):
+        """Return how the map stretches the data around rows.
+
+        The unit ball of the tangent directions is pushed forward by the Jacobian to an
+        ellipse in the embedding. A map that keeps distances has singular values of 1.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            The rows.
+
+        reference : array-like of shape (n_reference, n_features), default=None
+            See :meth:`tangent_directions`.
+
+        n_neighbors : int, default=12
+            See :meth:`tangent_directions`.
+
+        Returns
+        -------
+        Bunch
+            For each row, with k tangent directions:
+
+            singular_values : of shape (n_samples, k)
+                Half axes of the ellipse, the longest first.
+            log_area : of shape (n_samples,)
+                Sum of their logarithms; 0 where the map keeps areas.
+            expansion : of shape (n_samples,)
+                Their geometric mean; above 1 where the map stretches.
+            anisotropy : of shape (n_samples,)
+                The longest over the shortest.
+            frobenius : of shape (n_samples,)
+                Their root mean square; 1 for an isometry.
+            ellipses : of shape (n_samples, n_components, n_components)
+                ``(J T) (J T)'`` with tangent directions T: the ellipse's shape matrix.
+
+            Where the neighbours span fewer than k directions, all but `ellipses` are
+            nan.
+        """
+        X, runtime = self._checked(X)
+        jacobian = self._module(runtime).jacobian
+        find = self._tangent_finder(X, runtime, reference, n_neighbors)
+
+        def images_and_gaps(block):
+            directions = find(block)
+            images = push_forward(jacobian(block), directions)
+            gaps = torch.where(directions.abs().sum(1) > 0, 0.0, torch.nan)
+            return torch.cat([images, gaps.unsqueeze(1)], 1)
+
+        mapped = torch.as_tensor(runtime.map(images_and_gaps, X))
+        images, gaps = mapped[:, :-1], mapped[:, -1].sum(1)
+        singular_values = torch.linalg.svdvals(images)
+        ellipses = (images.unsqueeze(2) * images.unsqueeze(1)).sum(3)
+        log_area = singular_values.log().sum(1) + gaps
+        values = {
+            "singular_values": singular_values + gaps[:, None],
+            "log_area": log_area,
+            "expansion": (log_area / singular_values.shape[1]).exp(),
+            "anisotropy": singular_values[:, 0] / singular_values[:, -1] + gaps,
+            "frobenius": singular_values.square().mean(1).sqrt() + gaps,
+            "ellipses": ellipses,
+        }
+        return as_given(runtime, **values)
+
+    def suppression(self, X, *, scaled=True):
+        """Return how much less each feature moves each row than the strongest one.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            The rows.
+
+        scaled : bool, default=True
+            Whether a feature moves by its standard deviation; by 1 otherwise.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_features)
+            ``1 - ||J e_j|| / max_k ||J e_k||``: 0 for the row's strongest feature, 1
+            for one that the map does not see there.
+        """
+        X, runtime = self._checked(X)
+        jacobian = self._module(runtime).jacobian
+        step = runtime.tensor(self._feature_steps(scaled), runtime.dtype)
+
+        def suppressed(block):
+            lengths = torch.linalg.vector_norm(jacobian(block), dim=1) * step
+            longest = lengths.amax(1, keepdim=True)
+            return 1 - lengths / longest.clamp_min(torch.finfo(longest.dtype).tiny)
+
+        return runtime.map(suppressed, X)
+
+    def null_directions(
+        self, X, n_directions=1, *, local=False, reference=None, n_neighbors=12
+    ):
+        """Return directions of the data that the embedding does not show.
+
+        A map onto q components must lose something of the q + n leading directions of
+        the data. What it loses are the right singular vectors, within these, of the
+        smallest singular values of the Jacobian. A larger n looks at more directions,
+        so that it may find a worse loss first.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            The rows.
+
+        n_directions : int, default=1
+            How many, n.
+
+        local : bool, default=False
+            Whether to answer for each row, along its own tangent directions. Otherwise
+            one answer for all: the principal directions of the reference rows, and the
+            mean of ``J' J`` over X.
+
+        reference : array-like of shape (n_reference, n_features), default=None
+            Rows whose directions count. None takes X.
+
+        n_neighbors : int, default=12
+            Number of neighbours if `local`.
+
+        Returns
+        -------
+        Bunch
+            directions : of shape (n_directions, n_features), or (n_samples, \
+                    n_directions, n_features) if `local`
+                Unit vectors in the units of X, the least visible first.
+            magnitudes : of shape (n_directions,), or (n_samples, n_directions)
+                How far the embedding moves for a step of 1 along each, as a root mean
+                square over rows unless `local`: 0 unseen, 1 kept.
+
+        Raises
+        ------
+        ValueError
+            If the data have fewer than q + n directions.
+        """
+        check_scalar(n_directions, "n_directions", Integral)
+        X, runtime = self._checked(X)
+        n_tangent = self._n_features_out + n_directions
+        most = min(X.shape[1], n_neighbors - 1) if local else X.shape[1]
+        if not 1 <= n_directions <= most - self._n_features_out:
+            raise ValueError(
+                f"n_directions={n_directions} and {self._n_features_out} components "
+                f"need {n_tangent} directions of the data, of which there are {most}."
+            )
+        jacobian = self._module(runtime).jacobian
+        if local:
+            find = self._tangent_finder(X, runtime, reference, n_neighbors, n_tangent)
+
+            def least_shown(block):
+                tangent = find(block)
+                images = push_forward(jacobian(block), tangent)
+                directions, lengths = null_directions(images, tangent, n_directions)
+                return torch.cat([directions, lengths.unsqueeze(2)], 2)
+
+            found = runtime.map(least_shown, X)
+            return as_given(
+                runtime, directions=found[:, :, :-1], magnitudes=found[:, :, -1]
+            )
+        rows, mean = self._reference(X, runtime, reference)
+        tangent = principal_axes(rows - mean, n_tangent, rows.new_ones(len(rows)))
+        images = runtime.map(
+            lambda block: push_forward(
+                jacobian(block), tangent.expand(len(block), -1, -1)
+            ),
+            X,
+        )
+        images = runtime.tensor(images).flatten(0, 1) / len(X) ** 0.5
+        directions, lengths = null_directions(images, tangent, n_directions)
+        return as_given(runtime, directions=directions, magnitudes=lengths)
+
+    def distortion(self, X, *, reference=None, n_partners=1000):
+        """Return how badly the embedding keeps the distances from each row.
+
+        Distances are straight ones, whatever `metric` the map keeps.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            The rows.
+
+        reference : array-like of shape (n_reference, n_features), default=None
+            Rows to which distances are measured. None takes X.
+
+        n_partners : int or None, default=1000
+            Most partners of a row. If there are more reference rows the partners of
+            all rows are the same random ones, in every call. None takes all.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples,)
+            ``sqrt(sum_k (d_k - d'_k)^2 / sum_k d_k^2)`` over the partners k, with
+            distances d in the data and d' in the embedding: the row's own stress.
+        """
+        if n_partners is not None:
+            check_scalar(n_partners, "n_partners", Integral, min_val=1)
+        X, runtime = self._checked(X)
+        partners = (
+            X if reference is None else self._validate_rows(reference, reset=False)
+        )
+        if n_partners is not None and len(partners) > n_partners:
+            drawn = np.random.RandomState(0).permutation(len(partners))[:n_partners]
+            partners = partners[np.sort(drawn)]
+        mapping = self._mapping(runtime)
+        images = runtime.tensor(runtime.map(mapping, partners))
+        partners = runtime.tensor(partners)
+        return runtime.map(
+            lambda block: distortion(
+                block.double(), mapping(block).double(), partners, images
+            ),
+            X,
+        )
+
+    def published_quantities(self, X):
+        """Return the quantities of the published method under their own names.
+
+        They read the blended matrix ``A(x) = sum_i w_i(x) A_i``, which is not the
+        derivative of the map: what the weights' own change adds is left out.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        Bunch
+            global_influence : of shape (n_features,)
+                Share of a feature in the magnitudes of a chart's linear map, in the
+                mean over charts. Sums to 1.
+            local_influence : of shape (n_samples, n_features)
+                Share of a feature in the magnitudes of the blended matrix.
+            skewness : of shape (n_samples,)
+                Variance of the local influence over features; not a third moment.
+            frobenius_norm : of shape (n_samples,)
+                Frobenius norm of the blended matrix. An isometry onto q components has
+                the square root of q, not 1.
+        """
+        X, runtime = self._checked(X)
+        module = self._module(runtime)
+        components = runtime.tensor(self.components_, runtime.dtype)
+
+        def shares_and_norm(block):
+            blended = row_stable_product(module.weights(block), components.flatten(1))
+            blended = blended.view(len(block), *components.shape[1:])
+            norms = torch.linalg.vector_norm(blended, dim=(1, 2))
+            return torch.cat([_shares(blended), norms.unsqueeze(1)], 1)
+
+        mapped = runtime.map(shares_and_norm, X)
+        local = mapped[:, :-1]
+        return as_given(
+            runtime,
+            global_influence=_shares(components).mean(0),
+            local_influence=local,
+            skewness=((local - local.mean(1)[:, None]) ** 2).mean(1),
+            frobenius_norm=mapped[:, -1],
+        )
+
+    def _feature_steps(self, scaled):
+        """Return how far each feature moves, shape (n_features,)."""
+        return self.feature_scale_ if scaled else np.ones(self.n_features_in_)
+
+    def _reference(self, X, runtime, reference):
+        """Return the rows that tell where the data are, in float64, and their mean."""
+        if reference is not None:
+            X = self._validate_rows(reference, reset=False)
+        rows = runtime.tensor(X)
+        return rows, rows.mean(0)
+
+    def _tangent_finder(self, X, runtime, reference, n_neighbors, n_directions=None):
+        """Return the function from rows to their tangent directions."""
+        check_scalar(n_neighbors, "n_neighbors", Integral)
+        rows, mean = self._reference(X, runtime, reference)
+        rows = torch.unique(rows, dim=0) - mean
+        if not 2 <= n_neighbors <= len(rows):
+            raise ValueError(
+                f"n_neighbors={n_neighbors} must be from 2 to the number of distinct "
+                f"reference rows, which is {len(rows)}; give more rows as reference."
+            )
+        if n_directions is None:
+            n_directions = min(self._n_features_out, n_neighbors - 1)
+        return lambda block: tangent_directions(
+            block.double() - mean, rows, n_directions, n_neighbors
+        )
+
+
+def as_given(runtime, **values):
+    """Return named results as a Bunch of what the rows were, in their precision.
+
+    Arrays, or tensors on the rows' device. The values are on any device.
+    """
+    where = runtime.output_device or "cpu"
+    tensors = {
+        name: torch.as_tensor(value).to(where, runtime.dtype)
+        for name, value in values.items()
+    }
+    return Bunch(**(tensors if runtime.output_device else runtime.state(tensors)))
+
+
+def _shares(matrices):
+    """Return the features' shares in the magnitudes of (n, outputs, features)."""
+    magnitudes = matrices.abs().sum(1)
+    total = magnitudes.sum(1, keepdim=True)
+    return magnitudes / total.clamp_min(torch.finfo(total.dtype).tiny)
