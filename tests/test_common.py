@@ -8,7 +8,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils import estimator_checks as sklearn_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sktransform.augmentation import GaussianNoise, InvarianceAugmenter, Shift
+from sktransform.augmentation import InvarianceAugmenter
+from sktransform.augmentation.transforms import GaussianNoise, Shift
 from sktransform.utils.discovery import all_estimators
 from sktransform.utils.estimator_checks import (
     CONTRACT_CHECKS,

@@ -15,13 +15,8 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.svm import SVC
 
-from sktransform.augmentation import (
-    AugmentedClassifier,
-    ImageRotate,
-    ImageTranslate,
-    ImageZoom,
-    InvarianceAugmenter,
-)
+from sktransform.augmentation import AugmentedClassifier, InvarianceAugmenter
+from sktransform.augmentation.transforms import ImageRotate, ImageTranslate, ImageZoom
 from sktransform.inspection import DualPathDisplay
 
 X, y = load_digits(return_X_y=True)

@@ -16,15 +16,14 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import train_test_split
 
-from sktransform.augmentation import (
-    AugmentedClassifier,
+from sktransform.augmentation import AugmentedClassifier, InvarianceAugmenter
+from sktransform.augmentation.transforms import (
     ImageFlip,
     ImageNoise,
     ImageRotate,
     ImageShear,
     ImageTranslate,
     ImageZoom,
-    InvarianceAugmenter,
 )
 from sktransform.inspection import (
     AugmentedExamplesDisplay,

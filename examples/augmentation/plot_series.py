@@ -12,9 +12,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.svm import SVC
 
-from sktransform.augmentation import (
-    AugmentedClassifier,
-    InvarianceAugmenter,
+from sktransform.augmentation import AugmentedClassifier, InvarianceAugmenter
+from sktransform.augmentation.transforms import (
     SeriesJitter,
     SeriesPadShift,
     SignFlip,

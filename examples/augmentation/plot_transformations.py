@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits, load_wine
 
-from sktransform.augmentation import (
+from sktransform.augmentation.transforms import (
     ClassMixup,
     ColumnTable,
     GaussianNoise,

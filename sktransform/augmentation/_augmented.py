@@ -9,18 +9,18 @@ from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
 
-from sktransform.augmentation._columns import ColumnTable
 from sktransform.augmentation._composed import GrowingMixin
-from sktransform.augmentation._grown import fit_grown, seeded_clone
 from sktransform.augmentation._invariance_augmenter import InvarianceAugmenter
 from sktransform.augmentation._learning import check_kind
-from sktransform.augmentation._table import Table
-from sktransform.augmentation._tta import (
+from sktransform.augmentation._search.grown import fit_grown, seeded_clone
+from sktransform.augmentation._search.tta import (
     AUTO_VERSIONS,
     averaged,
     averaging_helps,
     averaging_law,
 )
+from sktransform.augmentation._tabular.columns import ColumnTable
+from sktransform.augmentation._tabular.encoder import Table
 from sktransform.utils._sklearn import HasMethods, Interval, StrOptions
 
 

@@ -12,7 +12,7 @@ from sktransform.augmentation._augmented import (
     shares,
     votes,
 )
-from sktransform.augmentation._calibration import scores_pairs
+from sktransform.augmentation._search.calibration import scores_pairs
 from sktransform.utils._sklearn import fit_context
 
 
@@ -76,7 +76,7 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
     >>> import numpy as np
     >>> from sklearn.svm import SVC
     >>> from sktransform.augmentation import AugmentedClassifier, InvarianceAugmenter
-    >>> from sktransform.augmentation import Rotate, Shift
+    >>> from sktransform.augmentation.transforms import Rotate, Shift
     >>> X = np.random.default_rng(0).normal(size=(490, 3))
     >>> y = (X[:, 0] ** 2 + X[:, 1] ** 2 > 1.4).astype(int)
     >>> augmenter = InvarianceAugmenter([Rotate([0, 1]), Shift([0])])

@@ -64,7 +64,7 @@ class AugmentedRegressor(AugmentedEstimator, RegressorMixin, BaseEstimator):
     >>> import numpy as np
     >>> from sklearn.svm import SVR
     >>> from sktransform.augmentation import AugmentedRegressor, InvarianceAugmenter
-    >>> from sktransform.augmentation import Rotate
+    >>> from sktransform.augmentation.transforms import Rotate
     >>> X = np.random.default_rng(0).normal(size=(490, 3))
     >>> y = np.hypot(X[:, 0], X[:, 1])
     >>> augmenter = InvarianceAugmenter([Rotate([0, 1]), Rotate([1, 2])])

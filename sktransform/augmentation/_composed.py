@@ -7,10 +7,10 @@ from sklearn.base import clone
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import has_fit_parameter
 
-from sktransform.augmentation._grown import grown_rows
 from sktransform.augmentation._invariance_augmenter import InvarianceAugmenter
 from sktransform.augmentation._learning import summary
-from sktransform.augmentation._streams import COPIES, root_seed
+from sktransform.augmentation._random import COPIES, root_seed
+from sktransform.augmentation._search.grown import grown_rows
 from sktransform.runtime._callbacks import FitProgress
 
 

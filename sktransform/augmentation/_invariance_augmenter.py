@@ -240,7 +240,8 @@ class InvarianceAugmenter(
     Examples
     --------
     >>> import numpy as np
-    >>> from sktransform.augmentation import InvarianceAugmenter, Rotate, Shift
+    >>> from sktransform.augmentation import InvarianceAugmenter
+    >>> from sktransform.augmentation.transforms import Rotate, Shift
     >>> X = np.random.default_rng(0).normal(size=(200, 3))
     >>> y = (X[:, 0] ** 2 + X[:, 1] ** 2 > 1.4).astype(int)
     >>> turn, shift = Rotate([0, 1]), Shift([0], max_sd=2.0)

@@ -8,9 +8,9 @@ from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_consistent_length
 
-from sktransform.augmentation._below import labels_taken
 from sktransform.augmentation._composed import GrowingMixin, unique_sources
 from sktransform.augmentation._invariance_augmenter import InvarianceAugmenter
+from sktransform.augmentation._tabular.containers import labels_taken
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 
 
@@ -61,7 +61,7 @@ class InvarianceResampler(GrowingMixin, CallbackSupportMixin, BaseEstimator):
     --------
     >>> import numpy as np
     >>> from sktransform.augmentation import InvarianceAugmenter, InvarianceResampler
-    >>> from sktransform.augmentation import Rotate
+    >>> from sktransform.augmentation.transforms import Rotate
     >>> X = np.random.default_rng(0).normal(size=(90, 3))
     >>> y = (X[:, 0] ** 2 + X[:, 1] ** 2 > 1.4).astype(int)
     >>> augmenter = InvarianceAugmenter([Rotate([0, 1])])

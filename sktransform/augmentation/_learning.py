@@ -18,14 +18,27 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sktransform.augmentation._chains import HardDraws
-from sktransform.augmentation._constrain import (
+from sktransform.augmentation._policy.policy import Law
+from sktransform.augmentation._policy.report import short_name
+from sktransform.augmentation._random import root_seed
+from sktransform.augmentation._search.acceptance import NONE, GateResult, GateSettings
+from sktransform.augmentation._search.constrained import (
     ConstrainSettings,
     constrain,
     law_shares,
 )
-from sktransform.augmentation._defaults import bound_transformations
-from sktransform.augmentation._engine import (
+from sktransform.augmentation._search.grown import LabelledRows, n_copies_for
+from sktransform.augmentation._search.hard_sampling import HardDraws
+from sktransform.augmentation._search.proxy import (
+    ProbeClassifier,
+    ProbeRegressor,
+    Probes,
+)
+from sktransform.augmentation._search.range_filter import (
+    CURVE_MAGNITUDES,
+    FilterSettings,
+)
+from sktransform.augmentation._search.select import (
     LAW,
     UNSHRUNK,
     SelectSettings,
@@ -33,17 +46,10 @@ from sktransform.augmentation._engine import (
     select,
     status,
 )
-from sktransform.augmentation._filter import CURVE_MAGNITUDES, FilterSettings
-from sktransform.augmentation._gate import NONE, GateResult, GateSettings
-from sktransform.augmentation._grown import LabelledRows, n_copies_for
-from sktransform.augmentation._law import Law
-from sktransform.augmentation._probe import Probes
-from sktransform.augmentation._probe_estimators import ProbeClassifier, ProbeRegressor
-from sktransform.augmentation._records import from_record, to_record
-from sktransform.augmentation._report import short_name
-from sktransform.augmentation._streams import root_seed
-from sktransform.augmentation._table import Table, is_frame
-from sktransform.augmentation._target import Target
+from sktransform.augmentation._search.target import Target
+from sktransform.augmentation._tabular.encoder import Table, is_frame
+from sktransform.augmentation.transforms._defaults import bound_transformations
+from sktransform.augmentation.transforms._registry import from_record, to_record
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._validation import check_tensor
 from sktransform.utils._sklearn import check_sample_weight

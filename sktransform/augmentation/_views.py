@@ -6,14 +6,14 @@ import torch
 from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from sktransform.augmentation._columns import ColumnTable
-from sktransform.augmentation._draw_table import from_table, to_table
-from sktransform.augmentation._grown import check_copies, draw_copies
-from sktransform.augmentation._law import apply_draw, draw_versions, undo_draw
-from sktransform.augmentation._records import from_record
-from sktransform.augmentation._report import range_report
-from sktransform.augmentation._streams import VIEWS, root_seed, stream_seed
-from sktransform.augmentation._table import Table, is_frame
+from sktransform.augmentation._policy.policy import apply_draw, draw_versions, undo_draw
+from sktransform.augmentation._policy.replay import from_table, to_table
+from sktransform.augmentation._policy.report import range_report
+from sktransform.augmentation._random import VIEWS, root_seed, stream_seed
+from sktransform.augmentation._search.grown import check_copies, draw_copies
+from sktransform.augmentation._tabular.columns import ColumnTable
+from sktransform.augmentation._tabular.encoder import Table, is_frame
+from sktransform.augmentation.transforms._registry import from_record
 from sktransform.utils._sklearn import fit_context
 
 

@@ -25,10 +25,12 @@ from sklearn.preprocessing import StandardScaler
 from sktransform.augmentation import (
     AugmentedClassifier,
     AugmentedRegressor,
-    ClassCutMix,
-    GaussianNoise,
     InvarianceAugmenter,
     InvarianceResampler,
+)
+from sktransform.augmentation.transforms import (
+    ClassCutMix,
+    GaussianNoise,
     MarginalSwap,
     Shift,
 )

@@ -22,10 +22,9 @@ from sklearn.tree import DecisionTreeClassifier
 from sktransform.augmentation import (
     AugmentedClassifier,
     AugmentedRegressor,
-    GaussianNoise,
     InvarianceAugmenter,
-    Shift,
 )
+from sktransform.augmentation.transforms import GaussianNoise, Shift
 
 
 @pytest.mark.parametrize("n_classes", [3, 4])

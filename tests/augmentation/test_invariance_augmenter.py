@@ -15,10 +15,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils import get_tags
 
-from sktransform.augmentation import (
+from sktransform.augmentation import InvarianceAugmenter
+from sktransform.augmentation.transforms import (
     ClassMixup,
     GaussianNoise,
-    InvarianceAugmenter,
     MarginalSwap,
     QuantileJitter,
     Rotate,

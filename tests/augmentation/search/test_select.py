@@ -1,0 +1,405 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The filter, the gate and the traps into which a selection of changes can fall."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from scipy.special import softmax
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.neural_network import MLPClassifier
+from sklearn.svm import SVC
+
+from sktransform.augmentation import (
+    AugmentedClassifier,
+    InvarianceAugmenter,
+    transforms,
+)
+from sktransform.augmentation._search import acceptance
+from sktransform.augmentation._search.calibration import calibrated_brier
+from sktransform.augmentation._search.grown import LabelledRows
+from sktransform.augmentation._search.proxy import (
+    ProbeClassifier,
+    ProbeRegressor,
+    Probes,
+    ProbeTrainer,
+)
+from sktransform.augmentation._search.range_filter import Measured, chosen_round
+from sktransform.augmentation._search.select import filter_problem
+from sktransform.augmentation._search.target import Target, row_folds, weighted_mean
+from sktransform.augmentation.transforms import (
+    ColumnTable,
+    GaussianNoise,
+    MarginalSwap,
+    Permute,
+    Rotate,
+    Shift,
+    SignFlip,
+    Transformation,
+)
+from sktransform.datasets import make_invariance_problem
+
+
+def declared():
+    """Return the ten transformations of the invariance problem."""
+    return [
+        getattr(transforms, one["kind"])(**one["parameters"])
+        for one in make_invariance_problem(1)[2]
+    ]
+
+
+@pytest.fixture(scope="module")
+def learned():
+    X, y, _ = make_invariance_problem(120, random_state=10)
+    augmenter = InvarianceAugmenter(declared(), bounds="none", random_state=0)
+    return augmenter.fit(X, y)
+
+
+def test_false_exchanges_are_dropped_and_true_changes_kept(learned):
+    assert learned.status_[7] == learned.status_[8] == "rejected"
+    assert (learned.range_[:5] > 0).sum() >= 4
+    assert roc_auc_score([0] * 5 + [1] * 5, learned.excess_) > 0.9
+
+
+def test_the_chosen_round_is_within_one_standard_error_of_the_best(learned):
+    losses = [one["clean_loss"] for one in learned.rounds_]
+    assert learned.clean_loss_ in losses
+    # A Brier score of two classes lies in [0, 2]: its error is below 1 / sqrt(n).
+    assert learned.clean_loss_ <= min(losses) + 1 / np.sqrt(120)
+
+
+def test_the_excess_grows_with_the_magnitude_of_a_false_shift(learned):
+    curve = learned.excess_curve_
+    assert curve["magnitude"][-1] == 1.0
+    shift = curve["excess"][6]
+    assert shift[-1] > shift[0]
+    # All or nothing: no other magnitude than 1.
+    assert np.isnan(curve["excess"][7, :-1]).all()
+    assert np.isfinite(curve["excess"][7, -1])
+
+
+def test_repeated_rows_are_reported_and_never_chosen(learned):
+    assert {"none", "repeated"} < set(learned.gate_losses_)
+    assert learned.chosen_ in {"none", "law", "unshrunk"}
+
+
+@dataclass(frozen=True, repr=False)
+class Nothing(Transformation):
+    """The identity, whatever its parameter."""
+
+    def _forward(self, X, P, reference, seeds, labels):
+        return X.clone()
+
+
+def test_the_identity_has_no_excess_and_is_kept():
+    X, y, _ = make_invariance_problem(90, random_state=0)
+    augmenter = InvarianceAugmenter([Nothing()], random_state=0).fit(X, y)
+    assert augmenter.status_ == ["kept"]
+    assert_allclose(augmenter.excess_, 0, atol=1e-7)
+    assert_allclose(augmenter.excess_curve_["excess"], 0, atol=1e-7)
+
+
+def _one_class_in_a_fold(X, y):
+    return X, np.r_[1, np.zeros(len(y) - 1, int)], [Shift()]
+
+
+def _constant_column(X, y):
+    X = X.copy()
+    X[:, 0] = 2.0
+    return X, y, [Shift([0]), GaussianNoise([0, 1])]
+
+
+DEGENERATE = {
+    "no transformation": lambda X, y: (X, y, []),
+    "a single one": lambda X, y: (X, y, [Shift([0])]),
+    "one row of a class": _one_class_in_a_fold,
+    "one class": lambda X, y: (X, np.zeros(len(y), int), [Shift()]),
+    "a constant column": _constant_column,
+    "discrete ones alone": lambda X, y: (X, y, [SignFlip([0]), Permute([0, 1])]),
+    "two rows": lambda X, y: (X[:2], np.array([0, 1]), [Shift()]),
+}
+
+
+@pytest.mark.parametrize("case", DEGENERATE)
+def test_degenerate_tables_end_in_a_valid_law_or_in_none(case):
+    X, y, _ = make_invariance_problem(40, random_state=0)
+    X, y, transformations = DEGENERATE[case](X, y)
+    augmenter = InvarianceAugmenter(transformations, n_steps=20, random_state=0)
+    augmenter.fit(X, y)
+    assert np.isfinite(augmenter.augment(X, 2, random_state=0)).all()
+    assert len(augmenter.status_) == len(transformations)
+    assert ((augmenter.range_ >= 0) & (augmenter.range_ <= 1)).all()
+    assert (augmenter.chosen_ == "none") == (not augmenter.active_.any())
+
+
+def test_noise_for_labels_makes_held_out_rows_no_harder():
+    X, _, _ = make_invariance_problem(120, random_state=0)
+    y = np.random.default_rng(0).integers(2, size=120)
+    augmenter = InvarianceAugmenter(declared(), bounds="none", random_state=0)
+    augmenter.fit(X, y)
+    error = 1 / np.sqrt(120)
+    assert augmenter.clean_loss_ <= augmenter.clean_loss_none_ + error
+
+
+def test_numbers_are_judged_by_their_squared_error():
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(150, 4))
+    y = np.hypot(X[:, 0], X[:, 1])
+    augmenter = InvarianceAugmenter(
+        [Rotate([0, 1]), MarginalSwap([2, 3]), MarginalSwap([0])],
+        bounds="none",
+        random_state=0,
+    ).fit(X, y)
+    assert augmenter.status_[2] == "rejected"
+    assert (augmenter.range_[:2] > 0).all()
+    assert augmenter.chosen_ != "none"
+
+
+def unweighted(losses):
+    return weighted_mean(losses, np.ones(losses.shape[-1]))
+
+
+def test_the_most_shrunk_round_as_good_as_the_best_is_chosen():
+    generator = np.random.default_rng(0)
+    noise = generator.normal(size=400)
+    noise = (noise - noise.mean()) / noise.std(ddof=1)  # standard error .05
+    rounds = [
+        Measured(mean + noise, None, None, None, None)
+        for mean in (0.30, 0.20, 0.24, 0.27)
+    ]
+    assert chosen_round(rounds, unweighted, paired=False) == 2
+    # The differences have no error at all: only the best is as good as the best.
+    assert chosen_round(rounds, unweighted, paired=True) == 1
+
+
+def test_the_standard_error_of_equal_weights_is_the_textbooks():
+    values = np.random.default_rng(0).normal(size=50)
+    mean, error = weighted_mean(values, np.full(50, 3.0))
+    assert_allclose([mean, error], [values.mean(), values.std(ddof=1) / np.sqrt(50)])
+
+
+def test_rows_of_a_group_count_once_in_a_standard_error():
+    values = np.random.default_rng(0).normal(size=(2, 50))
+    groups = np.tile(np.arange(50), 4)
+    found = weighted_mean(np.tile(values, 4), np.ones(200), groups)
+    assert_allclose(found, weighted_mean(values, np.ones(50)))
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "shape", "n_groups", "n_folds"),
+    [
+        (199, None, None, [6, 8]),
+        (200, None, None, [3, 4]),
+        (150, (2, 5), None, [3, 4]),
+        (150, None, 4, [4, 4]),
+    ],
+)
+def test_small_tables_have_more_folds(n_rows, shape, n_groups, n_folds):
+    X, y, _ = make_invariance_problem(n_rows, random_state=0)
+    groups = None if n_groups is None else np.arange(n_rows) % n_groups
+    augmenter = InvarianceAugmenter([Nothing()], shape=shape, random_state=0)
+    data, bound = augmenter._training_table(X, y)
+    data = augmenter._labelled(data, X, y, None, groups)
+    settings = augmenter._select_settings(n_rows, shape)
+    problem = filter_problem(data, bound, settings, 0)
+    partitions = acceptance._Partitions(None, data, bound, settings.gate, 0)
+    assert [len(problem.folds), len(partitions._folds(0))] == n_folds
+
+
+def test_two_groups_are_too_few_to_learn_from():
+    X, y, _ = make_invariance_problem(60, random_state=0)
+    augmenter = InvarianceAugmenter([Nothing()], random_state=0)
+    augmenter.fit(X, y, groups=np.arange(60) % 2)
+    assert augmenter.chosen_ == "none"
+    assert augmenter.rounds_ == []
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "gains", "chosen"),
+    [
+        (400, [0.25], "law"),
+        (400, [-0.1], "none"),
+        (400, [0.15, 0.15], "law"),
+        (400, [0.09, 0.15], "law"),
+        (400, [0.15, -0.15], "none"),
+        (100, [-0.1], "none"),
+        (100, [0.25, 0.15], "law"),
+        (100, [0.25, -0.15], "none"),
+    ],
+)
+def test_a_gain_that_is_not_clear_is_measured_on_other_folds(
+    n_rows, gains, chosen, monkeypatch
+):
+    noise = np.random.default_rng(0).normal(size=n_rows)
+    noise = (noise - noise.mean()) / noise.std(ddof=1)
+    noise *= 0.1 * np.sqrt(n_rows)  # standard error .1
+    asked = []
+
+    def losses(self, laws, *key):
+        gain = gains[len(asked)]
+        asked.append(list(laws))
+        known = {"none": 5.0, "repeated": 4.0, "law": 5.0 - gain + noise}
+        return {name: np.zeros(n_rows) + known[name] for name in laws}
+
+    monkeypatch.setattr(acceptance._Partitions, "losses", losses)
+    X = torch.zeros(n_rows, 1)
+    target = Target.of(X.numpy(), False)
+    data = LabelledRows(X, ColumnTable.of(X), None, None, target=target)
+    candidates = {"law": np.ones(1)}
+    settings = acceptance.GateSettings()
+    result = acceptance.run_gate(None, data, [None], candidates, settings, 0)
+    assert result.chosen == chosen
+    first = ["none", "repeated", "law"]
+    assert asked == [first, ["none", "law"]][: len(gains)]
+    assert_allclose([result.gain, result.error], [np.mean(gains), 0.1], atol=1e-12)
+    # Each loss is as far from that of the rows alone as was measured.
+    away = [result.losses["none"] - result.losses[name] for name in first]
+    assert_allclose(away, [0, 1, np.mean(gains)], atol=1e-12)
+
+
+def weights_seen(augmenter, X, y, sample_weight):
+    """Return the weights that the probe of the gate was trained with."""
+    seen = []
+    fit = ProbeClassifier.fit
+
+    def spy(self, X, y, sample_weight=None):
+        seen.append(sample_weight)
+        return fit(self, X, y, sample_weight)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ProbeClassifier, "fit", spy)
+        augmenter.fit(X, y, sample_weight=sample_weight)
+    return seen
+
+
+def test_the_probe_of_the_gate_trains_with_the_weights():
+    X, y, _ = make_invariance_problem(60, random_state=0)
+    weights = np.where(X[:, 0] > 0, 2.0, 0.5)
+    augmenter = InvarianceAugmenter([Nothing()], n_steps=5, random_state=0)
+    seen = weights_seen(augmenter, X, y, weights)
+    assert seen
+    assert all(set(np.unique(own)) == {0.5, 2.0} for own in seen)
+
+
+@pytest.mark.parametrize("kind", [ProbeClassifier, ProbeRegressor])
+def test_a_probe_of_the_gate_follows_the_heavy_rows(kind):
+    X = np.tile(np.random.default_rng(0).normal(size=(40, 2)), (2, 1))
+    y = np.repeat([0, 1], 40)
+    columns = ColumnTable.of(torch.from_numpy(X))
+    probe = kind(columns, n_steps=60, random_state=0)
+    predicted = probe.fit(X, y, np.where(y == 1, 9.0, 1.0)).predict(X)
+    assert_allclose(predicted.mean(), 0.9, atol=0.1)
+
+
+def test_a_change_of_confidence_neither_wins_nor_loses():
+    generator = np.random.default_rng(0)
+    scores = generator.normal(size=(200, 3))
+    codes = np.array([generator.choice(3, p=softmax(row)) for row in scores])
+    weights = np.ones(200)
+    expected = calibrated_brier(scores, codes, weights)
+    offsets = np.array([3.0, 0.0, -2.0])
+    for changed in (scores * 100, scores / 100, scores + offsets):
+        found = calibrated_brier(changed, codes, weights)
+        assert_allclose(found.mean(), expected.mean(), rtol=2e-2)
+
+
+def test_scores_that_say_nothing_cost_what_the_frequencies_cost():
+    generator = np.random.default_rng(0)
+    codes = (generator.random(4000) < 0.24).astype(int)
+    scores = 50 * generator.normal(size=(4000, 2))
+    share = codes.mean()
+    found = calibrated_brier(scores, codes, np.ones(4000)).mean()
+    assert_allclose(found, 2 * share * (1 - share), rtol=5e-3)
+
+
+@pytest.mark.parametrize("is_classes", [True, False])
+def test_a_probe_trains_as_torch_would_train_it(is_classes):
+    generator = torch.Generator().manual_seed(0)
+    X = torch.randn(50, 4, generator=generator)
+    y = np.arange(50) % 3 if is_classes else X[:, :2].numpy() ** 2
+    target = Target.of(y, is_classes)
+    probes = Probes.of(2, 4, target.n_outputs, 8, generator)
+    trainer = ProbeTrainer(
+        probes, [torch.arange(30), torch.arange(10, 50)], 40, generator
+    )
+    own = torch.nn.Parameter(probes.parameters.clone())
+    optimizer = torch.optim.AdamW([own], lr=4e-3, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=40)
+    for _ in range(40):
+        rows = trainer.draw()
+        slope = target.training_slope(trainer.outputs(X[rows]), target.values[rows])
+        trainer.step(slope / 32)
+        outputs = X[rows]
+        *hidden, (matrix, offset) = Probes(own, probes.sizes).layers()
+        for weight, constant in hidden:
+            outputs = (outputs @ weight + constant).relu()
+        losses = target.training_loss(outputs @ matrix + offset, target.values[rows])
+        optimizer.zero_grad()
+        losses.mean(1).sum().backward()
+        own.grad.mul_((1 / own.grad.norm(dim=1, keepdim=True)).clamp(max=1))
+        optimizer.step()
+        schedule.step()
+    assert_allclose(probes.parameters, own.detach(), atol=1e-5)
+
+
+def test_folds_keep_groups_together_and_classes_apart():
+    codes, groups = np.tile([0, 0, 1], 20), np.arange(60) // 3
+    for train, held_out in row_folds(codes, True, groups, 3, 0):
+        assert not set(groups[train]) & set(groups[held_out])
+        assert_allclose(codes[held_out].mean(), 1 / 3)
+
+
+def test_a_requirement_is_weighed_by_what_it_costs():
+    X, y, _ = make_invariance_problem(300, random_state=0)
+    turns = [Rotate([0, 1]), Rotate([0, 2]), Nothing()]
+    augmenter = InvarianceAugmenter(
+        turns, strategy="constrain", epsilon=0.2, bounds="none", random_state=0
+    ).fit(X, y)
+    # Only the second turn destroys the class, so it is the dearest.
+    assert augmenter.dual_.argmax() == 1
+    assert augmenter.dual_path_.shape[1] == 3
+    assert_allclose(augmenter.parameter_histogram_.sum(1), 1)
+    # The identity's proposals are all as good as the state: all are accepted.
+    assert augmenter.acceptance_[2] == 1
+    assert (augmenter.acceptance_[:2] < 1).all()
+    shares = augmenter.dual_path_.mean(0)
+    assert_allclose(augmenter.law_["probabilities"], shares / shares.sum())
+
+
+def test_a_loose_requirement_costs_nothing_and_a_relaxed_one_less():
+    X, y, _ = make_invariance_problem(120, random_state=0)
+    shared = {"strategy": "constrain", "bounds": "none", "random_state": 0}
+    turn = [Rotate([0, 2])]
+    loose = InvarianceAugmenter(turn, epsilon=50.0, **shared).fit(X, y)
+    assert loose.dual_.sum() == 0
+    assert loose.chosen_ == "none"
+    strict = InvarianceAugmenter(turn, epsilon=0.1, alpha=None, **shared).fit(X, y)
+    relaxed = InvarianceAugmenter(turn, epsilon=0.1, alpha=0.5, **shared).fit(X, y)
+    assert 0 < relaxed.dual_[0] < strict.dual_[0]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_random_labels_end_in_none():
+    n_accepted = 0
+    for seed in range(4):
+        X, _, _ = make_invariance_problem(120, random_state=seed)
+        skewed = np.exp(X[:, :6] + np.random.default_rng(seed).normal(size=(120, 6)))
+        for rows, share, known in ((X, 0.5, True), (skewed, 0.24, False)):
+            y = (np.random.default_rng(100 + seed).random(120) < share).astype(int)
+            for estimator in (
+                LogisticRegression(),
+                RandomForestClassifier(60),
+                SVC(C=3),
+                MLPClassifier(64, max_iter=100),
+            ):
+                augmenter = InvarianceAugmenter(declared() if known else "default")
+                model = AugmentedClassifier(estimator, augmenter, random_state=seed)
+                with np.errstate(all="ignore"):
+                    model.fit(rows, y)
+                n_accepted += model.augmenter_.chosen_ != "none"
+    assert n_accepted <= 2
