@@ -3,8 +3,8 @@
 Augmentation in a grid search
 =============================
 
-Rows that are made of others must not leak: a version of a held-out row in the training
-rows would make any score a lie. :class:`~sktransform.augmentation.AugmentedClassifier`
+Rows that are made of others must not leak: a copy of a held-out row among the training
+rows would make any score wrong. :class:`~sktransform.augmentation.AugmentedClassifier`
 grows the rows inside ``fit``, so that cross-validation, grid search and pipelines are
 safe without further thought. Here it stands beside SMOTE and beside rows that are
 merely repeated.

@@ -3,6 +3,7 @@
 
 from sktransform.augmentation._augmented_classifier import AugmentedClassifier
 from sktransform.augmentation._augmented_regressor import AugmentedRegressor
+from sktransform.augmentation._constrained_augmenter import ConstrainedAugmenter
 from sktransform.augmentation._invariance_augmenter import InvarianceAugmenter
 from sktransform.augmentation._invariance_resampler import InvarianceResampler
 from sktransform.augmentation._latent.augmenter import LatentAugmenter
@@ -12,6 +13,7 @@ __all__ = [
     "AugmentedClassifier",
     "AugmentedRegressor",
     "ClassReplay",
+    "ConstrainedAugmenter",
     "InvarianceAugmenter",
     "InvarianceResampler",
     "LatentAugmenter",

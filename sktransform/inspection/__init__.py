@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Displays: numbers as attributes, pictures by `plot`, which needs matplotlib."""
 
+from sktransform.inspection._acceptance import AcceptanceDisplay
 from sktransform.inspection._augmented_examples import AugmentedExamplesDisplay
 from sktransform.inspection._biplot import BiplotDisplay
 from sktransform.inspection._covariance_match import CovarianceMatchDisplay
@@ -8,15 +9,14 @@ from sktransform.inspection._dual_path import DualPathDisplay
 from sktransform.inspection._embedding import EmbeddingDisplay
 from sktransform.inspection._excess import ExcessDisplay
 from sktransform.inspection._feature_influence import FeatureInfluenceDisplay
-from sktransform.inspection._gate import GateDisplay
 from sktransform.inspection._influence import InfluenceDisplay
 from sktransform.inspection._lambda_path import LambdaPathDisplay
-from sktransform.inspection._learned_range import LearnedRangeDisplay
 from sktransform.inspection._residual_map import ResidualMapDisplay
 from sktransform.inspection._shepard import ShepardDisplay
 from sktransform.inspection._singular_values import SingularValueDisplay
 
 __all__ = [
+    "AcceptanceDisplay",
     "AugmentedExamplesDisplay",
     "BiplotDisplay",
     "CovarianceMatchDisplay",
@@ -24,10 +24,8 @@ __all__ = [
     "EmbeddingDisplay",
     "ExcessDisplay",
     "FeatureInfluenceDisplay",
-    "GateDisplay",
     "InfluenceDisplay",
     "LambdaPathDisplay",
-    "LearnedRangeDisplay",
     "ResidualMapDisplay",
     "ShepardDisplay",
     "SingularValueDisplay",

@@ -18,7 +18,7 @@ def _classes(X):
 def _changed(X, declared):
     rows = torch.from_numpy(X)
     transformation = getattr(transforms, declared["kind"])(**declared["parameters"])
-    columns = ColumnTable.of(X, bounds="none")
+    columns = ColumnTable.from_arrays(X, bounds="none")
     reference = transformation.fit(TrainingRows(rows, columns))
     transformation = transformation.bind(columns)
     generator = torch.Generator().manual_seed(0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Checks of pairs of embeddings that were made elsewhere."""
+"""Validation of pairs of embeddings that a user gives."""
 
 import numpy as np
 import torch
@@ -16,62 +16,39 @@ def as_rows(values, name):
 
 
 def given_pairs(embeddings, Z_aug, params, sources, discrete):
-    """Return pairs whose versions and parameters a user gave.
-
-    Parameters
-    ----------
-    embeddings : ndarray of shape (n_rows, d)
-        Of the rows.
-
-    Z_aug : array-like of shape (n_pairs, d)
-        Of their versions.
-
-    params : array-like of shape (n_pairs, n_parameters)
-        How each was made.
-
-    sources : array-like of int of shape (n_pairs,) or None
-        Of which row; None for version after version of all rows.
-
-    discrete : sequence of int
-        Columns of `params` that hold states.
-
-    Returns
-    -------
-    Pairs
-        The pairs.
-    """
+    """Return pairs of copies and parameters that a user gave."""
     names = [str(name) for name in getattr(params, "columns", ())]
     if params is None:
         raise ValueError("Z_aug needs params: a row that says how each was made.")
-    versions, parameters = as_rows(Z_aug, "Z_aug"), as_rows(params, "params")
+    copies, parameters = as_rows(Z_aug, "Z_aug"), as_rows(params, "params")
     n_rows, width = embeddings.shape
-    if versions.shape[1] != width:
+    if copies.shape[1] != width:
         raise ValueError(
-            f"Z_aug has {versions.shape[1]} columns, but the embeddings have {width}; "
+            f"Z_aug has {copies.shape[1]} columns, but the embeddings have {width}; "
             "give embeddings of the same encoder."
         )
-    if len(versions) != len(parameters):
+    if len(copies) != len(parameters):
         raise ValueError(
-            f"Z_aug has {len(versions)} rows, but params has {len(parameters)}; give a "
-            "row for each version."
+            f"Z_aug has {len(copies)} rows, but params has {len(parameters)}; give a "
+            "row for each copy."
         )
-    names = names or [f"parameter {place}" for place in range(parameters.shape[1])]
+    names = names or [f"parameter {j}" for j in range(parameters.shape[1])]
     return Pairs(
         embeddings,
-        versions,
+        copies,
         parameters,
-        _checked_sources(sources, len(versions), n_rows),
+        _checked_sources(sources, len(copies), n_rows),
         _conditions(parameters, names, discrete),
     )
 
 
 def _checked_sources(sources, n_pairs, n_rows):
-    """Return the row of each version."""
+    """Return the row of each copy."""
     if sources is None:
         if n_pairs % n_rows:
             raise ValueError(
                 f"Z_aug has {n_pairs} rows, no multiple of the {n_rows} embeddings; "
-                "give the row of each version as sources."
+                "give the row of each copy as sources."
             )
         return np.arange(n_pairs) % n_rows
     sources = np.asarray(sources)
@@ -88,21 +65,21 @@ def _checked_sources(sources, n_pairs, n_rows):
 
 
 def _conditions(parameters, names, discrete):
-    """Return what a map is told of columns of parameters."""
-    discrete = {int(place) for place in discrete}
+    """Return the conditions of columns of parameters."""
+    discrete = {int(column) for column in discrete}
     if not discrete <= set(range(len(names))):
         raise ValueError(
-            f"discrete={sorted(discrete)} must be places of the {len(names)} columns "
+            f"discrete={sorted(discrete)} must be indices of the {len(names)} columns "
             "of params."
         )
     conditions = []
-    for place, name in enumerate(names):
-        values, n_states = parameters[:, place], 0
-        if place in discrete:
+    for column, name in enumerate(names):
+        values, n_states = parameters[:, column], 0
+        if column in discrete:
             if (values < 0).any() or (values != np.round(values)).any():
                 raise ValueError(
-                    f"Column {name!r} of params is discrete, but holds more than whole "
-                    "numbers from 0."
+                    f"Column {name!r} of params is discrete and must hold integers "
+                    "from 0 on."
                 )
             n_states = int(values.max()) + 1
         conditions.append({"name": name, "n_parameters": 1, "n_states": n_states})

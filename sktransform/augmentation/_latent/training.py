@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Pairs of embeddings before and after a transformation, and a map trained on them."""
+"""Training of a map on pairs of embeddings before and after a transformation."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -7,13 +7,13 @@ from functools import partial
 import numpy as np
 import torch
 
-from sktransform.augmentation._policy.policy import Draw, Law, apply_draw
+from sktransform.augmentation._policy.policy import Draw, Policy, apply_draw
 from sktransform.augmentation._random import row_seeds, stream_seed, torch_stream
 from sktransform.nn._conditioned import ConditionedMap, imitation_loss
 from sktransform.runtime._training import train_module
 
 # Keys of the streams of random numbers.
-DRAWS, SPLIT, TRAINING, LAW = range(4)
+DRAWS, SPLIT, TRAINING, KEPT = range(4)
 
 # Most rows of parameters that are kept to draw from.
 _KEPT_DRAWS = 1024
@@ -21,69 +21,36 @@ _KEPT_DRAWS = 1024
 _Z = 1.96  # half width of a 95 % interval in standard errors
 
 
+# Least width of embeddings with the width of their tokens and the attention's heads.
+_TOKENS = ((512, 128, 8), (128, 32, 4), (0, 16, 4))
+
+
 @dataclass(frozen=True)
 class Pairs:
-    """Embeddings of rows, and of transformed versions of them.
+    """Embeddings (n_rows, d), and those of augmented copies (n_pairs, d) of the rows.
 
-    Parameters
-    ----------
-    embeddings : ndarray of shape (n_rows, d)
-        Of the rows.
-
-    versions : ndarray of shape (n_pairs, d)
-        Of their versions.
-
-    parameters : ndarray of shape (n_pairs, n_parameters)
-        How each version was made; 0 is the identity.
-
-    sources : ndarray of int of shape (n_pairs,)
-        Of which row.
-
-    conditions : list of dict
-        "name", "n_parameters" and "n_states" (0 for continuous) of each condition.
+    `parameters` (n_pairs, q) say how each copy was made, 0 for the identity; `sources`
+    (n_pairs,) of which row; `conditions` are dicts of "name", "n_parameters" and
+    "n_states", 0 for continuous ones.
     """
 
     embeddings: np.ndarray
-    versions: np.ndarray
+    copies: np.ndarray
     parameters: np.ndarray
     sources: np.ndarray
     conditions: list
 
 
-def drawn_versions(transformations, training, n_copies, p_on, root):
-    """Return versions of rows, their parameters and sources.
+def sampled_copies(transformations, training, n_copies, p_on, root):
+    """Return copies (m, d) of training rows, their parameters (m, q) and sources (m,).
 
-    Parameters
-    ----------
-    transformations : sequence of Transformation
-        In the order in which they act.
-
-    training : TrainingRows
-        The rows.
-
-    n_copies : int
-        Versions of each.
-
-    p_on : float
-        Probability of each transformation.
-
-    root : int
-        Root seed.
-
-    Returns
-    -------
-    versions : Tensor of shape (n_rows * n_copies, n_features)
-        Version after version of all rows.
-
-    parameters : ndarray of shape (n_rows * n_copies, n_parameters)
-        Parameters of all transformations, 0 for those that did not act.
-
-    sources : ndarray of int of shape (n_rows * n_copies,)
-        The rows.
+    One copy of all rows comes after the other; each transformation acts with the
+    probability `p_on`, and has parameters of 0 where it does not.
     """
-    law = Law.of(transformations, training)
-    n_rows = len(training.rows)
-    sources = np.tile(np.arange(n_rows), n_copies)
+    references = [transformation.fit(training) for transformation in transformations]
+    ones = np.ones(len(transformations))
+    policy = Policy(transformations, references, ones, ones / max(len(ones), 1))
+    sources = np.tile(np.arange(len(training.rows)), n_copies)
     stream = torch_stream(root, DRAWS)
     shape = (len(sources), len(transformations))
     on = torch.rand(shape, generator=stream, dtype=torch.float64).numpy() < p_on
@@ -92,15 +59,15 @@ def drawn_versions(transformations, training, n_copies, p_on, root):
         for k, t in enumerate(transformations)
     ]
     base = stream_seed(root, DRAWS)
-    places = np.arange(on.size).reshape(on.shape)
-    draw = Draw(on, parameters, row_seeds(base, places))
+    counters = np.arange(on.size).reshape(on.shape)
+    draw = Draw(on, parameters, row_seeds(base, counters))
     labels = None if training.labels is None else training.labels[sources]
-    versions = apply_draw(law, training.rows[sources], draw, labels)
-    return versions, np.concatenate(parameters, axis=1), sources
+    copies = apply_draw(policy, training.rows[sources], draw, labels)
+    return copies, np.concatenate(parameters, axis=1), sources
 
 
 def conditions_of(transformations):
-    """Return what the map is told of transformations."""
+    """Return the inputs of the map for transformations."""
     return [
         {
             "name": repr(t),
@@ -111,8 +78,11 @@ def conditions_of(transformations):
     ]
 
 
-def map_settings(n_features, conditions, token_size, n_heads, n_blocks):
+def map_settings(n_features, conditions, n_blocks):
     """Return the keywords of a map, but for the mean and the scale of its rows."""
+    token_size, n_heads = next(
+        sizes for least, *sizes in _TOKENS if n_features >= least
+    )
     return {
         "n_features": n_features,
         "conditions": [(c["n_parameters"], c["n_states"] or None) for c in conditions],
@@ -123,20 +93,10 @@ def map_settings(n_features, conditions, token_size, n_heads, n_blocks):
 
 
 def held_out_units(units, root):
-    """Return which pairs train, which choose the epoch, and which are reported on.
+    """Return three masks (n_pairs,): pairs that train, stop the training, and report.
 
-    Parameters
-    ----------
-    units : ndarray of int of shape (n_pairs,)
-        Pairs of one unit stay together.
-
-    root : int
-        Root seed.
-
-    Returns
-    -------
-    list of ndarray of bool
-        Three masks; the last two are empty where there are fewer than ten units.
+    Pairs of one unit stay together; the last two masks are empty for fewer than ten
+    units.
     """
     numbers = np.unique(units)
     order = torch.randperm(len(numbers), generator=torch_stream(root, SPLIT)).numpy()
@@ -148,7 +108,7 @@ def held_out_units(units, root):
 
 
 def train_map(pairs, masks, settings, root, **training_kw):
-    """Return the training of a map on pairs."""
+    """Return a map trained on pairs, with its loss curve."""
     train, choose, _ = masks
     own = pairs.embeddings[np.unique(pairs.sources[train])].astype(np.float64)
     mean = own.mean(axis=0)
@@ -165,7 +125,7 @@ def train_map(pairs, masks, settings, root, **training_kw):
         inputs = np.hstack(
             [pairs.embeddings[pairs.sources[mask]], pairs.parameters[mask]]
         )
-        return inputs, pairs.versions[mask].astype(np.float64)
+        return inputs, pairs.copies[mask].astype(np.float64)
 
     return train_module(
         module,
@@ -179,28 +139,11 @@ def train_map(pairs, masks, settings, root, **training_kw):
 
 
 def fidelity(imitated, pairs, mask, units):
-    """Return how well a map imitates, beside doing nothing.
+    """Return how well imitated copies (n_held_out, d) fit, see `LatentAugmenter`.
 
-    Parameters
-    ----------
-    imitated : ndarray of shape (n_held_out, d)
-        What the map makes of held-out pairs.
-
-    pairs : Pairs
-        All pairs.
-
-    mask : ndarray of bool of shape (n_pairs,)
-        Which are held out.
-
-    units : ndarray of int of shape (n_pairs,)
-        Pairs of one unit are no independent evidence.
-
-    Returns
-    -------
-    dict of str to (float, int or tuple of float)
-        See :class:`LatentAugmenter`; NaN without pairs.
+    Pairs of one unit are no independent evidence; without pairs everything is NaN.
     """
-    truth = pairs.versions[mask].astype(np.float64)
+    truth = pairs.copies[mask].astype(np.float64)
     before = pairs.embeddings[pairs.sources[mask]].astype(np.float64)
     after = np.asarray(imitated, dtype=np.float64)
     cosine, control = _cosine(after, truth), _cosine(before, truth)
@@ -224,18 +167,18 @@ def _cosine(A, B):
 
 def _mean_interval(values, units):
     """Return a mean, and its 95 % interval over units."""
-    _, places = np.unique(units, return_inverse=True)
-    n_units = places.max() + 1 if len(places) else 0
+    _, indices = np.unique(units, return_inverse=True)
+    n_units = indices.max() + 1 if len(indices) else 0
     if n_units < 2:
         mean = float(values.mean()) if len(values) else float("nan")
         return mean, (float("nan"), float("nan"))
-    means = np.bincount(places, values) / np.bincount(places)
+    means = np.bincount(indices, values) / np.bincount(indices)
     mean = float(means.mean())
     half = _Z * float(means.std(ddof=1)) / np.sqrt(n_units)
     return mean, (float(mean - half), float(mean + half))
 
 
 def kept_draws(parameters, root):
-    """Return rows of parameters to draw from, not too many."""
-    order = torch.randperm(len(parameters), generator=torch_stream(root, LAW)).numpy()
+    """Return at most 1024 rows of parameters to draw from."""
+    order = torch.randperm(len(parameters), generator=torch_stream(root, KEPT)).numpy()
     return parameters[np.sort(order[:_KEPT_DRAWS])]

@@ -1,119 +1,111 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A law of augmentation: which transformations, how far, how often, and its draws."""
+"""Augmentation policy: transformations, their ranges and probabilities, and its draws.
+
+Terms: an augmented copy is a row after the transformations that were drawn for it; a
+draw says, for each of m rows, which transformations act and by which parameters.
+"""
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import numpy as np
 import torch
 
-from sktransform.augmentation._random import row_seeds, stream_seed, torch_stream
+from sktransform.augmentation._random import (
+    COPIES,
+    row_seeds,
+    stream_seed,
+    torch_stream,
+)
+from sktransform.augmentation._tabular.dataset import TrainingRows
+from sktransform.augmentation.transforms._registry import from_record, to_record
 
-# Expected number of further transformations of a version, beside the one drawn.
+# Expected number of transformations of a copy beside the one that is always drawn.
 _FURTHER = 0.5
+
+# Rows transformed at once. It bounds the memory and does not change the result.
+_BATCH_SIZE = 4096
 
 
 @dataclass(frozen=True)
-class Law:
-    """Transformations with what each knows of the training rows.
+class Policy:
+    """K transformations in the order in which they act, fitted to training rows.
 
-    Parameters
-    ----------
-    transformations : tuple of Transformation
-        All of them, in the order in which they act.
-
-    references : list of dict of Tensor
-        What `fit` of each returned for the training rows.
-
-    ranges : ndarray of shape (K,)
-        Learned ranges from 0, which switches off, to 1.
-
-    probabilities : ndarray of shape (K,)
-        How often each is the one that is drawn; sums to 1 over those switched on.
-
-    magnitudes : ndarray of shape (K, n_bins) or None
-        Relative frequencies of magnitudes within the range, for a law that is not
-        uniform.
-
-    joining : ndarray of shape (K,) or None
-        Probability with which each acts beside the one that is drawn. None shares
-        out half of another transformation as `probabilities` do.
+    `references` hold what each learned of the rows; `ranges` (K,) are from 0, off, to
+    1, as declared; `probabilities` (K,) say how often each is the one that is drawn;
+    `joining` (K,) is the probability of acting beside the drawn one, None for an even
+    share of half a transformation.
     """
 
     transformations: tuple
     references: list
     ranges: np.ndarray
     probabilities: np.ndarray
-    magnitudes: np.ndarray | None = None
     joining: np.ndarray | None = None
 
-    @classmethod
-    def of(
-        cls,
-        transformations,
-        training_rows,
-        ranges=None,
-        probabilities=None,
-        joining=None,
-    ):
-        """Return the law fitted to training rows; uniform over what has a range."""
-        n_transformations = len(transformations)
-        if ranges is None:
-            ranges = np.ones(n_transformations)
-        active = np.asarray(ranges) > 0
-        if probabilities is None:
-            probabilities = active / max(active.sum(), 1)
-        references = [t.fit(training_rows) for t in transformations]
-        return cls(
-            transformations,
-            references,
-            np.asarray(ranges),
-            probabilities,
-            joining=joining,
-        )
+    @property
+    def active(self):
+        """Indices of the transformations that are switched on."""
+        return np.flatnonzero((self.ranges > 0) & (self.probabilities > 0))
 
     @property
-    def further(self):
-        """Probability that each of the active acts beside the one that is drawn."""
+    def joining_probabilities(self):
+        """Probability of each active transformation beside the one that is drawn."""
         active = self.active
         if self.joining is not None:
             return self.joining[active]
         shares = self.probabilities[active] * len(active)
         return _FURTHER * shares / max(len(active) - 1, 1)
 
-    @property
-    def active(self):
-        """Places of the transformations that are switched on."""
-        return np.flatnonzero((self.ranges > 0) & (self.probabilities > 0))
-
-    def with_ranges(self, ranges, probabilities=None):
-        """Return the same law with other ranges, uniform unless said otherwise."""
-        on = np.asarray(ranges) > 0
-        if probabilities is None:
-            probabilities = on / max(on.sum(), 1)
-        return replace(self, ranges=np.asarray(ranges), probabilities=probabilities)
-
     def without_labels(self):
-        """Return the law without transformations that need the rows' labels."""
+        """Return the policy without transformations that need the rows' labels."""
         needed = np.array([t.needs_labels for t in self.transformations], dtype=bool)
         kept = np.where(needed, 0.0, self.probabilities)
         total = kept.sum()
         return replace(self, probabilities=kept / total if total > 0 else kept)
 
+    def to_state(self, columns, sampling):
+        """Return the policy as records and arrays, fit to be a fitted attribute."""
+        return {
+            "records": [to_record(t) for t in self.transformations],
+            "references": self.references,
+            "ranges": self.ranges,
+            "probabilities": self.probabilities,
+            "joining": self.joining,
+            "sampling": sampling,
+            "columns": columns.to_state(),
+        }
+
+    @classmethod
+    def from_state(cls, state):
+        """Return the policy that `to_state` described."""
+        return cls(
+            tuple(from_record(record) for record in state["records"]),
+            state["references"],
+            state["ranges"],
+            state["probabilities"],
+            state["joining"],
+        )
+
+
+def fit_policy(dataset, transformations, ranges=None, probabilities=None, joining=None):
+    """Return a policy fitted to labelled rows; uniform over what has a range."""
+    columns = dataset.columns.refitted(dataset.rows.numpy())
+    training = TrainingRows(dataset.rows, columns, dataset.labels)
+    references = [t.fit(training) for t in transformations]
+    ranges = np.ones(len(references)) if ranges is None else np.asarray(ranges)
+    if probabilities is None:
+        probabilities = (ranges > 0) / max((ranges > 0).sum(), 1)
+    policy = Policy(transformations, references, ranges, probabilities, joining)
+    return policy if dataset.labels is not None else policy.without_labels()
+
 
 @dataclass(frozen=True)
 class Draw:
-    """What happens to each of m rows: switched on or off, parameters, seeds.
+    """What happens to each of m rows.
 
-    Parameters
-    ----------
-    on : ndarray of bool of shape (m, K)
-        Which transformations act.
-
-    parameters : list of ndarray of shape (m, q)
-        Normalised parameters of each transformation, 0 where it does not act.
-
-    seeds : ndarray of int64 of shape (m, K)
-        Row seeds, one for each transformation.
+    `on` (m, K) says which transformations act, `parameters` holds an array (m, q) for
+    each, 0 where it does not act, and `seeds` (m, K) the int64 seeds of the rows.
     """
 
     on: np.ndarray
@@ -124,7 +116,7 @@ class Draw:
         return Draw(self.on[rows], [p[rows] for p in self.parameters], self.seeds[rows])
 
     def replaced(self, chosen, other):
-        """Return these draws, and for the chosen rows those of the other."""
+        """Return these draws, and for the chosen rows (m,) those of the other."""
         return Draw(
             np.where(chosen[:, None], other.on, self.on),
             [
@@ -147,153 +139,118 @@ class Draw:
         )
 
 
-def draw_versions(law, units, root, *key, clean_share=0.0):
-    """Draw what happens to rows, before any of them is touched.
+def draw_transformations(policy, units, root, *key, clean_share=0.0):
+    """Return the draws (n,) of rows; rows of one unit number share theirs.
 
-    Parameters
-    ----------
-    law : Law
-        The law.
-
-    units : ndarray of int of shape (n,)
-        Rows of one number share their draw; all differ for draws of rows.
-
-    root : int
-        Root seed.
-
-    *key : int
-        Key of the stream.
-
-    clean_share : float, default=0.0
-        Probability that a unit is left as it is.
-
-    Returns
-    -------
-    Draw
-        The draws, a row for each of `units`.
+    A unit is left unchanged with the probability `clean_share`.
     """
-    numbers, places = np.unique(units, return_inverse=True)
-    n_units, n_all = len(numbers), len(law.transformations)
-    active = law.active
+    numbers, indices = np.unique(units, return_inverse=True)
+    n_units, n_all = len(numbers), len(policy.transformations)
+    active = policy.active
     on = np.zeros((n_units, n_all), dtype=bool)
     generator = torch_stream(root, *key)
     uniform = torch.rand(n_units, 2 + n_all, generator=generator, dtype=torch.float64)
     uniform = uniform.numpy()
     if len(active):
-        edges = np.cumsum(law.probabilities[active])
+        edges = np.cumsum(policy.probabilities[active])
         first = np.searchsorted(edges / edges[-1], uniform[:, 0], side="right")
         on[np.arange(n_units), active[np.minimum(first, len(active) - 1)]] = True
         if len(active) > 1:
-            on[:, active] |= uniform[:, 2:][:, active] < law.further
+            on[:, active] |= uniform[:, 2:][:, active] < policy.joining_probabilities
         on[uniform[:, 1] < clean_share] = False
     base = row_seeds(stream_seed(root, *key), numbers)
     seeds = np.array([row_seeds(k + 1, base) for k in range(n_all)], np.int64)
     parameters = []
-    for k in range(n_all):
-        drawn = _draw_parameters(law, k, n_units, root, *key)
+    for k, (transformation, scale) in enumerate(
+        zip(policy.transformations, policy.ranges, strict=True)
+    ):
+        stream = torch_stream(root, *key, 1 + k)
+        drawn = transformation.sample(n_units, float(scale), stream).double().numpy()
         parameters.append(np.where(on[:, [k]], drawn, 0.0))
-    return Draw(on, parameters, seeds.reshape(n_all, n_units).T)[places]
+    return Draw(on, parameters, seeds.reshape(n_all, n_units).T)[indices]
 
 
-def _draw_parameters(law, place, n_rows, root, *key):
-    """Return normalised parameters (n_rows, q) of one transformation, in float64."""
-    transformation = law.transformations[place]
-    generator = torch_stream(root, *key, 1 + place)
-    scale = float(law.ranges[place])
-    drawn = transformation.sample(n_rows, scale, generator).to(torch.float64)
-    if law.magnitudes is None or transformation.discrete or scale == 0:
-        return drawn.numpy()
-    # Keep each draw's direction, and take its length from the learned histogram.
-    length = transformation.magnitude(drawn).clamp(min=1e-12)
-    histogram = torch.as_tensor(law.magnitudes[place] + 1e-12)
-    bins = torch.multinomial(histogram, n_rows, True, generator=generator)
-    within = torch.rand(n_rows, generator=generator, dtype=torch.float64)
-    wanted = scale * (bins + within) / len(histogram)
-    return (drawn * (wanted / length)[:, None]).numpy()
+def draw_copies(policy, units, n_copies, root, *key):
+    """Return the draws of `n_copies` copies of rows, one copy after the other."""
+    return Draw.concatenate(
+        [
+            draw_transformations(policy, units, root, COPIES, *key, copy)
+            for copy in range(n_copies)
+        ]
+    )
 
 
-def apply_draw(law, rows, draw, labels=None, batch_size=4096, return_exact=False):
-    """Return rows changed as drawn, transformation by transformation.
+def apply_draw(policy, rows, draw, labels=None, return_exact=False):
+    """Return rows (m, d) changed as drawn, transformation by transformation.
 
-    Parameters
-    ----------
-    law : Law
-        The law.
-
-    rows : Tensor of shape (m, d)
-        The rows; they are not written to.
-
-    draw : Draw
-        What happens to each.
-
-    labels : Tensor of shape (m,) or None, default=None
-        The rows' labels, for transformations that need them.
-
-    batch_size : int, default=4096
-        Rows handled at once. It does not change the result.
-
-    return_exact : bool, default=False
-        Whether to return also which applications can be undone exactly.
-
-    Returns
-    -------
-    rows : Tensor of shape (m, d)
-        The changed rows.
-
-    exact : ndarray of bool of shape (m, K)
-        False where a transformation acted that its inverse does not undo. Only if
-        `return_exact`.
+    With `return_exact` also an array of bool (m, K): False where a transformation
+    acted that its inverse does not undo.
     """
     changed = rows.clone()
     exact = np.ones(draw.on.shape, dtype=bool)
-    for place, transformation in enumerate(law.transformations):
-        for chosen in _batches(np.flatnonzero(draw.on[:, place]), batch_size):
+    for k, transformation in enumerate(policy.transformations):
+        acting = np.flatnonzero(draw.on[:, k])
+        for start in range(0, len(acting), _BATCH_SIZE):
+            chosen = acting[start : start + _BATCH_SIZE]
             index = torch.from_numpy(chosen)
-            changed[index], undone = transformation.forward(
+            changed[index], invertible = transformation.forward(
                 changed[index],
-                torch.from_numpy(draw.parameters[place][chosen]),
-                law.references[place],
-                torch.from_numpy(draw.seeds[chosen, place]),
+                torch.from_numpy(draw.parameters[k][chosen]),
+                policy.references[k],
+                torch.from_numpy(draw.seeds[chosen, k]),
                 None if labels is None else labels[index],
                 return_exact=True,
             )
-            exact[chosen, place] = undone.numpy()
+            exact[chosen, k] = invertible.numpy()
     return (changed, exact) if return_exact else changed
 
 
-def undo_draw(law, rows, draw):
-    """Return changed rows as they were, the last transformation undone first.
-
-    Parameters
-    ----------
-    law : Law
-        The law.
-
-    rows : Tensor of shape (m, d)
-        What `apply_draw` returned.
-
-    draw : Draw
-        What it was given.
-
-    Returns
-    -------
-    Tensor of shape (m, d)
-        The rows before, as well as the inverses give them.
-    """
+def undo_draw(policy, rows, draw):
+    """Return changed rows (m, d) as they were, the last transformation undone first."""
     restored = rows.clone()
-    for place in reversed(range(len(law.transformations))):
-        chosen = np.flatnonzero(draw.on[:, place])
+    for k in reversed(range(len(policy.transformations))):
+        chosen = np.flatnonzero(draw.on[:, k])
         if len(chosen):
             index = torch.from_numpy(chosen)
-            restored[index] = law.transformations[place].inverse(
+            restored[index] = policy.transformations[k].inverse(
                 restored[index],
-                torch.from_numpy(draw.parameters[place][chosen]),
-                law.references[place],
-                torch.from_numpy(draw.seeds[chosen, place]),
+                torch.from_numpy(draw.parameters[k][chosen]),
+                policy.references[k],
+                torch.from_numpy(draw.seeds[chosen, k]),
             )
     return restored
 
 
-def _batches(rows, batch_size):
-    """Return the rows in parts of at most so many."""
-    return [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
+def n_copies_for(n_rows, n_copies):
+    """Return the number of copies; "auto" is fewer for more rows, from 8 to 2."""
+    if n_copies == "auto":
+        return int(np.clip(2400 // max(n_rows, 1), 2, 8))
+    return n_copies
+
+
+def check_copies(n_copies):
+    """Raise ValueError unless a number of copies is a whole number above 0."""
+    if not isinstance(n_copies, Integral) or n_copies < 1:
+        raise ValueError(f"n_copies={n_copies!r} must be a whole number, 1 or more.")
+
+
+def augmented_rows(dataset, policy, n_copies, root, *key, sampler=None):
+    """Return the rows followed by their augmented copies, and their sources.
+
+    Rows are a tensor (n (1 + n_copies), d), sources their row indices. A policy that
+    does nothing repeats the rows. A `sampler` replaces the draws of the policy.
+    """
+    indices = np.arange(len(dataset))
+    sources = np.tile(indices, 1 + n_copies)
+    if n_copies == 0:
+        return dataset.rows, sources
+    copies = sources[len(dataset) :]
+    rows = dataset.rows[copies]
+    if len(policy.active):
+        if sampler is None:
+            draw = draw_copies(policy, indices, n_copies, root, *key)
+        else:
+            draw = sampler.copies(dataset, policy, n_copies, root, *key)
+        labels = None if dataset.labels is None else dataset.labels[copies]
+        rows = apply_draw(policy, rows, draw, labels)
+    return torch.cat([dataset.rows, rows]), sources

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What an augmenter has learned, as a table."""
+"""Report of a learned policy: names, ranges in natural units, a table."""
 
 import dataclasses
 
@@ -11,29 +11,42 @@ _MOST_NAMES = 4
 
 
 def range_report(augmenter):
-    """Return a data frame with a row for each transformation."""
+    """Return a data frame with a row for each transformation of a fitted augmenter."""
     import pandas as pd
 
-    return pd.DataFrame(
-        {
-            "transformation": augmenter.names_,
-            "status": augmenter.status_,
-            "range": augmenter.range_,
-            "up to": [
-                natural_range(transformation, scale)
-                for transformation, scale in zip(
-                    augmenter.transformations_, augmenter.range_, strict=True
-                )
-            ],
-            "active": augmenter.active_,
-            "excess": augmenter.excess_,
-            "excess_se": augmenter.excess_se_,
-        }
-    )
+    columns = {
+        "transformation": augmenter.names_,
+        "status": augmenter.status_,
+        "range": augmenter.range_,
+        "up to": [
+            natural_range(transformation, scale)
+            for transformation, scale in zip(
+                augmenter.transformations_, augmenter.range_, strict=True
+            )
+        ],
+        "active": augmenter.active_,
+    }
+    for name in ("excess", "excess_se", "dual"):
+        if hasattr(augmenter, f"{name}_"):
+            columns[name] = getattr(augmenter, f"{name}_")
+    return pd.DataFrame(columns)
+
+
+def summary(augmenter):
+    """Return in words what an augmenter has learned."""
+    active = [
+        name for name, on in zip(augmenter.names_, augmenter.active_, strict=True) if on
+    ]
+    if augmenter.chosen_ == "none":
+        return (
+            "augment nothing: no policy made held-out rows easier to predict than the "
+            "training rows alone"
+        )
+    return f"augment by {', '.join(active)}" if active else "augment nothing"
 
 
 def natural_range(transformation, scale):
-    """Return in words how far a transformation may go, in natural units."""
+    """Return the learned range of a transformation in natural units, as text."""
     if scale == 0:
         return "-"
     if transformation.discrete:
@@ -50,42 +63,31 @@ def natural_range(transformation, scale):
 def short_name(transformation, columns):
     """Return a bound transformation as it may have been declared, in few words.
 
-    Parameters
-    ----------
-    transformation : Transformation
-        Bound to places.
-
-    columns : ColumnTable
-        The table's columns.
-
-    Returns
-    -------
-    str
-        Without the columns if these are all that it may touch; else with their names,
-        or places.
+    Its columns are left out if these are all that it may touch, and named if they have
+    names.
     """
-    places = transformation.columns
-    if tuple(places) == tuple(columns.of_kinds(transformation.cell_kinds)):
+    selected = transformation.columns
+    if tuple(selected) == tuple(columns.of_kinds(transformation.cell_kinds)):
         return repr(dataclasses.replace(transformation, columns=None))
     if columns.names:
-        places = _named(places, columns.names)
+        selected = _named(selected, columns.names)
     name = repr(dataclasses.replace(transformation, columns=None))
     rest = name.partition("(")[2]
     comma = ", " if rest != ")" else ""
-    return f"{type(transformation).__name__}([{_shown(places)}]{comma}{rest}"
+    return f"{type(transformation).__name__}([{_shown(selected)}]{comma}{rest}"
 
 
-def _shown(places):
-    """Return places or names in few words, group by group where there are groups."""
-    parts = [f"({_shown(p)})" if isinstance(p, tuple) else str(p) for p in places]
+def _shown(selected):
+    """Return columns in few words, group by group where there are groups."""
+    parts = [f"({_shown(p)})" if isinstance(p, tuple) else str(p) for p in selected]
     if len(parts) > _MOST_NAMES:
         parts = [*parts[: _MOST_NAMES - 1], "...", parts[-1]]
     return ", ".join(parts)
 
 
-def _named(places, names):
-    """Return names in place of columns, group by group where there are groups."""
+def _named(selected, names):
+    """Return the names of columns, group by group where there are groups."""
     return tuple(
-        _named(place, names) if isinstance(place, tuple) else names[place]
-        for place in places
+        _named(item, names) if isinstance(item, tuple) else names[item]
+        for item in selected
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Draws by Metropolis and Hastings, likelier where a probe's loss is large.
+"""Metropolis-Hastings sampling: draws are likelier where a network's loss is large.
 
 The proposal ignores the state, so that it cancels from the acceptance ratio: an
 independence sampler whose density is that of the proposals times the loss.
@@ -10,7 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sktransform.augmentation._policy.policy import Draw, apply_draw, draw_versions
+from sktransform.augmentation._policy.policy import (
+    Draw,
+    apply_draw,
+    draw_transformations,
+)
 from sktransform.augmentation._random import (
     CHAIN,
     COPIES,
@@ -19,203 +23,120 @@ from sktransform.augmentation._random import (
     stream_seed,
     torch_stream,
 )
-from sktransform.augmentation._search.proxy import ProbeFeatures, Probes
+from sktransform.augmentation._search.proxy import ProxyFeatures, ProxyNetworks
 
-N_BINS = 16
-# Versions judged at once: fixed, so that results depend on no setting.
+# Rows whose loss is computed at once: fixed, so that results depend on no setting.
 _CHUNK = 2048
 
 
 def accepts(loss, proposed, uniform):
-    """Return which proposals are accepted, with probability min(1, proposed / loss).
+    """Return which proposals (n,) are accepted: with probability proposed / loss.
 
-    Parameters
-    ----------
-    loss : Tensor of shape (n,)
-        Losses at the states, not negative.
-
-    proposed : Tensor of shape (n,)
-        Losses at the proposals. Where there is no ratio, nothing is accepted.
-
-    uniform : Tensor of shape (n,)
-        Numbers that are uniform in [0, 1).
-
-    Returns
-    -------
-    Tensor of bool, shape (n,)
-        Which are accepted.
+    Where there is no ratio, of infinities or NaN, nothing is accepted.
     """
     ratio = (proposed / loss.clamp(min=1e-12)).nan_to_num(nan=0.0)
     return uniform < ratio.clamp(0, 1)
 
 
-class TrainingChains:
-    """Draws of each transformation alone for the rows of a batch.
+class TrainingSampler:
+    """Sampler of each transformation alone for the rows of a training batch.
 
-    Parameters
-    ----------
-    law : Law
-        The transformations and their ranges; those without a range are left out.
-
-    features : ProbeFeatures
-        Rows as the probe sees them.
-
-    target : Target
-        The labels.
-
-    chain_length : int
-        Draws that a chain compares, the first one counted.
-
-    root : int
-        Root seed.
+    `active` are the indices of the transformations with a range; `chain_length` counts
+    the draws that a chain compares, the first one included.
     """
 
-    def __init__(self, law, features, target, chain_length, root):
-        self.law, self.features, self.target = law, features, target
+    def __init__(self, policy, features, target, chain_length, root):
+        self.policy, self.features, self.target = policy, features, target
         self.chain_length, self.root = chain_length, root
         self.generator = torch_stream(root, CHAIN)
-        self.places = np.flatnonzero(law.ranges > 0)
-        n_all = len(law.transformations)
-        self.histogram = np.zeros((n_all, N_BINS))
-        self.n_accepted, self.n_proposed = np.zeros(n_all), np.zeros(n_all)
-        self._count = 0
+        self.active = np.flatnonzero(policy.ranges > 0)
+        n_all = len(policy.transformations)
+        self._n_accepted, self._n_proposed = np.zeros(n_all), np.zeros(n_all)
+        self._n_draws = 0
 
-    def draw(self, probes, rows, values):
-        """Return features (n_places b, p) of the rows after the chains."""
+    def draw(self, network, rows, values):
+        """Return features (n_active b, p) of the rows after the chains."""
         found = [self.features(rows[:0])]
-        for place in self.places:
-            versions, magnitude, loss = self._propose(probes, place, rows, values)
+        for k in self.active:
+            copies, loss = self._propose(network, k, rows, values)
             for _ in range(self.chain_length - 1):
-                other, its_magnitude, its_loss = self._propose(
-                    probes, place, rows, values
-                )
+                proposed, proposed_loss = self._propose(network, k, rows, values)
                 uniform = torch.rand(len(rows), generator=self.generator)
-                accepted = accepts(loss, its_loss, uniform)
-                versions = torch.where(accepted[:, None], other, versions)
-                magnitude = torch.where(accepted, its_magnitude, magnitude)
-                loss = torch.where(accepted, its_loss, loss)
-                self.n_accepted[place] += int(accepted.sum())
-                self.n_proposed[place] += len(rows)
-            self._record(place, magnitude)
-            found.append(versions)
+                accepted = accepts(loss, proposed_loss, uniform)
+                copies = torch.where(accepted[:, None], proposed, copies)
+                loss = torch.where(accepted, proposed_loss, loss)
+                self._n_accepted[k] += int(accepted.sum())
+                self._n_proposed[k] += len(rows)
+            found.append(copies)
         return torch.cat(found)
 
     @property
-    def acceptance(self):
-        """Share of the proposals that were accepted, NaN where there were none."""
+    def acceptance_rate(self):
+        """Share (K,) of the proposals that were accepted, NaN where there were none."""
         with np.errstate(invalid="ignore"):
-            return self.n_accepted / self.n_proposed
+            return self._n_accepted / self._n_proposed
 
-    @property
-    def frequencies(self):
-        """Relative frequencies (K, N_BINS) of magnitudes within the range."""
-        return self.histogram / np.maximum(self.histogram.sum(1, keepdims=True), 1)
-
-    def _propose(self, probes, place, rows, values):
-        """Return features, magnitudes and losses of one fresh draw for each row."""
-        transformation, scale = self.law.transformations[place], self.law.ranges[place]
+    def _propose(self, network, k, rows, values):
+        """Return features and losses of one fresh draw for each row."""
+        transformation, scale = self.policy.transformations[k], self.policy.ranges[k]
         drawn = transformation.sample(len(rows), float(scale), self.generator)
-        self._count += 1
-        base = stream_seed(self.root, CHAIN, int(place), self._count)
-        versions = self.features(
+        self._n_draws += 1
+        base = stream_seed(self.root, CHAIN, int(k), self._n_draws)
+        copies = self.features(
             transformation.forward(
                 rows,
                 drawn,
-                self.law.references[place],
+                self.policy.references[k],
                 torch.from_numpy(row_seeds(base, np.arange(len(rows)))),
                 values if self.target.is_classes else None,
             )
         )
-        losses = self.target.training_loss(probes.one(0, versions), values)
-        magnitude = transformation.magnitude(drawn)
-        if not transformation.discrete:
-            magnitude = magnitude / scale
-        return versions, magnitude, losses
-
-    def _record(self, place, magnitude):
-        bins = (magnitude.double() * N_BINS).long().clamp(max=N_BINS - 1)
-        self.histogram[place] += np.bincount(bins.numpy(), minlength=N_BINS)
+        return copies, self.target.training_loss(network.one(0, copies), values)
 
 
 @dataclass(frozen=True)
-class HardDraws:
-    """Draws of whole versions, of all their transformations, from a law.
+class HardSampler:
+    """Sampler of whole copies, of all their transformations, from a policy."""
 
-    Parameters
-    ----------
-    probes : Probes
-        A single trained probe, whose loss says what is hard.
-
-    chain_length : int
-        Draws that a chain compares, the first one counted.
-    """
-
-    probes: Probes
+    network: ProxyNetworks
     chain_length: int
 
-    def versions(self, data, law, units, root, *key, clean_share=0.0):
-        """Return draws for rows as `draw_versions` does, the hard ones more often.
-
-        Parameters
-        ----------
-        data : LabelledRows
-            The rows and their labels.
-
-        law : Law
-            What the chains propose.
-
-        units : ndarray of int of shape (n,)
-            Rows of one number share their draw, and its loss is the mean of theirs.
-
-        root : int
-            Root seed.
-
-        *key : int
-            Key of the stream.
-
-        clean_share : float, default=0.0
-            Probability that a unit is left as it is.
-
-        Returns
-        -------
-        Draw
-            The draws, a row for each of `units`.
-        """
-        draw = draw_versions(law, units, root, *key, clean_share=clean_share)
-        places = np.unique(units, return_inverse=True)[1]
-        # What is left as it is stays so: it is a share, not the end of a chain.
+    def draw(self, dataset, policy, root, *key, clean_share=0.0):
+        """Return draws as `draw_transformations` does, hard ones more often."""
+        rows = np.arange(len(dataset))
+        draw = draw_transformations(policy, rows, root, *key, clean_share=clean_share)
+        # Unchanged rows are a fixed share: they are never the state of a chain.
         changed = torch.from_numpy(draw.on.any(1))
-        loss = self._losses(data, law, draw, places)
+        loss = self.losses(dataset, policy, draw)
         for step in range(1, self.chain_length):
-            other = draw_versions(law, units, root, HARD, *key, step)
-            its_loss = self._losses(data, law, other, places)
-            # The draws' own streams end in numbers from 1 on.
+            other = draw_transformations(policy, rows, root, HARD, *key, step)
+            other_loss = self.losses(dataset, policy, other)
+            # The streams of the draws end in numbers from 1 on.
             generator = torch_stream(root, HARD, *key, step, 0)
-            uniform = torch.rand(places.max() + 1, generator=generator)[places]
-            accepted = accepts(loss, its_loss, uniform) & changed
-            loss = torch.where(accepted, its_loss, loss)
+            uniform = torch.rand(len(rows), generator=generator)
+            accepted = accepts(loss, other_loss, uniform) & changed
+            loss = torch.where(accepted, other_loss, loss)
             draw = draw.replaced(accepted.numpy(), other)
         return draw
 
-    def copies(self, data, law, units, n_copies, root, *key):
+    def copies(self, dataset, policy, n_copies, root, *key):
         """Return the draws of copies of rows, one copy after the other."""
         return Draw.concatenate(
             [
-                self.versions(data, law, units, root, COPIES, *key, copy)
+                self.draw(dataset, policy, root, COPIES, *key, copy)
                 for copy in range(n_copies)
             ]
         )
 
-    def _losses(self, data, law, draw, places):
-        """Return for each row the mean loss of the rows that share its draw."""
-        features, target = ProbeFeatures(data.columns), data.target
-        rows = apply_draw(law, data.rows.float(), draw, data.labels)
+    def losses(self, dataset, policy, draw):
+        """Return the float64 loss (n,) of each row as drawn."""
+        features, target = ProxyFeatures(dataset.columns), dataset.target
+        rows = apply_draw(policy, dataset.rows.float(), draw, dataset.labels)
         losses = [
             target.training_loss(
-                self.probes.one(0, features(rows[start : start + _CHUNK])),
+                self.network.one(0, features(rows[start : start + _CHUNK])),
                 target.values[start : start + _CHUNK],
             )
             for start in range(0, len(rows), _CHUNK)
         ]
-        total = np.bincount(places, torch.cat(losses).double().numpy())
-        return torch.from_numpy((total / np.bincount(places))[places])
+        return torch.cat(losses).double()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Small networks, one for each fold, trained all at once.
+"""Proxy networks: small networks, one for each fold, trained all at once.
 
 Gradients and optimiser are written out over one flat table of parameters: for networks
-this small, the bookkeeping of automatic ones would cost several times the arithmetic.
+this small, automatic differentiation costs several times the arithmetic.
 """
 
 import math
@@ -13,19 +13,24 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from sktransform.augmentation._random import PROBE, root_seed, torch_stream
-from sktransform.augmentation._search.target import Target
+from sktransform.augmentation._random import PROXY, root_seed, torch_stream
 from sktransform.augmentation._tabular.columns import NUMERIC
+from sktransform.augmentation._tabular.dataset import Target
+
+# Unchanged rows of a batch, and augmented copies for each of them.
+_BATCH, _COPIES = 32, 3
+# AdamW with one cycle: the rate rises to its peak and falls, the momentum the reverse;
+# shares and ratios are those of torch's OneCycleLR.
+_PEAK_RATE, _WEIGHT_DECAY, _CLIP = 4e-3, 1e-3, 1.0
+_RISING, _FIRST_RATE, _LAST_RATE = 0.3, _PEAK_RATE / 25, _PEAK_RATE / 25e4
+_LOW_MOMENTUM, _HIGH_MOMENTUM, _SECOND, _TINY = 0.85, 0.95, 0.999, 1e-8
 
 
-class ProbeFeatures:
-    """Code rows in input units for a small network.
+class ProxyFeatures:
+    """Encoder of rows for a proxy network: callable, (..., d) to float32 (..., p).
 
-    Parameters
-    ----------
-    columns : ColumnTable
-        The columns. Numeric ones are standardised, missing cells are the mean and have
-        an indicator; codes of categories become indicators.
+    Numeric columns are standardised, missing cells are the mean and have an indicator;
+    codes of categories become indicators.
     """
 
     def __init__(self, columns):
@@ -43,12 +48,11 @@ class ProbeFeatures:
             (int(column), torch.arange(_n_codes(columns, column)))
             for column in np.flatnonzero(coded)
         ]
-        self._is_plain = len(self._kept) == len(kinds)
+        self._keeps_all = len(self._kept) == len(kinds)
 
     def __call__(self, rows):
-        """Return features of shape (..., p), float32, of rows of shape (..., d)."""
         rows = rows.to(torch.float32)
-        kept = rows if self._is_plain else rows[..., self._kept]
+        kept = rows if self._keeps_all else rows[..., self._kept]
         parts = [(kept - self._mean) / self._sd]
         if len(self._missing):
             parts[0] = torch.nan_to_num(parts[0], nan=0.0)
@@ -67,56 +71,30 @@ def _n_codes(columns, column):
     return int(upper) + 1 if np.isfinite(upper) else 0
 
 
-# Clean rows of a batch, and changed versions for each of them.
-_BATCH, _VERSIONS = 32, 3
-# AdamW with one cycle: the rate rises to its peak and falls, the momentum the reverse.
-_PEAK_RATE, _WEIGHT_DECAY, _CLIP = 4e-3, 1e-3, 1.0
-_RISING, _FIRST_RATE, _LAST_RATE = 0.3, _PEAK_RATE / 25, _PEAK_RATE / 25e4
-_LOW_MOMENTUM, _HIGH_MOMENTUM, _SECOND, _TINY = 0.85, 0.95, 0.999, 1e-8
-
-
 @dataclass(frozen=True)
-class Probes:
+class ProxyNetworks:
     """Networks with two hidden layers of rectified units.
 
-    Parameters
-    ----------
-    parameters : Tensor of shape (n_probes, n_parameters)
-        All matrices and offsets of each network in a row.
-
-    sizes : tuple of int
-        Numbers of inputs, units of both hidden layers, and outputs.
+    `parameters` (n_networks, n_parameters) holds all matrices and offsets of each in a
+    row; `sizes` are the numbers of inputs, hidden units and outputs.
     """
 
     parameters: torch.Tensor
     sizes: tuple
 
     @classmethod
-    def of(cls, n_probes, n_inputs, n_outputs, n_hidden, generator):
-        """Return untrained probes, uniform in one over the root of the inputs."""
+    def untrained(cls, n_networks, n_inputs, n_outputs, n_hidden, generator):
+        """Return untrained networks, uniform in one over the root of the inputs."""
         sizes = n_inputs, n_hidden, n_hidden, n_outputs
         parts = []
         for inputs, outputs in pairwise(sizes):
             bound = 1 / math.sqrt(max(inputs, 1))
-            shape = n_probes, (inputs + 1) * outputs
+            shape = n_networks, (inputs + 1) * outputs
             parts.append((2 * torch.rand(shape, generator=generator) - 1) * bound)
         return cls(torch.cat(parts, 1), sizes)
 
-    def to_state(self):
-        """Return the networks as arrays."""
-        return {
-            "parameters": self.parameters.numpy().copy(),
-            "sizes": np.array(self.sizes),
-        }
-
-    @classmethod
-    def from_state(cls, state):
-        """Return the networks of which `to_state` made arrays."""
-        parameters = torch.tensor(state["parameters"])
-        return cls(parameters, tuple(int(size) for size in state["sizes"]))
-
     def layers(self, table=None):
-        """Return views (matrix, offset) of each layer, of the parameters or alike."""
+        """Return views (matrix, offset) of each layer, of the parameters or a table."""
         table = self.parameters if table is None else table
         views, start = [], 0
         for inputs, outputs in pairwise(self.sizes):
@@ -126,54 +104,43 @@ class Probes:
             start = stop
         return views
 
-    def one(self, probe, rows):
-        """Return the outputs, shape (..., n_outputs), of one probe."""
+    def one(self, index, rows):
+        """Return the outputs (..., n_outputs) of one network for features (..., p)."""
         *hidden, (matrix, offset) = self.layers()
         for own, constant in hidden:
-            rows = (rows @ own[probe] + constant[probe, 0]).relu_()
-        return rows @ matrix[probe] + offset[probe, 0]
+            rows = (rows @ own[index] + constant[index, 0]).relu_()
+        return rows @ matrix[index] + offset[index, 0]
 
 
-class ProbeTrainer:
-    """Probes in training, and the rows of each step.
+class ProxyTrainer:
+    """Training of proxy networks, in place, with the rows of each step.
 
-    Parameters
-    ----------
-    probes : Probes
-        What is trained, in place.
-
-    training_rows : list of Tensor of int64
-        Row numbers that each probe may see.
-
-    n_steps : int
-        Number of steps, over which the rate rises and falls once.
-
-    generator : torch.Generator
-        Draws the rows.
+    `training_rows` holds a tensor of the row indices that each network may see; the
+    learning rate rises and falls once over `n_steps`.
     """
 
-    def __init__(self, probes, training_rows, n_steps, generator):
-        self.probes, self.n_steps, self.generator = probes, n_steps, generator
+    def __init__(self, networks, training_rows, n_steps, generator):
+        self.networks, self.n_steps, self.generator = networks, n_steps, generator
         self._counts = torch.tensor([[len(rows)] for rows in training_rows])
         widest = int(self._counts.max())
         self._rows = torch.stack(
             [torch.nn.functional.pad(r, (0, widest - len(r))) for r in training_rows]
         )
-        self._gradient = torch.zeros_like(probes.parameters)
-        self._mean = torch.zeros_like(probes.parameters)
-        self._square = torch.zeros_like(probes.parameters)
-        self._layers = probes.layers()
-        self._gradients = probes.layers(self._gradient)
+        self._gradient = torch.zeros_like(networks.parameters)
+        self._mean = torch.zeros_like(networks.parameters)
+        self._square = torch.zeros_like(networks.parameters)
+        self._layers = networks.layers()
+        self._gradients = networks.layers(self._gradient)
         self._n_done = 0
 
     def draw(self, n_rows=_BATCH):
-        """Return row numbers of shape (n_probes, n_rows), drawn with replacement."""
+        """Return row indices (n_networks, n_rows), drawn with replacement."""
         shape = len(self._counts), n_rows
         uniform = torch.rand(shape, generator=self.generator, dtype=torch.float64)
         return self._rows.gather(1, (uniform * self._counts).long())
 
     def outputs(self, rows):
-        """Return outputs (n_probes, n, n_outputs), and keep what a step needs."""
+        """Return outputs (n_networks, n, n_outputs), and keep what a step needs."""
         self._inputs = [rows]
         *hidden, (matrix, offset) = self._layers
         for own, constant in hidden:
@@ -182,7 +149,7 @@ class ProbeTrainer:
         return torch.baddbmm(offset, rows, matrix)
 
     def step(self, slope):
-        """Take one step, given the loss's derivative by the outputs of each probe."""
+        """Take a step of AdamW, given the derivative of the loss by the outputs."""
         for number in reversed(range(len(self._layers))):
             inputs = self._inputs[number]
             matrix, offset = self._gradients[number]
@@ -193,10 +160,6 @@ class ProbeTrainer:
                 slope.mul_(inputs > 0)
         norm = self._gradient.norm(dim=1, keepdim=True)
         self._gradient.mul_((_CLIP / norm.clamp_(min=1e-9)).clamp_(max=1.0))
-        self._descend()
-
-    def _descend(self):
-        """Take a step of AdamW."""
         rate, momentum = one_cycle(self._n_done, self.n_steps)
         self._n_done += 1
         self._mean.lerp_(self._gradient, 1 - momentum)
@@ -204,7 +167,7 @@ class ProbeTrainer:
         self._square.addcmul_(self._gradient, self._gradient, value=1 - _SECOND)
         correction = math.sqrt(1 - _SECOND**self._n_done)
         scale = (self._square.sqrt() / correction).add_(_TINY)
-        parameters = self.probes.parameters
+        parameters = self.networks.parameters
         parameters.mul_(1 - rate * _WEIGHT_DECAY)
         step = rate / (1 - momentum**self._n_done)
         parameters.addcdiv_(self._mean, scale, value=-step)
@@ -223,95 +186,62 @@ def one_cycle(step, n_steps):
     return tuple(a + (b - a) * weight for a, b in (ends, momenta))
 
 
-def train_probes(features, target, training_rows, pools, *, root, n_steps, n_hidden):
-    """Return a probe for each list of rows, trained on rows and versions of them.
+def train_proxies(features, target, training_rows, pools, *, root, n_steps, n_hidden):
+    """Return a network for each tensor of row indices, trained on rows and copies.
 
-    Parameters
-    ----------
-    features : Tensor of shape (n, p)
-        Rows as the probes see them, float32.
-
-    target : Target
-        The rows' labels.
-
-    training_rows : list of Tensor of int64
-        Row numbers that each probe may see.
-
-    pools : list of Tensor of shape (K, M, n, p) or None
-        M versions of each row by each of K transformations, one pool for each probe,
-        or one for all. None trains on the rows alone.
-
-    root : int
-        Root seed. Probes with one seed start alike and see the same rows.
-
-    n_steps : int
-        Number of steps.
-
-    n_hidden : int
-        Width of the two hidden layers.
-
-    Returns
-    -------
-    Probes
-        The trained probes.
-
-    Notes
-    -----
-    The loss is half that of the rows and half that of their versions, drawn uniformly
-    from the pool: its cost does not depend on the number of transformations.
+    Features are (n, p); `pools` holds M copies of each row by each of K transformations
+    (K, M, n, p), one pool for each network or one for all, or is None for rows alone.
+    Networks of one root start alike and see the same rows. The loss is half that of the
+    rows and half that of their copies, drawn uniformly from the pool: its cost does not
+    depend on the number of transformations.
     """
-    generator = torch_stream(root, PROBE)
-    n_probes, n_inputs = len(training_rows), features.shape[1]
-    probes = Probes.of(n_probes, n_inputs, target.n_outputs, n_hidden, generator)
-    trainer = ProbeTrainer(probes, training_rows, n_steps, generator)
-    shares = _shares(pools is not None)
+    generator = torch_stream(root, PROXY)
+    networks = ProxyNetworks.untrained(
+        len(training_rows), features.shape[1], target.n_outputs, n_hidden, generator
+    )
+    trainer = ProxyTrainer(networks, training_rows, n_steps, generator)
+    shares = torch.full((_BATCH,), 1 / _BATCH)
+    if pools is not None:
+        of_copies = [0.5 / (_COPIES * _BATCH)] * (_COPIES * _BATCH)
+        shares = torch.tensor([0.5 / _BATCH] * _BATCH + of_copies)
     for _ in range(n_steps):
         rows = trainer.draw()
         inputs = features[rows]
         if pools is not None:
-            sources = rows.repeat(1, _VERSIONS)
-            versions = _draw_versions(pools, sources, generator)
-            inputs = torch.cat([inputs, versions], 1)
+            sources = rows.repeat(1, _COPIES)
+            inputs = torch.cat([inputs, _pool_copies(pools, sources, generator)], 1)
             rows = torch.cat([rows, sources], 1)
         outputs = trainer.outputs(inputs)
-        slope = target.training_slope(outputs, target.values[rows])
+        slope = target.training_gradient(outputs, target.values[rows])
         trainer.step(slope.mul_((shares * target.weights[rows]).unsqueeze(2)))
-    return probes
+    return networks
 
 
-def _shares(has_versions):
-    """Return the weight of each row of a batch: rows and versions weigh the same."""
-    if not has_versions:
-        return torch.full((_BATCH,), 1 / _BATCH)
-    halves = [0.5 / _BATCH] * _BATCH
-    return torch.tensor(halves + [0.5 / (_VERSIONS * _BATCH)] * (_VERSIONS * _BATCH))
-
-
-def _draw_versions(pools, sources, generator):
-    """Return a version, drawn uniformly, of each row: (n_probes, n_rows, p)."""
-    n_operations, n_versions, n_rows, _ = pools[0].shape
-    n_choices = n_operations * n_versions
+def _pool_copies(pools, sources, generator):
+    """Return a copy, drawn uniformly, of each source row: (n_networks, n_rows, p)."""
+    n_transformations, n_copies, n_rows, _ = pools[0].shape
+    n_choices = n_transformations * n_copies
     chosen = torch.randint(n_choices, sources.shape, generator=generator)
-    places = chosen * n_rows + sources
+    indices = chosen * n_rows + sources
     if len(pools) == 1:
-        return pools[0].flatten(0, 2)[places]
+        return pools[0].flatten(0, 2)[indices]
     return torch.stack(
-        [pool.flatten(0, 2)[own] for pool, own in zip(pools, places, strict=True)]
+        [pool.flatten(0, 2)[own] for pool, own in zip(pools, indices, strict=True)]
     )
 
 
-class _ProbeEstimator(BaseEstimator):
-    """One small network; the rows are those of the engine, already coded."""
+class _ProxyEstimator(BaseEstimator):
+    """A proxy network as an estimator of encoded rows."""
 
-    def __init__(self, columns, *, n_steps=220, n_hidden=48, random_state=None):
+    def __init__(self, columns, *, n_steps, n_hidden, random_state=None):
         self.columns = columns
         self.n_steps = n_steps
         self.n_hidden = n_hidden
         self.random_state = random_state
 
     def _fit(self, X, target):
-        self._features = ProbeFeatures(self.columns)
-        self._probe = train_probes(
+        self._features = ProxyFeatures(self.columns)
+        self._network = train_proxies(
             self._features(torch.as_tensor(X)),
             target,
             [torch.arange(len(X))],
@@ -323,16 +253,17 @@ class _ProbeEstimator(BaseEstimator):
         return self
 
     def _outputs(self, X):
-        return self._probe.one(0, self._features(torch.as_tensor(X))).double().numpy()
+        features = self._features(torch.as_tensor(X))
+        return self._network.one(0, features).double().numpy()
 
 
-class ProbeClassifier(ClassifierMixin, _ProbeEstimator):
-    """A small network of classes."""
+class ProxyClassifier(ClassifierMixin, _ProxyEstimator):
+    """Proxy network of classes, used where no estimator is given."""
 
     def fit(self, X, y, sample_weight=None):
         """Train on rows (n, d), labels (n,) and weights (n,)."""
         self.classes_, codes = np.unique(y, return_inverse=True)
-        return self._fit(X, Target.of(codes, True, sample_weight))
+        return self._fit(X, Target.from_labels(codes, True, sample_weight))
 
     def decision_function(self, X):
         """Return logits (n, n_classes), or their difference for two classes."""
@@ -342,12 +273,12 @@ class ProbeClassifier(ClassifierMixin, _ProbeEstimator):
         return outputs
 
     def predict(self, X):
-        """Return the likeliest class of each row."""
+        """Return the most probable class of each row."""
         return self.classes_[self._outputs(X).argmax(1)]
 
 
-class ProbeRegressor(RegressorMixin, _ProbeEstimator):
-    """A small network of numbers."""
+class ProxyRegressor(RegressorMixin, _ProxyEstimator):
+    """Proxy network of numbers, used where no estimator is given."""
 
     def fit(self, X, y, sample_weight=None):
         """Train on rows (n, d), numbers (n,) or (n, n_outputs), and weights (n,)."""
@@ -356,7 +287,7 @@ class ProbeRegressor(RegressorMixin, _ProbeEstimator):
         self._mean, spread = columns.mean(0), columns.std(0)
         self._spread = np.where(spread > 0, spread, 1.0)
         self._is_column = y.ndim == 2
-        return self._fit(X, Target.of(y, False, sample_weight))
+        return self._fit(X, Target.from_labels(y, False, sample_weight))
 
     def predict(self, X):
         """Return the expected numbers of each row."""

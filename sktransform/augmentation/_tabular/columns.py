@@ -55,8 +55,7 @@ def _block_from(rows, kinds, start):
         if total.max(initial=0) > 1:
             return None
         if total.min(initial=0 if len(total) == 0 else 1) == 1:
-            # Two columns that exclude each other are one yes-or-no question asked
-            # twice; a single column of ones is a constant.
+            # A single column of ones is a constant, not a one-hot code.
             return tuple(range(start, column + 1)) if column > start else None
     return None
 
@@ -76,8 +75,8 @@ def statistics(rows, kinds, bounds, shape):
         sd = np.sqrt(np.square(centred).sum(0) / count)
     lower, upper = _bounds(pooled, bounds)
     if shape is not None:
-        places = values.shape[1] // pooled.shape[1]
-        mean, sd, lower, upper = (np.tile(a, places) for a in (mean, sd, lower, upper))
+        n_tiles = values.shape[1] // pooled.shape[1]
+        mean, sd, lower, upper = (np.tile(a, n_tiles) for a in (mean, sd, lower, upper))
     # Codes have bounds of their own, whatever was asked of numbers.
     least, largest = _bounds(values, "train")
     whole = np.array([kind == "integer" for kind in kinds], dtype=bool)
@@ -163,7 +162,7 @@ class ColumnTable:
 
     sd : ndarray of shape (n_features,)
         Standard deviation of each column, NaN left out. For images and series of one
-        channel, the same for all places.
+        channel, the same for all cells.
 
     atoms : ndarray of shape (n_atoms, n_features)
         Values that hold at least 15 % of a column, NaN where there are fewer.
@@ -194,7 +193,7 @@ class ColumnTable:
     >>> import numpy as np
     >>> from sktransform.augmentation.transforms import ColumnTable
     >>> rows = np.array([[0.5, 0, 3], [1.5, 1, 4], [0.0, 0, 9], [2.5, 1, 3]])
-    >>> columns = ColumnTable.of(rows)
+    >>> columns = ColumnTable.from_arrays(rows)
     >>> columns.kinds
     ('continuous', 'boolean', 'integer')
     >>> columns.upper
@@ -214,7 +213,7 @@ class ColumnTable:
     shape: tuple | None = None
 
     @classmethod
-    def of(
+    def from_arrays(
         cls,
         rows,
         *,
@@ -240,7 +239,7 @@ class ColumnTable:
         bounds : {"train", "none"} or tuple of float, default="train"
             Legal values of numeric columns: between the least and the largest training
             value, all, or between two numbers. With a `shape` the range is that of
-            the channel, not of the place.
+            the channel, not of the single cell.
 
         blocks : "auto" or sequence of sequence of int, default="auto"
             Columns that encode one category together. ``"auto"`` finds neighbouring
@@ -316,7 +315,7 @@ class ColumnTable:
         Returns
         -------
         tuple of int
-            Places of the columns. Columns of blocks count as categorical.
+            Indices of the columns. Columns of blocks count as categorical.
         """
         in_block = {column for block in self.blocks for column in block}
         return tuple(
@@ -325,23 +324,23 @@ class ColumnTable:
             if ("categorical" if column in in_block else kind) in kinds
         )
 
-    def units(self, places):
+    def units(self, columns):
         """Return which columns move as one, because they encode one category.
 
         Parameters
         ----------
-        places : sequence of int
-            Columns.
+        columns : sequence of int
+            Indices of columns.
 
         Returns
         -------
-        ndarray of int64, shape (n_places,)
+        ndarray of int64, shape (n_columns,)
             Numbers from 0 on, the same for columns of one block.
         """
         block_of = {j: -1 - b for b, block in enumerate(self.blocks) for j in block}
         numbers = {}
         return np.array(
-            [numbers.setdefault(block_of.get(j, j), len(numbers)) for j in places],
+            [numbers.setdefault(block_of.get(j, j), len(numbers)) for j in columns],
             dtype=np.int64,
         )
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Tables of any container as rows of numbers, and back again."""
+"""Encoder of tables: any container as rows of numbers, and back."""
 
 import dataclasses
 from collections.abc import Hashable
@@ -15,51 +15,23 @@ from sktransform.augmentation._tabular.selectors import resolved
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
-    """The way of a table into rows of numbers, and of such rows back.
+class TableEncoder:
+    """Encoder of tables of any container into rows of numbers, and decoder back.
 
-    Categories become codes, missing cells NaN. On the way back only cells that have
-    changed are written: all others keep the caller's very values.
-
-    Parameters
-    ----------
-    columns : ColumnTable
-        What is known of the columns; all that has to be kept.
+    Categories become codes, missing cells NaN. The decoder writes only cells that have
+    changed: all others keep the caller's very values. `columns` is all that has to be
+    kept of a fit.
     """
 
     columns: ColumnTable
 
     @classmethod
-    def of(cls, X, *, kinds=None, bounds="train", blocks="auto", shape=None):
-        """Return what a training table tells.
+    def from_table(cls, X, *, kinds=None, bounds="train", blocks="auto", shape=None):
+        """Return the encoder of a training table (n, d): array, tensor or data frame.
 
-        Parameters
-        ----------
-        X : array-like, Tensor or data frame of shape (n_samples, n_features)
-            The training table. Columns of strings, of categories, of booleans and of
-            objects are coded.
-
-        kinds : dict, default=None
-            Kinds of columns, by place or name, that differ from what the cells tell.
-
-        bounds : {"train", "none"} or tuple of float, default="train"
-            Legal values, see `ColumnTable.of`.
-
-        blocks : "auto" or sequence of sequence, default="auto"
-            Columns that encode one category together, by place or name.
-
-        shape : tuple of int, default=None
-            What a row is when it is not flattened.
-
-        Returns
-        -------
-        Table
-            The way of this table.
-
-        Raises
-        ------
-        ValueError
-            If a column is of a type that has no numbers, or an argument does not fit.
+        `kinds` maps columns to kinds that differ from what the cells tell; `blocks` are
+        columns that encode one category together; see `ColumnTable.from_arrays`.
+        Raises ValueError for a column without numbers or categories.
         """
         frame = _frame(X)
         if frame is None:
@@ -73,13 +45,13 @@ class Table:
             coded = zip(frame.iter_columns(), categories, strict=True)
             rows = np.stack([_coded(column, codes) for column, codes in coded], 1)
             types = list(frame.schema.values())
-        found = ColumnTable.of(rows, bounds=bounds, blocks=(), shape=shape)
+        found = ColumnTable.from_arrays(rows, bounds=bounds, blocks=(), shape=shape)
         wanted = _kinds(found, types, categories, kinds, names)
         if not isinstance(blocks, str):
             blocks = resolved(
                 tuple(map(tuple, blocks)), _named(found, names), None, "blocks"
             )
-        columns = ColumnTable.of(
+        columns = ColumnTable.from_arrays(
             rows,
             kinds=wanted,
             bounds=bounds,
@@ -93,20 +65,12 @@ class Table:
         upper = np.minimum(columns.upper, most)
         return cls(dataclasses.replace(columns, lower=lower, upper=upper))
 
-    def rows(self, X):
-        """Return a table as rows of numbers.
+    def encode(self, X):
+        """Return a table as a tensor (n, d) that shares no memory with it.
 
-        Parameters
-        ----------
-        X : array-like, Tensor or data frame of shape (n_samples, n_features)
-            A table of the same columns. Categories that the training table lacks are
-            coded as missing; they stay what they are on the way back.
-
-        Returns
-        -------
-        Tensor of shape (n_samples, n_features)
-            The rows, in float32 if the table is, else in float64; a tensor's on its
-            own device. They share no memory with the table.
+        It is float32 if all numbers of the table are, else float64; a tensor stays on
+        its device. Categories that the training table lacks are coded as missing, and
+        decoded as what they are.
         """
         frame = _frame(X)
         if frame is None:
@@ -130,39 +94,22 @@ class Table:
         rows = np.stack(coded, 1).astype(np.float32 if single else np.float64)
         return torch.from_numpy(rows)
 
-    def restored(self, rows, X, source=None):
-        """Return rows of numbers in the container, and in the types, of a table.
+    def decode(self, rows, X, sources=None):
+        """Return transformed rows (m, d) in the container and the types of a table.
 
-        Parameters
-        ----------
-        rows : Tensor of shape (n_rows, n_features)
-            Rows, transformed.
-
-        X : array-like, Tensor or data frame of shape (n_samples, n_features)
-            The table that they come from.
-
-        source : array-like of int, shape (n_rows,), default=None
-            The row of X of which each row is a version. None takes them in order.
-
-        Returns
-        -------
-        ndarray, Tensor or data frame of shape (n_rows, n_features)
-            The table; a list comes back as an array.
-
-        Raises
-        ------
-        ValueError
-            If a cell has become missing in a column that has no missing cells.
+        `sources` (m,) are the rows of X that they are made of, None for all in order.
+        A list comes back as an array. Raises ValueError if a cell has become missing in
+        a column whose type has no missing cells.
         """
         frame = _frame(X)
-        places = np.arange(len(rows)) if source is None else np.asarray(source)
+        indices = np.arange(len(rows)) if sources is None else np.asarray(sources)
         if frame is None:
-            return _restored_array(rows, X, places)
-        before = self.rows(X)[torch.from_numpy(places)]
+            return _decoded_array(rows, X, indices)
+        before = self.encode(X)[torch.from_numpy(indices)]
         rows = rows.cpu()
         changed = (rows != before) & ~(rows.isnan() & before.isnan())
         rows, changed = rows.double().numpy(), changed.numpy()
-        taken = frame[places.tolist()]
+        taken = frame[indices.tolist()]
         written = [
             _written(taken.get_column(name), rows[:, j], changed[:, j], self._codes(j))
             for j, name in enumerate(frame.columns)
@@ -181,18 +128,7 @@ class Table:
 
 
 def is_frame(X):
-    """Tell whether a table is a data frame.
-
-    Parameters
-    ----------
-    X : object
-        What the user gave.
-
-    Returns
-    -------
-    bool
-        Whether it is a frame of pandas, polars, pyarrow or another known library.
-    """
+    """Tell whether a table is a frame of pandas, polars, pyarrow or another library."""
     return _frame(X) is not None
 
 
@@ -225,22 +161,22 @@ def _range_of_type(dtype):
     if not is_whole:
         return -np.inf, np.inf
     limits = np.iinfo(dtype)
-    # Of 64 bits the largest number is none of float64: the one below it is.
+    # int64's maximum is not representable in float64: the number below it is.
     most = float(limits.max)
     return float(limits.min), most if int(most) <= limits.max else np.nextafter(most, 0)
 
 
-def _restored_array(rows, X, places):
+def _decoded_array(rows, X, indices):
     """Return rows as an array or a tensor of the type of X."""
     if isinstance(X, torch.Tensor):
         if X.is_floating_point():
             return rows.to(X.device, X.dtype)
-        whole = _whole(rows.cpu().numpy(), X.detach().cpu().numpy()[places])
+        whole = _whole(rows.cpu().numpy(), X.detach().cpu().numpy()[indices])
         return torch.from_numpy(whole).to(X.device)
     given = np.asarray(X)
     values = rows.cpu().numpy()
     if given.dtype.kind in "biu":
-        return _whole(values, given[places])
+        return _whole(values, given[indices])
     return values.astype(given.dtype, copy=False) if given.dtype.kind == "f" else values
 
 
@@ -251,7 +187,7 @@ def _whole(values, given):
             "A cell of X has become missing, but its type has no missing cells; use "
             "Mask(fill='median'), or give floating-point columns."
         )
-    # Whole numbers of 64 bits may be more than floating-point ones can tell apart.
+    # Above 2**53 float64 cannot tell neighbouring integers apart: keep the given ones.
     same = values == given.astype(values.dtype)
     return np.where(same, given, np.rint(values).astype(given.dtype))
 
@@ -297,7 +233,7 @@ def _is_missing(value):
     """Tell None, NaN, NaT and pandas' NA from values."""
     if value is None:
         return True
-    # NaN differs from itself; a comparison with NA is NA, which is no truth value.
+    # NaN differs from itself; comparing pandas' NA gives NA, which has no truth value.
     same = value == value
     return not (isinstance(same, (bool, np.bool_)) and bool(same))
 
@@ -313,14 +249,14 @@ def _kinds(found, types, categories, declared, names):
         elif categories is not None and found.shape is not None:
             kinds[j] = "integer" if dtype.is_integer() else "continuous"
     for key, kind in (declared or {}).items():
-        (place,) = resolved(key, _named(found, names), None, "kinds")
-        coded = categories is not None and len(categories[place]) > 0
+        (index,) = resolved(key, _named(found, names), None, "kinds")
+        coded = categories is not None and len(categories[index]) > 0
         if coded and kind not in CATEGORICAL:
             raise ValueError(
                 f"kinds declares column {key!r} {kind}, but it holds strings or "
                 "categories; turn it into numbers first."
             )
-        kinds[place] = kind
+        kinds[index] = kind
     return kinds
 
 
@@ -337,8 +273,8 @@ def _written(column, rows, changed, categories):
         values = np.where(changed, rows, column.to_numpy())
     else:
         values = column.to_list()
-        for place in np.flatnonzero(changed):
-            values[place] = _cell(rows[place], dtype, categories)
+        for index in np.flatnonzero(changed):
+            values[index] = _cell(rows[index], dtype, categories)
     written = nw.from_native(_like(native, values, column.name), series_only=True)
     return written.alias(column.name)
 
@@ -376,13 +312,13 @@ def _arrow_like(pyarrow, native, values):
     if not pyarrow.types.is_dictionary(native.type):
         return pyarrow.array(values, type=native.type, from_pandas=False)
     known = native.unify_dictionaries().chunk(0).dictionary.to_pylist()
-    places = {value: place for place, value in enumerate(known)}
+    code_of = {value: code for code, value in enumerate(known)}
     codes = [
-        None if value is None else places.setdefault(value, len(places))
+        None if value is None else code_of.setdefault(value, len(code_of))
         for value in values
     ]
     return pyarrow.DictionaryArray.from_arrays(
         pyarrow.array(codes, type=native.type.index_type),
-        pyarrow.array(list(places), type=native.type.value_type),
+        pyarrow.array(list(code_of), type=native.type.value_type),
         ordered=native.type.ordered,
     )

@@ -53,7 +53,7 @@ class Transformation:
     >>> import torch
     >>> from sktransform.augmentation.transforms import ColumnTable, Shift, TrainingRows
     >>> rows = torch.tensor([[0.0, 1.5], [2.0, 0.5], [1.5, 2.5]])
-    >>> columns = ColumnTable.of(rows, bounds="none")
+    >>> columns = ColumnTable.from_arrays(rows, bounds="none")
     >>> shift = Shift([0], max_sd=1.0).bind(columns)
     >>> reference = shift.fit(TrainingRows(rows, columns))
     >>> shift.forward(rows, torch.tensor([[0.0], [1.0], [-1.0]]), reference)[:, 0]

@@ -80,7 +80,7 @@ def default_transformations(rows, columns, *, labelled=True):
     ...     default_transformations,
     ... )
     >>> pictures = np.random.RandomState(0).rand(10, 64)
-    >>> columns = ColumnTable.of(pictures, shape=(8, 8))
+    >>> columns = ColumnTable.from_arrays(pictures, shape=(8, 8))
     >>> len(default_transformations(pictures, columns))
     8
     """

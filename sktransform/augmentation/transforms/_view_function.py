@@ -5,7 +5,7 @@ import numpy as np
 import torch
 
 from sktransform.augmentation._tabular.dataset import TrainingRows
-from sktransform.augmentation._tabular.encoder import Table
+from sktransform.augmentation._tabular.encoder import TableEncoder
 
 
 def view_function(transformation, X, *, shape=None, kinds=None, bounds="train"):
@@ -17,17 +17,18 @@ def view_function(transformation, X, *, shape=None, kinds=None, bounds="train"):
     Parameters
     ----------
     transformation : Transformation
-        The transformation; not one that needs labels.
+        The transformation; one that needs labels is refused.
 
     X : array-like, data frame or Tensor of shape (n_samples, n_features)
-        Training rows, of which scales and marginals are taken.
+        Training rows, from which scales and marginals are learned.
 
     shape : tuple of int, default=None
-        What a row is when it is not flattened: ``(length,)`` for a series, ``(height,
-        width)`` or ``(height, width, channels)`` for an image.
+        Shape of a row that is an image or a series: ``(length,)`` or ``(length,
+        channels)``, ``(height, width)`` or ``(height, width, channels)``. None for
+        tables.
 
     kinds : dict, default=None
-        Kinds of columns, by place or name, where the cells do not tell.
+        Kinds of columns, by index or name, that the cells do not show.
 
     bounds : {"train", "none"} or tuple of float, default="train"
         Legal values of numeric columns: the training range, all, or (least, largest).
@@ -36,7 +37,7 @@ def view_function(transformation, X, *, shape=None, kinds=None, bounds="train"):
     -------
     callable
         Takes rows in the container of X, a magnitude from 0 to 1, and a NumPy
-        Generator; returns versions of all rows at that magnitude, in that container. A
+        Generator; returns all rows transformed at that magnitude, in that container. A
         discrete transformation acts at any magnitude but 0.
 
     Raises
@@ -60,25 +61,26 @@ def view_function(transformation, X, *, shape=None, kinds=None, bounds="train"):
     """
     if transformation.needs_labels:
         raise ValueError(
-            f"{transformation!r} mixes rows of one class; rows alone are no view of it."
+            f"{transformation!r} mixes rows of one class, so that it is no function of "
+            "rows alone."
         )
-    table = Table.of(X, kinds=kinds, bounds=bounds, shape=shape)
-    training = TrainingRows(table.rows(X).cpu(), table.columns)
-    bound = transformation.bind(table.columns, X)
-    return _View(table, bound, bound.fit(training))
+    encoder = TableEncoder.from_table(X, kinds=kinds, bounds=bounds, shape=shape)
+    training = TrainingRows(encoder.encode(X).cpu(), encoder.columns)
+    bound = transformation.bind(encoder.columns, X)
+    return _View(encoder, bound, bound.fit(training))
 
 
 class _View:
     """A fitted transformation; it can be pickled, unlike a closure."""
 
-    def __init__(self, table, transformation, reference):
-        self.table = table
+    def __init__(self, encoder, transformation, reference):
+        self.encoder = encoder
         self.transformation = transformation
         self.reference = reference
 
     def __call__(self, X, magnitude, random_state):
-        """Return versions of rows at a magnitude."""
-        rows = self.table.rows(X).cpu()
+        """Return transformed rows at a magnitude."""
+        rows = self.encoder.encode(X).cpu()
         generator = torch.Generator().manual_seed(int(random_state.integers(2**31)))
         P = self.transformation.sample(len(rows), 1.0, generator)
         if self.transformation.discrete:
@@ -90,4 +92,4 @@ class _View:
         moved = self.transformation.forward(
             rows, P, self.reference, torch.from_numpy(seeds)
         )
-        return self.table.restored(moved, X)
+        return self.encoder.decode(moved, X)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The filter, the gate and the traps into which a selection of changes can fall."""
+"""Range filter and acceptance test, and the traps of a selection."""
 
 from dataclasses import dataclass
 
@@ -16,21 +16,30 @@ from sklearn.svm import SVC
 
 from sktransform.augmentation import (
     AugmentedClassifier,
+    ConstrainedAugmenter,
     InvarianceAugmenter,
     transforms,
 )
 from sktransform.augmentation._search import acceptance
 from sktransform.augmentation._search.calibration import calibrated_brier
-from sktransform.augmentation._search.grown import LabelledRows
 from sktransform.augmentation._search.proxy import (
-    ProbeClassifier,
-    ProbeRegressor,
-    Probes,
-    ProbeTrainer,
+    ProxyClassifier,
+    ProxyNetworks,
+    ProxyRegressor,
+    ProxyTrainer,
 )
-from sktransform.augmentation._search.range_filter import Measured, chosen_round
-from sktransform.augmentation._search.select import filter_problem
-from sktransform.augmentation._search.target import Target, row_folds, weighted_mean
+from sktransform.augmentation._search.range_filter import (
+    FilterRound,
+    chosen_round,
+    filter_problem,
+)
+from sktransform.augmentation._tabular.dataset import (
+    LabelledRows,
+    Target,
+    row_folds,
+    weighted_mean,
+    with_labels,
+)
 from sktransform.augmentation.transforms import (
     ColumnTable,
     GaussianNoise,
@@ -83,8 +92,8 @@ def test_the_excess_grows_with_the_magnitude_of_a_false_shift(learned):
 
 
 def test_repeated_rows_are_reported_and_never_chosen(learned):
-    assert {"none", "repeated"} < set(learned.gate_losses_)
-    assert learned.chosen_ in {"none", "law", "unshrunk"}
+    assert {"none", "repeated"} < set(learned.acceptance_losses_)
+    assert learned.chosen_ in {"none", "policy", "unshrunk"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -125,10 +134,11 @@ DEGENERATE = {
 
 
 @pytest.mark.parametrize("case", DEGENERATE)
-def test_degenerate_tables_end_in_a_valid_law_or_in_none(case):
+def test_degenerate_tables_end_in_a_valid_policy_or_in_none(case, search_steps):
+    search_steps(20)
     X, y, _ = make_invariance_problem(40, random_state=0)
     X, y, transformations = DEGENERATE[case](X, y)
-    augmenter = InvarianceAugmenter(transformations, n_steps=20, random_state=0)
+    augmenter = InvarianceAugmenter(transformations, random_state=0)
     augmenter.fit(X, y)
     assert np.isfinite(augmenter.augment(X, 2, random_state=0)).all()
     assert len(augmenter.status_) == len(transformations)
@@ -168,12 +178,10 @@ def test_the_most_shrunk_round_as_good_as_the_best_is_chosen():
     noise = generator.normal(size=400)
     noise = (noise - noise.mean()) / noise.std(ddof=1)  # standard error .05
     rounds = [
-        Measured(mean + noise, None, None, None, None)
+        FilterRound(mean + noise, None, None, None, None)
         for mean in (0.30, 0.20, 0.24, 0.27)
     ]
-    assert chosen_round(rounds, unweighted, paired=False) == 2
-    # The differences have no error at all: only the best is as good as the best.
-    assert chosen_round(rounds, unweighted, paired=True) == 1
+    assert chosen_round(rounds, unweighted) == 2
 
 
 def test_the_standard_error_of_equal_weights_is_the_textbooks():
@@ -201,13 +209,12 @@ def test_rows_of_a_group_count_once_in_a_standard_error():
 def test_small_tables_have_more_folds(n_rows, shape, n_groups, n_folds):
     X, y, _ = make_invariance_problem(n_rows, random_state=0)
     groups = None if n_groups is None else np.arange(n_rows) % n_groups
-    augmenter = InvarianceAugmenter([Nothing()], shape=shape, random_state=0)
-    data, bound = augmenter._training_table(X, y)
-    data = augmenter._labelled(data, X, y, None, groups)
-    settings = augmenter._select_settings(n_rows, shape)
-    problem = filter_problem(data, bound, settings, 0)
-    partitions = acceptance._Partitions(None, data, bound, settings.gate, 0)
-    assert [len(problem.folds), len(partitions._folds(0))] == n_folds
+    columns = ColumnTable.from_arrays(X, shape=shape)
+    rows = LabelledRows(torch.from_numpy(X), columns, None, np.arange(n_rows))
+    dataset = with_labels(rows, y, True, None, groups, None)
+    problem = filter_problem(dataset, [Nothing().bind(columns)], 0)
+    asked = acceptance._acceptance_folds(dataset, 0)
+    assert [len(problem.folds), len(asked)] == n_folds
 
 
 def test_two_groups_are_too_few_to_learn_from():
@@ -221,13 +228,13 @@ def test_two_groups_are_too_few_to_learn_from():
 @pytest.mark.parametrize(
     ("n_rows", "gains", "chosen"),
     [
-        (400, [0.25], "law"),
+        (400, [0.25], "policy"),
         (400, [-0.1], "none"),
-        (400, [0.15, 0.15], "law"),
-        (400, [0.09, 0.15], "law"),
+        (400, [0.15, 0.15], "policy"),
+        (400, [0.09, 0.15], "policy"),
         (400, [0.15, -0.15], "none"),
         (100, [-0.1], "none"),
-        (100, [0.25, 0.15], "law"),
+        (100, [0.25, 0.15], "policy"),
         (100, [0.25, -0.15], "none"),
     ],
 )
@@ -239,22 +246,22 @@ def test_a_gain_that_is_not_clear_is_measured_on_other_folds(
     noise *= 0.1 * np.sqrt(n_rows)  # standard error .1
     asked = []
 
-    def losses(self, laws, *key):
+    def losses(estimator, dataset, transformations, policies, n_jobs, root, *key):
         gain = gains[len(asked)]
-        asked.append(list(laws))
-        known = {"none": 5.0, "repeated": 4.0, "law": 5.0 - gain + noise}
-        return {name: np.zeros(n_rows) + known[name] for name in laws}
+        asked.append(list(policies))
+        known = {"none": 5.0, "repeated": 4.0, "policy": 5.0 - gain + noise}
+        found = {name: np.zeros(n_rows) + known[name] for name in policies}
+        return found, np.ones(n_rows, dtype=bool)
 
-    monkeypatch.setattr(acceptance._Partitions, "losses", losses)
+    monkeypatch.setattr(acceptance, "partition_losses", losses)
     X = torch.zeros(n_rows, 1)
-    target = Target.of(X.numpy(), False)
-    data = LabelledRows(X, ColumnTable.of(X), None, None, target=target)
-    candidates = {"law": np.ones(1)}
-    settings = acceptance.GateSettings()
-    result = acceptance.run_gate(None, data, [None], candidates, settings, 0)
+    target = Target.from_labels(X.numpy(), False)
+    data = LabelledRows(X, ColumnTable.from_arrays(X), None, None, target=target)
+    candidates = {"policy": np.ones(1)}
+    result = acceptance.run_acceptance_test(None, data, [None], candidates, 8, None, 0)
     assert result.chosen == chosen
-    first = ["none", "repeated", "law"]
-    assert asked == [first, ["none", "law"]][: len(gains)]
+    first = ["none", "repeated", "policy"]
+    assert asked == [first, ["none", "policy"]][: len(gains)]
     assert_allclose([result.gain, result.error], [np.mean(gains), 0.1], atol=1e-12)
     # Each loss is as far from that of the rows alone as was measured.
     away = [result.losses["none"] - result.losses[name] for name in first]
@@ -262,36 +269,36 @@ def test_a_gain_that_is_not_clear_is_measured_on_other_folds(
 
 
 def weights_seen(augmenter, X, y, sample_weight):
-    """Return the weights that the probe of the gate was trained with."""
+    """Return the weights that the proxy of the acceptance test was trained with."""
     seen = []
-    fit = ProbeClassifier.fit
+    fit = ProxyClassifier.fit
 
     def spy(self, X, y, sample_weight=None):
         seen.append(sample_weight)
         return fit(self, X, y, sample_weight)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ProbeClassifier, "fit", spy)
+        patch.setattr(ProxyClassifier, "fit", spy)
         augmenter.fit(X, y, sample_weight=sample_weight)
     return seen
 
 
-def test_the_probe_of_the_gate_trains_with_the_weights():
+def test_the_proxy_of_the_acceptance_test_trains_with_the_weights(quick_search):
     X, y, _ = make_invariance_problem(60, random_state=0)
     weights = np.where(X[:, 0] > 0, 2.0, 0.5)
-    augmenter = InvarianceAugmenter([Nothing()], n_steps=5, random_state=0)
+    augmenter = InvarianceAugmenter([Nothing()], random_state=0)
     seen = weights_seen(augmenter, X, y, weights)
     assert seen
     assert all(set(np.unique(own)) == {0.5, 2.0} for own in seen)
 
 
-@pytest.mark.parametrize("kind", [ProbeClassifier, ProbeRegressor])
-def test_a_probe_of_the_gate_follows_the_heavy_rows(kind):
+@pytest.mark.parametrize("kind", [ProxyClassifier, ProxyRegressor])
+def test_a_proxy_follows_the_heavy_rows(kind):
     X = np.tile(np.random.default_rng(0).normal(size=(40, 2)), (2, 1))
     y = np.repeat([0, 1], 40)
-    columns = ColumnTable.of(torch.from_numpy(X))
-    probe = kind(columns, n_steps=60, random_state=0)
-    predicted = probe.fit(X, y, np.where(y == 1, 9.0, 1.0)).predict(X)
+    columns = ColumnTable.from_arrays(torch.from_numpy(X))
+    proxy = kind(columns, n_steps=60, n_hidden=48, random_state=0)
+    predicted = proxy.fit(X, y, np.where(y == 1, 9.0, 1.0)).predict(X)
     assert_allclose(predicted.mean(), 0.9, atol=0.1)
 
 
@@ -317,24 +324,25 @@ def test_scores_that_say_nothing_cost_what_the_frequencies_cost():
 
 
 @pytest.mark.parametrize("is_classes", [True, False])
-def test_a_probe_trains_as_torch_would_train_it(is_classes):
+def test_a_proxy_trains_as_torch_would_train_it(is_classes):
     generator = torch.Generator().manual_seed(0)
     X = torch.randn(50, 4, generator=generator)
     y = np.arange(50) % 3 if is_classes else X[:, :2].numpy() ** 2
-    target = Target.of(y, is_classes)
-    probes = Probes.of(2, 4, target.n_outputs, 8, generator)
-    trainer = ProbeTrainer(
-        probes, [torch.arange(30), torch.arange(10, 50)], 40, generator
+    target = Target.from_labels(y, is_classes)
+    networks = ProxyNetworks.untrained(2, 4, target.n_outputs, 8, generator)
+    trainer = ProxyTrainer(
+        networks, [torch.arange(30), torch.arange(10, 50)], 40, generator
     )
-    own = torch.nn.Parameter(probes.parameters.clone())
+    own = torch.nn.Parameter(networks.parameters.clone())
     optimizer = torch.optim.AdamW([own], lr=4e-3, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=40)
     for _ in range(40):
         rows = trainer.draw()
-        slope = target.training_slope(trainer.outputs(X[rows]), target.values[rows])
+        outputs = trainer.outputs(X[rows])
+        slope = target.training_gradient(outputs, target.values[rows])
         trainer.step(slope / 32)
         outputs = X[rows]
-        *hidden, (matrix, offset) = Probes(own, probes.sizes).layers()
+        *hidden, (matrix, offset) = ProxyNetworks(own, networks.sizes).layers()
         for weight, constant in hidden:
             outputs = (outputs @ weight + constant).relu()
         losses = target.training_loss(outputs @ matrix + offset, target.values[rows])
@@ -343,7 +351,7 @@ def test_a_probe_trains_as_torch_would_train_it(is_classes):
         own.grad.mul_((1 / own.grad.norm(dim=1, keepdim=True)).clamp(max=1))
         optimizer.step()
         schedule.step()
-    assert_allclose(probes.parameters, own.detach(), atol=1e-5)
+    assert_allclose(networks.parameters, own.detach(), atol=1e-5)
 
 
 def test_folds_keep_groups_together_and_classes_apart():
@@ -356,29 +364,28 @@ def test_folds_keep_groups_together_and_classes_apart():
 def test_a_requirement_is_weighed_by_what_it_costs():
     X, y, _ = make_invariance_problem(300, random_state=0)
     turns = [Rotate([0, 1]), Rotate([0, 2]), Nothing()]
-    augmenter = InvarianceAugmenter(
-        turns, strategy="constrain", epsilon=0.2, bounds="none", random_state=0
+    augmenter = ConstrainedAugmenter(
+        turns, epsilon=0.2, bounds="none", random_state=0
     ).fit(X, y)
     # Only the second turn destroys the class, so it is the dearest.
     assert augmenter.dual_.argmax() == 1
     assert augmenter.dual_path_.shape[1] == 3
-    assert_allclose(augmenter.parameter_histogram_.sum(1), 1)
     # The identity's proposals are all as good as the state: all are accepted.
-    assert augmenter.acceptance_[2] == 1
-    assert (augmenter.acceptance_[:2] < 1).all()
+    assert augmenter.acceptance_rate_[2] == 1
+    assert (augmenter.acceptance_rate_[:2] < 1).all()
     shares = augmenter.dual_path_.mean(0)
-    assert_allclose(augmenter.law_["probabilities"], shares / shares.sum())
+    assert_allclose(augmenter.policy_["probabilities"], shares / shares.sum())
 
 
 def test_a_loose_requirement_costs_nothing_and_a_relaxed_one_less():
     X, y, _ = make_invariance_problem(120, random_state=0)
-    shared = {"strategy": "constrain", "bounds": "none", "random_state": 0}
+    shared = {"bounds": "none", "random_state": 0}
     turn = [Rotate([0, 2])]
-    loose = InvarianceAugmenter(turn, epsilon=50.0, **shared).fit(X, y)
+    loose = ConstrainedAugmenter(turn, epsilon=50.0, **shared).fit(X, y)
     assert loose.dual_.sum() == 0
     assert loose.chosen_ == "none"
-    strict = InvarianceAugmenter(turn, epsilon=0.1, alpha=None, **shared).fit(X, y)
-    relaxed = InvarianceAugmenter(turn, epsilon=0.1, alpha=0.5, **shared).fit(X, y)
+    strict = ConstrainedAugmenter(turn, epsilon=0.1, alpha=None, **shared).fit(X, y)
+    relaxed = ConstrainedAugmenter(turn, epsilon=0.1, alpha=0.5, **shared).fit(X, y)
     assert 0 < relaxed.dual_[0] < strict.dual_[0]
 
 

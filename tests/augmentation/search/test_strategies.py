@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the strategies promise, asked through the estimators themselves."""
+"""Learned policies, asked through the estimators themselves."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
-from sktransform.augmentation import AugmentedClassifier, InvarianceAugmenter
-from sktransform.augmentation._search.select import candidate_ranges, kept_rows
+from sktransform.augmentation import (
+    AugmentedClassifier,
+    ConstrainedAugmenter,
+    InvarianceAugmenter,
+)
+from sktransform.augmentation._policy import policy
+from sktransform.augmentation._search import constants
+from sktransform.augmentation._search.learn import candidate_ranges, search_rows
 from sktransform.augmentation.transforms import (
     ClassMixup,
     GaussianNoise,
@@ -27,65 +33,69 @@ def circle(n_rows, seed=0):
     return X, (X[:, 0] ** 2 + X[:, 1] ** 2 > 1.4).astype(int)
 
 
-def test_candidates_are_the_law_and_what_did_not_shrink():
+def test_candidates_are_the_ranges_and_what_did_not_shrink():
     ranges = np.array([1.0, 0.5, 0.0, 1.0])
-    found = candidate_ranges(ranges, ("law", "unshrunk"))
-    assert_array_equal(found["law"], ranges)
+    found = candidate_ranges(ranges)
+    assert_array_equal(found["policy"], ranges)
     assert_array_equal(found["unshrunk"], [1, 0, 0, 1])
-    # The same law twice is one candidate; a law of nothing is none.
-    assert list(candidate_ranges(np.ones(2), ("law", "unshrunk"))) == ["law"]
-    assert list(candidate_ranges(np.full(2, 0.5), ("law", "unshrunk"))) == ["law"]
-    assert candidate_ranges(np.zeros(2), ("law", "unshrunk")) == {}
+    # The same ranges twice are one candidate; ranges of 0 are none.
+    assert list(candidate_ranges(np.ones(2))) == ["policy"]
+    assert list(candidate_ranges(np.full(2, 0.5))) == ["policy"]
+    assert candidate_ranges(np.zeros(2)) == {}
 
 
-@pytest.mark.parametrize("z_gate", [0.0, 1.0, 1e6])
-def test_a_law_is_accepted_by_what_the_estimator_gains(z_gate):
+@pytest.mark.parametrize("z", [0.0, 1.0, 1e6])
+def test_a_policy_is_accepted_by_what_the_estimator_gains(z, monkeypatch):
+    monkeypatch.setattr(constants, "GAIN_Z", z)
     X, y = circle(90)
     turn, shift = Rotate([0, 1]), Shift([0], max_sd=2.0)
-    augmenter = InvarianceAugmenter([turn, shift], z_gate=z_gate, bounds="none")
+    augmenter = InvarianceAugmenter([turn, shift], bounds="none")
     model = AugmentedClassifier(SVC(), augmenter, random_state=0).fit(X, y)
     found = model.augmenter_
-    losses = dict(found.gate_losses_)
+    losses = dict(found.acceptance_losses_)
     none = losses.pop("none")
     losses.pop("repeated")
     best = min(losses, key=losses.get)
-    assert_allclose(found.gate_gain_, none - losses[best], atol=1e-12)
-    accepted = found.gate_gain_ > z_gate * found.gate_se_
+    assert_allclose(found.acceptance_gain_, none - losses[best], atol=1e-12)
+    accepted = found.acceptance_gain_ > z * found.acceptance_se_
     assert found.chosen_ == (best if accepted else "none")
-    assert accepted == (z_gate < 1e6)
+    assert accepted == (z < 1e6)
     assert model.augmenter_.active_.any() == accepted
 
 
-def test_neither_jobs_nor_batches_change_what_is_learned():
+def test_neither_jobs_nor_batches_change_what_is_learned(monkeypatch, search_steps):
+    search_steps(40)
     X, y = circle(80)
     forest = RandomForestClassifier(10)
-    augmenter = InvarianceAugmenter([Rotate([0, 1]), GaussianNoise()], n_steps=40)
+    augmenter = InvarianceAugmenter([Rotate([0, 1]), GaussianNoise()])
     model = AugmentedClassifier(forest, augmenter, random_state=3).fit(X, y)
-    other = clone(model).set_params(augmenter__n_jobs=2, augmenter__batch_size=7)
+    monkeypatch.setattr(policy, "_BATCH_SIZE", 7)
+    other = clone(model).set_params(augmenter__n_jobs=2)
     other.fit(X, y)
-    assert other.augmenter_.gate_losses_ == model.augmenter_.gate_losses_
+    assert other.augmenter_.acceptance_losses_ == model.augmenter_.acceptance_losses_
     assert_array_equal(other.augmenter_.excess_, model.augmenter_.excess_)
     assert_array_equal(other.predict_proba(X), model.predict_proba(X))
 
 
-def test_rows_to_learn_from_are_whole_groups():
+def test_rows_to_learn_from_are_whole_groups(monkeypatch, search_steps):
+    search_steps(20)
+    monkeypatch.setattr(constants, "MAX_SEARCH_ROWS", 50)
+    monkeypatch.setattr(constants, "GAIN_Z", 0.0)
+
     class Rows:
         groups = np.repeat(np.arange(30), 4)
 
         def __len__(self):
             return len(self.groups)
 
-    kept = kept_rows(Rows(), 50, 0)
+    kept = search_rows(Rows(), 50, 0)
     counts = np.bincount(Rows.groups[kept], minlength=30)
     assert sorted(set(counts)) == [0, 4]
     assert counts.sum() == 48
     X, y = circle(120)
-    augmenter = InvarianceAugmenter(
-        [Rotate([0, 1])], max_fit_rows=50, n_steps=20, p_clean=0.0, tol=10.0
-    )
-    model = clone(augmenter).set_params(candidates=("law",), z_gate=0.0)
+    model = InvarianceAugmenter([Rotate([0, 1])], p_clean=0.0, tol=10.0)
     views = model.fit_transform(X, y, groups=Rows.groups)
-    # The law is learned from few rows; all of them are augmented, or none.
+    # The policy is learned from few rows; all of them are augmented, or none.
     assert (views != X).any(1).all() == (model.chosen_ != "none")
 
 
@@ -93,9 +103,8 @@ def test_rows_to_learn_from_are_whole_groups():
 def test_a_requirement_on_numbers(alpha):
     X, _ = circle(150)
     y = np.hypot(X[:, 0], X[:, 1])
-    augmenter = InvarianceAugmenter(
+    augmenter = ConstrainedAugmenter(
         [Rotate([0, 1]), MarginalSwap([0])],
-        strategy="constrain",
         alpha=alpha,
         epsilon=0.5,
         bounds="none",
@@ -108,11 +117,10 @@ def test_a_requirement_on_numbers(alpha):
 
 
 @pytest.mark.parametrize("epsilon", ["auto", "relative", 0.3])
-def test_what_a_requirement_is_measured_by(epsilon):
+def test_what_a_requirement_is_measured_by(epsilon, search_steps):
+    search_steps(20)
     X, y = circle(60)
-    augmenter = InvarianceAugmenter(
-        [Rotate([0, 2])], strategy="constrain", epsilon=epsilon, n_steps=30
-    ).fit(X, y)
+    augmenter = ConstrainedAugmenter([Rotate([0, 2])], epsilon=epsilon).fit(X, y)
     if epsilon == "relative":
         assert augmenter.epsilon_ is None
     else:
@@ -144,33 +152,33 @@ def test_predictions_need_no_labels_of_what_mixes_classes():
     assert_array_equal(model.predict_proba(X), model.estimator_.predict_proba(X))
 
 
-def test_displays_take_what_was_fitted():
+def test_displays_take_what_was_fitted(search_steps):
+    search_steps(40)
     pytest.importorskip("matplotlib")
     import matplotlib.pyplot as plt
 
     from sktransform.inspection import (
+        AcceptanceDisplay,
         AugmentedExamplesDisplay,
         DualPathDisplay,
         ExcessDisplay,
-        GateDisplay,
-        LearnedRangeDisplay,
     )
 
     X, y = circle(80)
     changes = [Rotate([0, 1]), Shift([0], max_sd=2.0)]
-    shared = {"n_steps": 40, "bounds": "none", "random_state": 0}
+    shared = {"bounds": "none", "random_state": 0}
     selected = InvarianceAugmenter(changes, **shared).fit(X, y)
     excess = ExcessDisplay.from_estimator(selected)
     assert_array_equal(
         excess.curves_[0].get_ydata(), selected.excess_curve_["excess"][0]
     )
-    ranges = LearnedRangeDisplay.from_estimator(selected)
-    assert_allclose([bar.get_width() for bar in ranges.learned_], selected.range_)
-    gate = GateDisplay.from_estimator(selected)
-    assert gate.losses["repeated"] == selected.gate_losses_["repeated"]
+    drawn = [0 if line is None else line.get_xdata()[0] for line in excess.ranges_]
+    assert_allclose(drawn, selected.range_)
+    accepted = AcceptanceDisplay.from_estimator(selected)
+    assert accepted.losses["repeated"] == selected.acceptance_losses_["repeated"]
     examples = AugmentedExamplesDisplay.from_estimator(selected, X[:3], random_state=0)
     assert examples.kind == "table"
-    required = clone(selected).set_params(strategy="constrain").fit(X, y)
+    required = ConstrainedAugmenter(changes, **shared).fit(X, y)
     dual = DualPathDisplay.from_estimator(required)
     assert len(dual.lines_) == 2
     plt.close("all")

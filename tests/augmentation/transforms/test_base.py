@@ -49,7 +49,7 @@ def _training(transformation, dtype=torch.float64, bounds="none"):
         rows[:, 4] = rng.choice([0.0, 1.0, 2.0], N_ROWS)  # a column of categories
     rows = torch.from_numpy(rows).to(dtype)
     kinds = "auto" if shape else ["continuous"] * 4 + ["categorical"]
-    columns = ColumnTable.of(rows, shape=shape, kinds=kinds, bounds=bounds)
+    columns = ColumnTable.from_arrays(rows, shape=shape, kinds=kinds, bounds=bounds)
     labels = torch.arange(N_ROWS) % 3
     return TrainingRows(rows, columns, labels)
 
@@ -140,7 +140,7 @@ def test_bounds_hold_and_missing_cells_stay_missing(transformation):
     bound = transformation.bind(training.columns)
     if not bound.mixes_columns:
         X[::3, 1] = torch.nan
-        columns = ColumnTable.of(
+        columns = ColumnTable.from_arrays(
             X, shape=training.columns.shape, kinds=training.columns.kinds
         )
         training = TrainingRows(X, columns, training.labels)
@@ -164,7 +164,7 @@ def test_mixing_refuses_missing_cells(transformation):
     X[5, 1] = torch.nan
     with pytest.raises(ValueError, match="impute them"):
         bound.forward(X, P, reference, seeds, training.labels)
-    columns = ColumnTable.of(
+    columns = ColumnTable.from_arrays(
         X, shape=training.columns.shape, kinds=training.columns.kinds
     )
     with pytest.raises(ValueError, match="impute them"):
@@ -287,7 +287,7 @@ def test_global_generators_are_left_alone():
 
 def test_columns_by_name_slice_mask_and_callable():
     rows = np.random.RandomState(0).randn(10, 4)
-    columns = ColumnTable.of(rows, names=["a", "b", "c", "d"])
+    columns = ColumnTable.from_arrays(rows, names=["a", "b", "c", "d"])
     for selection in (["b", "c"], [1, 2], slice("b", "c"), slice(1, 3), [-3, -2]):
         assert Shift(selection).bind(columns).columns == (1, 2)
     assert Shift([False, True, True, False]).bind(columns).columns == (1, 2)
@@ -311,20 +311,22 @@ def test_columns_by_name_slice_mask_and_callable():
     ],
 )
 def test_wrong_columns_are_refused_in_a_sentence(selection, message):
-    columns = ColumnTable.of(np.random.RandomState(0).randn(10, 4), names=list("abcd"))
+    columns = ColumnTable.from_arrays(
+        np.random.RandomState(0).randn(10, 4), names=list("abcd")
+    )
     with pytest.raises(ValueError, match=message):
         Shift(selection).bind(columns)
 
 
 def test_names_need_a_table_with_names():
-    columns = ColumnTable.of(np.random.RandomState(0).randn(10, 4))
+    columns = ColumnTable.from_arrays(np.random.RandomState(0).randn(10, 4))
     with pytest.raises(ValueError, match="has no names"):
         Shift(["a"]).bind(columns)
 
 
 def test_categories_are_not_computed_with():
     rows = np.random.RandomState(0).randn(10, 2)
-    columns = ColumnTable.of(rows, kinds=["continuous", "categorical"])
+    columns = ColumnTable.from_arrays(rows, kinds=["continuous", "categorical"])
     assert Shift().bind(columns).columns == (0,)
     with pytest.raises(ValueError, match="column 1 is categorical; leave it out"):
         Shift([0, 1]).bind(columns)
@@ -352,7 +354,7 @@ def test_a_transformation_of_ones_own():
             return X * (2**-P).to(X.dtype)
 
     rows = torch.from_numpy(np.random.RandomState(0).randn(5, 3))
-    columns = ColumnTable.of(rows, bounds="none")
+    columns = ColumnTable.from_arrays(rows, bounds="none")
     reference = Doubling([0]).fit(TrainingRows(rows, columns))
     doubled = Doubling([0]).forward(rows, torch.ones(5, 1), reference)
     assert torch.equal(doubled[:, 0], 2 * rows[:, 0])

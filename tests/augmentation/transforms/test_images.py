@@ -29,7 +29,9 @@ def _apply(transformation, pictures, p, *, back=False, bounds="none", seeds=None
     pictures = np.asarray(pictures)
     rows = torch.from_numpy(pictures.reshape(len(pictures), -1))
     shape = pictures.shape[1:]
-    training = TrainingRows(rows, ColumnTable.of(rows, shape=shape, bounds=bounds))
+    training = TrainingRows(
+        rows, ColumnTable.from_arrays(rows, shape=shape, bounds=bounds)
+    )
     bound = transformation.bind(training.columns)
     reference = bound.fit(training)
     P = torch.full((len(rows), 1), float(p), dtype=torch.float64)
@@ -192,7 +194,7 @@ def test_the_legal_range_is_that_of_all_places():
 
 def test_whole_numbers_of_pictures_stay_whole():
     pictures = np.random.RandomState(0).randint(0, 17, size=(4, 8, 8))
-    columns = ColumnTable.of(pictures.reshape(4, -1), shape=(8, 8))
+    columns = ColumnTable.from_arrays(pictures.reshape(4, -1), shape=(8, 8))
     rows = torch.from_numpy(pictures.reshape(4, -1).astype(float))
     training = TrainingRows(rows, columns)
     for transformation, is_exact in ((ImageRotate(), False), (ImageFlip(), True)):
@@ -208,7 +210,7 @@ def test_whole_numbers_of_pictures_stay_whole():
 )
 def test_pictures_need_a_shape(shape, message):
     rows = torch.rand(4, 36, generator=torch.Generator().manual_seed(0))
-    training = TrainingRows(rows, ColumnTable.of(rows, shape=shape))
+    training = TrainingRows(rows, ColumnTable.from_arrays(rows, shape=shape))
     with pytest.raises(ValueError, match=message):
         ImageRotate().fit(training)
 

@@ -18,7 +18,7 @@ from sktransform.augmentation.transforms import (
 def _fitted(transformation, rows, labels=None, **kwargs):
     rows = torch.as_tensor(rows)
     labels = None if labels is None else torch.as_tensor(labels)
-    training = TrainingRows(rows, ColumnTable.of(rows, **kwargs), labels)
+    training = TrainingRows(rows, ColumnTable.from_arrays(rows, **kwargs), labels)
     bound = transformation.bind(training.columns)
     reference = bound.fit(training)
 
@@ -169,7 +169,7 @@ def test_a_class_of_one_row_has_no_neighbour():
 def test_many_rows_are_kept_in_part():
     rows = np.random.RandomState(0).randn(9000, 2)
     labels = np.repeat([0, 1, 1], 3000)
-    columns = ColumnTable.of(rows)
+    columns = ColumnTable.from_arrays(rows)
     training = TrainingRows(torch.from_numpy(rows), columns, torch.from_numpy(labels))
     assert MarginalSwap(joint=False).fit(training)["pool"].shape == (256, 2)
     assert MarginalSwap().fit(training)["pool"].shape == (2048, 2)

@@ -25,7 +25,7 @@ from sktransform.augmentation.transforms import (
 def _fitted(transformation, rows, **kwargs):
     rows = torch.as_tensor(rows)
     kwargs.setdefault("bounds", "none")
-    training = TrainingRows(rows, ColumnTable.of(rows, **kwargs))
+    training = TrainingRows(rows, ColumnTable.from_arrays(rows, **kwargs))
     bound = transformation.bind(training.columns)
     reference = bound.fit(training)
 
@@ -82,7 +82,7 @@ def test_sign_flip_keeps_the_center(rows):
 
 def test_permutations_are_all_orders_but_the_identity():
     row = torch.tensor([[0.5, 1.5, 2.5], [3.5, 4.5, 5.5]]).repeat(500, 1)
-    training = TrainingRows(row, ColumnTable.of(row, bounds="none"))
+    training = TrainingRows(row, ColumnTable.from_arrays(row, bounds="none"))
     bound = Permute((2, 0, 1)).bind(training.columns)
     reference = bound.fit(training)
     P = bound.sample(1000, 1.0, torch.Generator().manual_seed(0))

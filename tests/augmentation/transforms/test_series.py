@@ -21,7 +21,7 @@ LENGTH = 50
 
 def _apply(transformation, series, P, *, back=False):
     rows = torch.from_numpy(series.reshape(len(series), -1))
-    columns = ColumnTable.of(rows, shape=series.shape[1:], bounds="none")
+    columns = ColumnTable.from_arrays(rows, shape=series.shape[1:], bounds="none")
     bound = transformation.bind(columns)
     reference = bound.fit(TrainingRows(rows, columns))
     P = torch.tensor([P], dtype=torch.float64).reshape(1, -1).repeat(len(rows), 1)
@@ -104,17 +104,17 @@ def test_magnitude_follows_the_field(series):
 def test_series_need_a_shape():
     rows = torch.rand(4, 36, generator=torch.Generator().manual_seed(0))
     for shape in (None, (3, 4, 3)):
-        training = TrainingRows(rows, ColumnTable.of(rows, shape=shape))
+        training = TrainingRows(rows, ColumnTable.from_arrays(rows, shape=shape))
         with pytest.raises(ValueError, match=r"declare shape=\(length,\)"):
             SeriesRoll().fit(training)
-    columns = ColumnTable.of(rows, shape=(36,))
+    columns = ColumnTable.from_arrays(rows, shape=(36,))
     with pytest.raises(ValueError, match="needs all 36 columns"):
         SeriesRoll([0, 1]).fit(TrainingRows(rows, columns))
 
 
 def test_a_series_of_one_sample_stays():
     rows = torch.ones(3, 1, dtype=torch.float64)
-    columns = ColumnTable.of(rows, shape=(1,))
+    columns = ColumnTable.from_arrays(rows, shape=(1,))
     for transformation in (SmoothWarp(), SeriesCrop(), SeriesRoll(), SeriesPadShift()):
         bound = transformation.bind(columns)
         P = torch.full((3, bound.n_parameters), 0.5)

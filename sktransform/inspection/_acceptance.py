@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whether an estimator gains by augmentation, beside what must not be left out."""
+"""Picture of an acceptance test: losses with and without augmentation."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ _NONE, _REPEATED = "none", "repeated"
 _LABELS = {_NONE: "no augmentation", _REPEATED: "repeated rows (control)"}
 
 
-class GateDisplay:
-    """Held-out losses with and without augmentation, and which was chosen.
+class AcceptanceDisplay:
+    """Held-out losses of an estimator with and without augmentation.
 
-    Rows that are merely repeated are the control: what they bring is an effect of more
+    Rows that are merely repeated are the control: what they gain is an effect of more
     rows on the estimator's own regularisation, and not of augmentation. Create it with
     :meth:`from_estimator` or :meth:`from_losses`.
 
@@ -23,7 +23,7 @@ class GateDisplay:
         the control.
 
     chosen : str
-        The name of the choice.
+        The name of the policy in use.
 
     errors : dict of str to float, default=None
         Standard errors of the paired difference from "none", of those that are known.
@@ -47,14 +47,16 @@ class GateDisplay:
 
     See Also
     --------
-    LearnedRangeDisplay : What the candidates consist of.
+    ExcessDisplay : Which transformations the candidates consist of.
 
     Examples
     --------
-    >>> from sktransform.inspection import GateDisplay
-    >>> losses = {"none": 0.20, "repeated": 0.21, "law": 0.17, "unshrunk": 0.18}
-    >>> display = GateDisplay.from_losses(losses, "law", errors={"law": 0.01})
-    >>> print(f"{display.gain('law'):.2f}")
+    >>> from sktransform.inspection import AcceptanceDisplay
+    >>> losses = {"none": 0.20, "repeated": 0.21, "policy": 0.17, "unshrunk": 0.18}
+    >>> display = AcceptanceDisplay.from_losses(
+    ...     losses, "policy", errors={"policy": 0.01}
+    ... )
+    >>> print(f"{display.gain('policy'):.2f}")
     0.03
     """
 
@@ -91,7 +93,7 @@ class GateDisplay:
 
         Returns
         -------
-        GateDisplay
+        AcceptanceDisplay
             The display itself, with what was drawn as attributes.
         """
         import matplotlib.pyplot as plt
@@ -102,16 +104,16 @@ class GateDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         self.none_ = ax.axvline(self.losses[_NONE], color="0.4", lw=0.9, linestyle=":")
         self.points_, self.intervals_ = [], {}
-        for place, (name, loss) in enumerate(self.losses.items()):
+        for line, (name, loss) in enumerate(self.losses.items()):
             color = class_style(0 if name == self.chosen else 6)[0]
             error = (self.errors or {}).get(name)
             if error is not None:
                 self.intervals_[name] = ax.hlines(
-                    place, loss - z * error, loss + z * error, color=color, lw=1.5
+                    line, loss - z * error, loss + z * error, color=color, lw=1.5
                 )
             self.points_ += ax.plot(
                 loss,
-                place,
+                line,
                 linestyle="",
                 marker="o" if name == self.chosen else "s",
                 color=color,
@@ -131,12 +133,12 @@ class GateDisplay:
         ax.set_ylim(len(labels) - 0.5, -0.5)
         ax.margins(x=0.15)
         ax.locator_params(axis="x", nbins=5)
-        ax.set_xlabel("mean held-out loss (less is better)")
+        ax.set_xlabel("mean held-out loss (lower is better)")
         ax.spines[["top", "right"]].set_visible(False)
 
     @classmethod
     def from_losses(cls, losses, chosen, *, errors=None, ax=None, **plot_kw):
-        """Draw losses that are known already.
+        """Draw given losses.
 
         Parameters
         ----------
@@ -144,7 +146,7 @@ class GateDisplay:
             Mean held-out losses, that of "none" among them.
 
         chosen : str
-            The name of the choice.
+            The name of the policy in use.
 
         errors : dict of str to float, default=None
             Standard errors of the paired difference from "none".
@@ -157,13 +159,13 @@ class GateDisplay:
 
         Returns
         -------
-        GateDisplay
+        AcceptanceDisplay
             The display, drawn.
 
         Raises
         ------
         ValueError
-            If the loss without augmentation, or that of the choice, is missing.
+            If the loss without augmentation, or that of the policy in use, is missing.
         """
         for name in (_NONE, chosen):
             if name not in losses:
@@ -177,13 +179,13 @@ class GateDisplay:
 
     @classmethod
     def from_estimator(cls, augmenter, *, ax=None, **plot_kw):
-        """Draw what the gate of a fitted augmenter has found.
+        """Draw the acceptance test of a fitted augmenter.
 
         Parameters
         ----------
         augmenter : estimator instance
-            A fitted augmenter with the attributes `gate_losses_`, `gate_se_` and
-            `chosen_`.
+            A fitted augmenter with the attributes `acceptance_losses_`,
+            `acceptance_gain_`, `acceptance_se_` and `chosen_`.
 
         ax : matplotlib Axes, default=None
             Where to draw. None makes a new figure.
@@ -193,7 +195,7 @@ class GateDisplay:
 
         Returns
         -------
-        GateDisplay
+        AcceptanceDisplay
             The display, drawn.
 
         Raises
@@ -201,20 +203,20 @@ class GateDisplay:
         ValueError
             If there was nothing to compare, and no loss was measured.
         """
-        losses = augmenter.gate_losses_
+        losses = augmenter.acceptance_losses_
         if not losses:
             raise ValueError(
-                "The gate has measured no loss: there was no candidate, or there were "
-                "too few rows for folds."
+                "The acceptance test has measured no loss: there was no candidate, or "
+                "there were too few rows for folds."
             )
         candidates = {n: v for n, v in losses.items() if n not in _LABELS}
         # The error that is kept is that of the candidate whose gain is kept: not always
         # the lowest one, where that gain was measured a second time.
         errors = {}
         if candidates:
-            expected = losses["none"] - augmenter.gate_gain_
+            expected = losses["none"] - augmenter.acceptance_gain_
             asked = min(candidates, key=lambda name: abs(candidates[name] - expected))
-            errors[asked] = float(augmenter.gate_se_)
+            errors[asked] = float(augmenter.acceptance_se_)
         return cls.from_losses(
             losses, augmenter.chosen_, errors=errors, ax=ax, **plot_kw
         )
