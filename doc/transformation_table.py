@@ -5,8 +5,7 @@ import inspect
 
 import torch
 
-from sktransform.augmentation.transforms._base import Transformation
-from sktransform.augmentation.transforms._registry import registered
+from sktransform.augmentation.transforms._base import Transformation, registered
 
 _HEADER = """\
 .. list-table::

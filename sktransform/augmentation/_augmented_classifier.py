@@ -8,7 +8,7 @@ from sklearn.utils.metaestimators import available_if
 
 from sktransform.augmentation._augmented import AugmentedEstimator
 from sktransform.augmentation._fitting import held_attribute
-from sktransform.augmentation._search.calibration import scores_pairs
+from sktransform.augmentation._search.acceptance import scores_pairs
 from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import fit_context
 

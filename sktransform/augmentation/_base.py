@@ -25,7 +25,7 @@ from sktransform.augmentation._random import AUGMENT, call_seed
 from sktransform.augmentation._tabular.columns import ColumnTable
 from sktransform.augmentation._tabular.dataset import check_names
 from sktransform.augmentation._tabular.encoder import TableEncoder, is_frame
-from sktransform.augmentation.transforms._registry import from_record
+from sktransform.augmentation.transforms._base import from_record
 from sktransform.base import TorchTransformer
 from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import fit_context

@@ -18,7 +18,7 @@ from sktransform.augmentation._random import (
     torch_stream,
 )
 from sktransform.augmentation._tabular.dataset import TrainingRows
-from sktransform.augmentation.transforms._registry import from_record, to_record
+from sktransform.augmentation.transforms._base import from_record, to_record
 
 # Expected number of transformations of a copy beside the one that is always drawn.
 _FURTHER = 0.5

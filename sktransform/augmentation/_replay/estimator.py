@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A small generator for each class, so that rows need not be kept."""
+"""Replay of classes: a small generator for each, so that rows need not be kept."""
 
 import warnings
 import zlib
@@ -12,11 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sktransform.augmentation._random import root_seed, stream_seed
-from sktransform.augmentation._replay.generator import (
-    GeneratorSettings,
-    fit_generator,
-    generate,
-)
+from sktransform.augmentation._replay.generator import fit_generator, generate
 from sktransform.augmentation._tabular.containers import (
     check_same_kind,
     labels_below,
@@ -33,13 +29,13 @@ class ClassReplay(TorchEstimator):
 
     Each class has a generator of its own: a variational autoencoder of its standardised
     rows with a Gaussian for what the decoder leaves over, or for a class of few rows
-    that Gaussian alone. A new class is learned by :meth:`partial_fit` without touching
-    the others, bit for bit, and without their rows: what a classifier needs of old
-    classes is drawn anew. Made for embeddings, but any rows of numbers will do.
+    that Gaussian alone. A new class is learned by :meth:`partial_fit` without changing
+    the generators of the others and without their rows: a classifier of all classes is
+    trained on rows drawn from the generators. Made for embeddings, but any rows of
+    numbers will do.
 
-    It is no transformer: rows are made by :meth:`sample` and :meth:`fit_resample`, the
-    latter also inside a pipeline of imbalanced-learn, which leaves rows alone at
-    prediction.
+    It is not a transformer: rows are drawn by :meth:`sample` and :meth:`fit_resample`,
+    the latter also inside a pipeline of imbalanced-learn, which skips it at prediction.
 
     Parameters
     ----------
@@ -49,23 +45,10 @@ class ClassReplay(TorchEstimator):
 
     min_rows : int, default=200
         Fewest rows of a class for which an autoencoder is trained; classes with fewer
-        are drawn from a Gaussian with a shrunk covariance, which takes hardly any time.
-        Infinity stands for Gaussians alone.
-
-    n_latent : int, default=16
-        Latent dimensions of an autoencoder.
-
-    hidden : tuple of int, default=(128,)
-        Widths of its encoder's hidden layers; the decoder's are mirrored.
+        are drawn from a Gaussian with a shrunk covariance. Infinity: Gaussians alone.
 
     max_epochs : int, default=300
         Passes over the rows of a class.
-
-    batch_size : int, default=64
-        Rows of one training step.
-
-    learning_rate : float, default=1e-3
-        Step size of Adam.
 
     random_state : int, RandomState instance or None, default=None
         Seed of trainings and draws. With an int the generator of a class depends on
@@ -94,22 +77,20 @@ class ClassReplay(TorchEstimator):
 
     See Also
     --------
-    LatentAugmenter : Versions of given embeddings instead of new ones.
+    LatentAugmenter : Augmented copies of given embeddings instead of new ones.
 
     Notes
     -----
-    One autoencoder for each class of embeddings, for learning class after class, is the
-    idea of [1]_. Two things are added. The decoder's errors are measured and drawn
+    One autoencoder for each class of embeddings, for class-incremental learning, is the
+    idea of [1]_. Two things are added. The decoder's residuals are measured and drawn
     too, with the covariance of [2]_: a decoder alone makes rows that vary too little.
-    And what is decoded is drawn from a mixture of Gaussians fitted to where the encoder
-    puts the rows [3]_, which need not be the standard normal law. A constant column
-    stays constant.
+    And what is decoded is drawn from a mixture of Gaussians fitted to the encoded rows
+    [3]_, which need not be standard normal. A constant column stays constant.
 
-    An autoencoder pays for classes of many rows and of more than one mode in many
+    An autoencoder is better for classes of many rows with several modes in many
     columns; for a single cloud of rows the Gaussian is as good.
 
-    The rows that are made lie about those of training and may tell of them: a class of
-    one row is repeated.
+    Samples lie near training rows and can leak them: a class of one row is repeated.
 
     References
     ----------
@@ -143,11 +124,7 @@ class ClassReplay(TorchEstimator):
             StrOptions({"balance"}),
         ],
         "min_rows": [Interval(Real, 2, None, closed="both")],
-        "n_latent": [Interval(Integral, 1, None, closed="left")],
-        "hidden": ["array-like"],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "random_state": ["random_state"],
     }
 
@@ -156,21 +133,13 @@ class ClassReplay(TorchEstimator):
         *,
         n_per_class="balance",
         min_rows=200,
-        n_latent=16,
-        hidden=(128,),
         max_epochs=300,
-        batch_size=64,
-        learning_rate=1e-3,
         random_state=None,
         device="auto",
     ):
         self.n_per_class = n_per_class
         self.min_rows = min_rows
-        self.n_latent = n_latent
-        self.hidden = hidden
         self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
         self.random_state = random_state
         self.device = device
 
@@ -328,14 +297,6 @@ class ClassReplay(TorchEstimator):
 
     def _learn(self, rows, labels, known):
         """Fit a generator for each class of the rows, beside those that are known."""
-        settings = GeneratorSettings(
-            self.min_rows,
-            self.n_latent,
-            tuple(self.hidden),
-            self.max_epochs,
-            self.batch_size,
-            self.learning_rate,
-        )
         device = self._runtime(rows).device
         if isinstance(rows, torch.Tensor):
             rows = rows.cpu().numpy()
@@ -351,7 +312,9 @@ class ClassReplay(TorchEstimator):
                         stacklevel=3,
                     )
                 seed = stream_seed(root, _class_key(label))
-                learned[label] = fit_generator(own, settings, seed, device)
+                learned[label] = fit_generator(
+                    own, self.min_rows, self.max_epochs, seed, device
+                )
                 progress.step()
         all_classes = np.concatenate([classes, self.classes_]) if known else classes
         self.classes_ = np.unique(all_classes)

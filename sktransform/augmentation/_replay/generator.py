@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A generator of the rows of one class, kept as arrays."""
+"""Generator of the rows of one class, kept as arrays."""
 
 import warnings
-from dataclasses import dataclass
 from functools import partial
-from numbers import Integral
 
 import numpy as np
 import torch
@@ -35,71 +33,14 @@ _COMPONENTS, _COMPONENT_ROWS = 5, 20
 _TRAINING, _RESIDUALS, _ROWS, _MIXTURE = range(4)
 
 
-@dataclass(frozen=True)
-class GeneratorSettings:
-    """How the generator of a class is fitted.
-
-    Parameters
-    ----------
-    min_rows : int
-        Fewest rows for which an autoencoder is trained.
-
-    n_latent : int
-        Its latent dimensions.
-
-    hidden : tuple of int
-        Widths of its hidden layers.
-
-    max_epochs : int
-        Passes over the rows.
-
-    batch_size : int
-        Rows of one step.
-
-    learning_rate : float
-        Step size of Adam.
-    """
-
-    min_rows: int
-    n_latent: int
-    hidden: tuple
-    max_epochs: int
-    batch_size: int
-    learning_rate: float
-
-    def __post_init__(self):
-        if not all(isinstance(width, Integral) and width > 0 for width in self.hidden):
-            raise ValueError(
-                f"hidden={self.hidden!r} must be whole numbers of units, 1 or more."
-            )
+# Latent dimensions and hidden widths of an autoencoder: enough for classes of images of
+# digits and of sentence embeddings, for which more changed nothing.
+_N_LATENT, _HIDDEN = 16, (128,)
+_BATCH_SIZE, _LEARNING_RATE = 64, 1e-3
 
 
-def fit_generator(rows, settings, seed, device):
-    """Return a generator fitted to the rows of one class.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n_rows, n_features)
-        The rows.
-
-    settings : GeneratorSettings
-        How to fit.
-
-    seed : int
-        Root of the class's random numbers.
-
-    device : torch.device
-        Where to train.
-
-    Returns
-    -------
-    dict of str to (ndarray, float, int or dict)
-        "mean" and "scale" of the columns, in the precision of the rows; a Gaussian of
-        what the decoder leaves over, or of the rows where there is none, as "offset",
-        "components" and "noise"; the "decoder"'s arrays and the "latent" mixture of
-        Gaussians that it decodes, if one was trained; and "n_rows". All but the first
-        two have an entry for each column that varies.
-    """
+def fit_generator(rows, min_rows, max_epochs, seed, device):
+    """Return a generator of the rows (n, d) of one class, see `ClassReplay`."""
     wide = rows.astype(np.float64)
     mean = wide.mean(axis=0)
     # The mean of equal numbers may be another one, by rounding.
@@ -110,14 +51,14 @@ def fit_generator(rows, settings, seed, device):
     scale[scale <= _CONSTANT * np.abs(wide).max(axis=0)] = 0.0
     varies = scale > 0
     standard = (wide[:, varies] - mean[varies]) / scale[varies]
-    decoder, latent, left_over = {}, {}, standard
-    if len(rows) >= settings.min_rows and varies.any():
-        decoder, draws, left_over = _fit_decoder(standard, settings, seed, device)
+    decoder, latent, residuals = {}, {}, standard
+    if len(rows) >= min_rows and varies.any():
+        decoder, draws, residuals = _fit_decoder(standard, max_epochs, seed, device)
         latent = _fit_mixture(draws, len(rows), seed)
     return {
         "mean": mean.astype(rows.dtype),
         "scale": scale.astype(rows.dtype),
-        **_shrunk_gaussian(left_over),
+        **_shrunk_gaussian(residuals),
         "decoder": decoder,
         "latent": latent,
         "n_rows": len(rows),
@@ -127,7 +68,7 @@ def fit_generator(rows, settings, seed, device):
 def generate(generator, n_rows, seed):
     """Return new rows of a class, shape (n_rows, n_features).
 
-    A row depends on its place and the seed alone, not on how many rows are made.
+    A row depends on its index and the seed alone, not on how many rows are made.
     """
     mean, scale = generator["mean"], generator["scale"]
     varies = scale > 0
@@ -156,19 +97,17 @@ def generate(generator, n_rows, seed):
     return rows
 
 
-def _fit_decoder(standard, settings, seed, device):
-    """Return a decoder's arrays, latent draws for the rows, and what it leaves over."""
+def _fit_decoder(standard, max_epochs, seed, device):
+    """Return a decoder's arrays, latent draws for the rows, and its residuals."""
     n_features = standard.shape[1]
-    module = partial(
-        VariationalAutoencoder, n_features, settings.n_latent, settings.hidden
-    )
+    module = partial(VariationalAutoencoder, n_features, _N_LATENT, _HIDDEN)
     trained = train_module(
         module,
         standard,
         loss=evidence_bound,
-        learning_rate=settings.learning_rate,
-        max_epochs=settings.max_epochs,
-        batch_size=settings.batch_size,
+        learning_rate=_LEARNING_RATE,
+        max_epochs=max_epochs,
+        batch_size=_BATCH_SIZE,
         random_state=stream_seed(seed, _TRAINING),
         device=device,
     )
@@ -180,21 +119,21 @@ def _fit_decoder(standard, settings, seed, device):
         shape = (_RESIDUAL_DRAWS, *mean.shape)
         draws = torch.randn(shape, generator=stream, dtype=torch.float64)
         latent = mean + (log_variance / 2).exp() * draws
-        left_over = rows - autoencoder.decoder(latent)
+        residuals = rows - autoencoder.decoder(latent)
     prefix = "decoder."
     decoder = {
         name.removeprefix(prefix): values
         for name, values in trained.state.items()
         if name.startswith(prefix)
     }
-    return decoder, latent.flatten(0, 1).numpy(), left_over.flatten(0, 1).numpy()
+    return decoder, latent.flatten(0, 1).numpy(), residuals.flatten(0, 1).numpy()
 
 
 def _fit_mixture(draws, n_rows, seed):
     """Return a mixture of Gaussians of latent draws as arrays.
 
-    Where the encoder puts the rows is seldom the standard normal law, of which most
-    draws would then be decoded to what no row looks like.
+    The encoded rows are seldom standard normal; most draws of that distribution would
+    be decoded to what no row looks like.
     """
     mixture = GaussianMixture(
         max(1, min(_COMPONENTS, n_rows // _COMPONENT_ROWS)),
@@ -213,7 +152,7 @@ def _fit_mixture(draws, n_rows, seed):
 
 
 def _of_mixture(mixture, draws, seeds):
-    """Return latent draws of a mixture from draws of the standard normal law."""
+    """Return latent draws of a mixture from standard normal draws."""
     edges = torch.from_numpy(np.cumsum(mixture["weights"]))[:-1]
     chosen = torch.searchsorted(edges, uniform(seeds, 1, stream=1)[:, 0], right=True)
     means, factors = (

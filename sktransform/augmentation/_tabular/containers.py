@@ -19,12 +19,12 @@ def rows_below(X, rows, made):
     ).to_native()
 
 
-def labels_taken(y, labels, sources, places):
-    """Return labels of sources, or those of their places in y if it is of a frame."""
+def labels_taken(y, labels, sources, indices):
+    """Return labels of sources, or of their indices in y if it is of a data frame."""
     known = nw.from_native(y, pass_through=True, eager_only=True, allow_series=True)
     if not isinstance(known, (nw.Series, nw.DataFrame)):
         return labels[sources]
-    return known[places.tolist()].to_native()
+    return known[indices.tolist()].to_native()
 
 
 def check_same_kind(labels, classes):

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_array
 
-from sktransform.augmentation._tabular.columns import CATEGORICAL, ColumnTable
-from sktransform.augmentation._tabular.selectors import resolved
+from sktransform.augmentation._tabular.columns import CATEGORICAL, ColumnTable, resolved
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What every transformation of rows declares, and how it is applied legally."""
+"""Base of transformations: declaration, application to legal cells, record."""
 
 import dataclasses
 from dataclasses import KW_ONLY, dataclass
@@ -8,19 +8,61 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from sktransform.augmentation._tabular.columns import NUMERIC
-from sktransform.augmentation._tabular.selectors import check_touched, plain, resolved
-from sktransform.augmentation.transforms._apply import (
-    check_number,
-    gathered,
-    is_atom,
-    legal,
-    scattered,
-    tensors_of,
+from sktransform.augmentation._tabular.columns import (
+    NUMERIC,
+    check_touched,
+    plain,
+    resolved,
 )
-from sktransform.augmentation.transforms._registry import register
 
-__all__ = ["Transformation", "check_number", "declaration"]
+_REGISTRY: dict = {}
+
+
+def register(cls):
+    """Make a transformation's class known by its name; TypeError if another one has it.
+
+    A definition that is run again replaces the former one.
+    """
+    known = _REGISTRY.get(cls.__name__)
+    if known is not None and _address(known) != _address(cls):
+        raise TypeError(
+            f"A transformation named {cls.__name__} exists already, "
+            f"{'.'.join(_address(known))}; give this one another name."
+        )
+    _REGISTRY[cls.__name__] = cls
+
+
+def registered():
+    """Return the known classes by name, in the order of their definitions."""
+    return dict(_REGISTRY)
+
+
+def to_record(transformation):
+    """Return a bound transformation as a dict of its "kind" and "parameters"."""
+    parameters = {
+        field.name: _listed(getattr(transformation, field.name))
+        for field in dataclasses.fields(transformation)
+    }
+    return {"kind": type(transformation).__name__, "parameters": parameters}
+
+
+def from_record(record):
+    """Return the transformation that `to_record` described."""
+    if record["kind"] not in _REGISTRY:
+        raise ValueError(
+            f"No transformation named {record['kind']} is known here; import the "
+            "module that defines it first."
+        )
+    return _REGISTRY[record["kind"]](**record["parameters"])
+
+
+def _address(cls):
+    return cls.__module__, cls.__qualname__
+
+
+def _listed(value):
+    return [_listed(item) for item in value] if isinstance(value, tuple) else value
+
 
 #: Makes a subclass of Transformation a declaration; the base's repr is kept.
 declaration = dataclass(frozen=True, repr=False)
@@ -33,13 +75,13 @@ class Transformation:
     It is an immutable declaration without data: what it needs of training rows is
     fitted into a reference, a dict of arrays, that the methods take. Subclasses are
     frozen dataclasses; they write `_forward`, and `_fit`, `_inverse` and `_describe`
-    where there is something to say. A subclass is known by its name, so that a law
+    where there is something to say. A subclass is known by its name, so that a policy
     can be kept as plain records.
 
     Parameters
     ----------
     columns : object, default=None
-        Columns that it may touch: places, names, a slice, a boolean mask or a callable
+        Columns that it may touch: indices, names, a slice, a boolean mask or a callable
         that takes the table and returns one of these, such as
         :class:`sklearn.compose.make_column_selector`. None takes all columns of the
         kinds that it may touch.
@@ -109,7 +151,7 @@ class Transformation:
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def bind(self, columns, X=None):
-        """Return the same transformation with its columns as places.
+        """Return the same transformation with its columns as indices.
 
         Parameters
         ----------
@@ -161,19 +203,19 @@ class Transformation:
                 f"{type(self).__name__} mixes rows of one class and needs y; leave it "
                 "out where there are no classes."
             )
-        places = np.array(bound._touched, dtype=np.int64)
-        if self.mixes_columns and training.columns.has_nan[places].any():
+        indices = np.array(bound._touched, dtype=np.int64)
+        if self.mixes_columns and training.columns.has_nan[indices].any():
             raise ValueError(self._missing_message())
         columns = training.columns
         limits = {
-            "columns": places,
-            "lower": columns.lower[places],
-            "upper": columns.upper[places],
-            "integer": np.array([columns.kinds[j] == "integer" for j in places], bool),
+            "columns": indices,
+            "lower": columns.lower[indices],
+            "upper": columns.upper[indices],
+            "integer": np.array([columns.kinds[j] == "integer" for j in indices], bool),
         }
         if self.keeps_atoms:
-            limits["atoms"] = columns.atoms[:, places]
-        return {**limits, **bound._fit(training, places)}
+            limits["atoms"] = columns.atoms[:, indices]
+        return {**limits, **bound._fit(training, indices)}
 
     def sample(self, n_rows, scale, generator):
         """Draw parameters, uniform on the range.
@@ -338,7 +380,7 @@ class Transformation:
     def _check(self):
         """Raise ValueError if the declaration makes no sense."""
 
-    def _fit(self, training, places):
+    def _fit(self, training, indices):
         """Return the reference beside columns and limits."""
         return {}
 
@@ -393,3 +435,103 @@ class Transformation:
 
 def _is_default(field, value):
     return field.default is not dataclasses.MISSING and field.default == value
+
+
+def gathered(X, P, reference, seeds, labels):
+    """Return the rows and cells that a transformation acts on.
+
+    That are the indices of the rows whose parameters `P` are not all 0, their touched
+    cells (never to be written to), and their parameters, seeds and labels.
+    """
+    P = P.to(X.device, torch.float64)
+    changes = (P != 0).any(1)
+    acting = slice(None) if bool(changes.all()) else changes.nonzero()[:, 0]
+    columns = _touched_columns(reference, X)
+    if columns is None:
+        cells = X[acting]
+    elif isinstance(acting, slice):
+        cells = X[:, columns]
+    else:
+        cells = X[acting[:, None], columns]
+    seeds = None if seeds is None else seeds.to(X.device)[acting]
+    labels = None if labels is None else labels.to(X.device)[acting]
+    return acting, cells, P[acting], seeds, labels
+
+
+def scattered(X, acting, reference, cells):
+    """Write cells to where `gathered` took them from, in place."""
+    columns = _touched_columns(reference, X)
+    if columns is None:
+        X[acting] = cells
+    elif isinstance(acting, slice):
+        X[:, columns] = cells
+    else:
+        X[acting[:, None], columns] = cells
+
+
+def tensors_of(reference, X):
+    """Return a reference's arrays as tensors, in the device and precision of X."""
+    tensors = {}
+    for name, values in reference.items():
+        tensor = _tensor(values, X)
+        tensors[name] = tensor.to(X.dtype) if tensor.is_floating_point() else tensor
+    return tensors
+
+
+def _touched_columns(reference, X):
+    """Return the indices of the touched columns, or None if they are all, in order."""
+    columns = _tensor(reference["columns"], X)
+    in_order = len(columns) == X.shape[1] and bool((columns.diff() == 1).all())
+    return None if in_order else columns
+
+
+def _tensor(values, X):
+    """Return an array as a tensor beside X."""
+    # torch warns of memory that it may not write to, such as a memory map's.
+    owned = values if values.flags.writeable else values.copy()
+    return torch.as_tensor(owned, device=X.device)
+
+
+def check_number(owner, name, value, *, least=0.0, most=float("inf"), among=()):
+    """Raise ValueError unless a field is a number in (least, most], or among others."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if value in among or (is_number and least < value <= most and value < float("inf")):
+        return
+    also = "".join(f" or {other!r}" for other in among)
+    upper = f" and at most {most:g}" if most < float("inf") else ""
+    raise ValueError(
+        f"{name} of {type(owner).__name__} must be a number above {least:g}{upper}"
+        f"{also}, got {value!r}."
+    )
+
+
+def legal(X_new, X_old, columns, transformation):
+    """Return transformed cells made legal; cells that did not change stay as they are.
+
+    In this order: frequent values of a column are put back, others are clipped to their
+    bounds and rounded where the column is of integers, and missing cells stay missing.
+    """
+    lower, upper = columns["lower"], columns["upper"]
+    new = X_new
+    if bool(torch.isfinite(lower).any() | torch.isfinite(upper).any()):
+        # A cell that is outside already is not pulled in by a jump.
+        new = torch.maximum(new, torch.minimum(lower, X_old))
+        new = torch.minimum(new, torch.maximum(upper, X_old))
+    integer = columns["integer"]
+    if bool(integer.any()):
+        new = new.round() if bool(integer.all()) else new.where(~integer, new.round())
+        new = torch.where(X_new == X_old, X_old, new)
+    if transformation.keeps_atoms and len(columns["atoms"]):
+        new = torch.where(is_atom(X_old, columns["atoms"]), X_old, new)
+    keep = torch.isnan(X_old)
+    if not transformation.makes_missing:
+        keep |= torch.isnan(new)
+    return torch.where(keep, X_old, new)
+
+
+def is_atom(cells, atoms):
+    """Return which cells hold one of their column's frequent values (n_atoms, d)."""
+    found = torch.zeros_like(cells, dtype=torch.bool)
+    for values in atoms:
+        found |= cells == values
+    return found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Changes of cells of any kind: exchanged within a row, or overwritten."""
+"""Transformations of cells of any kind: permutations of columns, and masks."""
 
 import itertools
 import math
@@ -21,7 +21,7 @@ _MOST_SYMMETRIC = 6
 
 @declaration
 class Permute(Transformation):
-    """Exchange columns, or groups of columns, that play the same part.
+    """Exchange columns, or groups of columns, that play the same role.
 
     The inverse is exact. It has no range: it is kept or dropped whole.
 
@@ -34,7 +34,7 @@ class Permute(Transformation):
 
     group : {"symmetric", "cyclic"}, default="symmetric"
         Which orders are drawn: all of them, for up to 6 columns or groups, or those
-        that move each one on by the same number of places.
+        that shift all of them cyclically.
 
     See Also
     --------
@@ -99,13 +99,13 @@ class Permute(Transformation):
     def _touched(self):
         return tuple(itertools.chain.from_iterable(self._groups))
 
-    def _fit(self, training, places):
+    def _fit(self, training, indices):
         count = len(self.columns)
         if self.group == "symmetric":
             orders = list(itertools.permutations(range(count)))
         else:
             orders = [np.roll(np.arange(count), -k) for k in range(count)]
-        width = len(places) // count
+        width = len(indices) // count
         items = np.array(orders, dtype=np.int64)[:, :, None] * width + np.arange(width)
         return {"orders": items.reshape(len(orders), -1)}
 
@@ -170,12 +170,12 @@ class Mask(Transformation):
                 f"fill of Mask must be 'median' or 'nan', got {self.fill!r}."
             )
 
-    def _fit(self, training, places):
-        units = training.columns.units(places)
+    def _fit(self, training, indices):
+        units = training.columns.units(indices)
         if self.makes_missing:
-            return {"units": units, "fill": np.full(len(places), np.nan)}
-        cells = training.rows[:, torch.as_tensor(places)].cpu().double().numpy()
-        numeric = [training.columns.kinds[j] in NUMERIC for j in places]
+            return {"units": units, "fill": np.full(len(indices), np.nan)}
+        cells = training.rows[:, torch.as_tensor(indices)].cpu().double().numpy()
+        numeric = [training.columns.kinds[j] in NUMERIC for j in indices]
         fill = np.array(list(map(_middle, cells.T, numeric)))
         for unit in np.flatnonzero(np.bincount(units) > 1):
             block = np.flatnonzero(units == unit)

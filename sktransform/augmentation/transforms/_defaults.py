@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Sets of transformations for those who declare none."""
+"""Default sets of transformations, from the columns of a table alone."""
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ from sktransform.augmentation.transforms._series import (
 _CUT = 0.4
 _MOST_GROUPS = 14
 
-# Share of a picture's side, and of a series' length, by which it may move.
+# Share of an image's side, and of a series' length, by which it may move.
 _MOVE = 2 / 7
 _SERIES_MOVE = 0.1
 
@@ -42,8 +42,8 @@ _SERIES_MOVE = 0.1
 def default_transformations(rows, columns, *, labelled=True):
     """Return a set of transformations from the columns alone.
 
-    What fits a table is not known beforehand: the ranges are wide, and a learned law
-    makes them narrow or drops what harms.
+    The ranges are wide on purpose: a learned policy makes them narrow, or drops what
+    harms.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def default_transformations(rows, columns, *, labelled=True):
         Training rows; NaN is a missing cell.
 
     columns : ColumnTable
-        What is known of the columns. Its `shape` tells pictures (two or three axes) and
+        What is known of the columns. Its `shape` tells images (two or three axes) and
         series (one) from tables.
 
     labelled : bool, default=True
@@ -64,7 +64,7 @@ def default_transformations(rows, columns, *, labelled=True):
         their absolute rank correlation, cut at 0.4; each category is a group; at most
         14 in all. Each numeric group has noise and a factor, unless all of its values
         are frequent ones; each group has a joint swap, and all columns mixup, mixup
-        with neighbours and cutmix within classes. For pictures: translations,
+        with neighbours and cutmix within classes. For images: translations,
         rotation, zoom, shear, flips and noise. For series: shifts, crops, jitter and
         warps.
 
@@ -79,9 +79,9 @@ def default_transformations(rows, columns, *, labelled=True):
     ...     ColumnTable,
     ...     default_transformations,
     ... )
-    >>> pictures = np.random.RandomState(0).rand(10, 64)
-    >>> columns = ColumnTable.from_arrays(pictures, shape=(8, 8))
-    >>> len(default_transformations(pictures, columns))
+    >>> images = np.random.RandomState(0).rand(10, 64)
+    >>> columns = ColumnTable.from_arrays(images, shape=(8, 8))
+    >>> len(default_transformations(images, columns))
     8
     """
     if columns.shape is None:
@@ -91,35 +91,7 @@ def default_transformations(rows, columns, *, labelled=True):
 
 
 def bound_transformations(chosen, rows, columns, X, *, labelled):
-    """Return transformations bound to the columns, the default ones where asked for.
-
-    Parameters
-    ----------
-    chosen : "default" or sequence of Transformation
-        What the user gave.
-
-    rows : Tensor of shape (n_samples, n_features)
-        Training rows.
-
-    columns : ColumnTable
-        What is known of the columns.
-
-    X : array-like or data frame
-        The table as the user gave it, for callable selectors.
-
-    labelled : bool
-        Whether there are classes.
-
-    Returns
-    -------
-    tuple of Transformation
-        The transformations.
-
-    Raises
-    ------
-    ValueError
-        If there is something else among them, or a column does not fit.
-    """
+    """Return transformations bound to columns, the default ones where asked for."""
     if isinstance(chosen, str):
         chosen = default_transformations(rows, columns, labelled=labelled)
     for each in chosen:
@@ -188,24 +160,7 @@ def _of_series(shape):
 
 
 def column_groups(rows, columns):
-    """Return groups of columns that belong together.
-
-    Parameters
-    ----------
-    rows : array-like or Tensor of shape (n_samples, n_features)
-        Training rows.
-
-    columns : ColumnTable
-        What is known of the columns.
-
-    Returns
-    -------
-    numeric : list of tuple of int
-        Groups of numeric columns that are not constant.
-
-    coded : list of tuple of int
-        Groups of columns of categories; those of a block stay together.
-    """
+    """Return groups of numeric columns that go together, and of coded columns."""
     coded = [tuple(block) for block in columns.blocks]
     in_block = {j for block in coded for j in block}
     coded += [(j,) for j in columns.of_kinds(CATEGORICAL) if j not in in_block]
@@ -221,21 +176,21 @@ def column_groups(rows, columns):
     return _clusters(cells, numeric, _MOST_GROUPS - len(coded)), coded
 
 
-def _clusters(cells, places, most):
+def _clusters(cells, indices, most):
     """Return columns clustered by their absolute rank correlation."""
-    if len(places) < 2:
-        return [tuple(places)] if places else []
+    if len(indices) < 2:
+        return [tuple(indices)] if indices else []
     ranks = rankdata(cells, axis=0, nan_policy="omit")
     middle = np.nanmean(ranks, axis=0)
     ranks = np.where(np.isnan(ranks), middle, ranks) - middle
     norms = np.sqrt(np.square(ranks).sum(0))
     ranks /= np.where(norms > 0, norms, 1)
     distance = np.clip(1 - np.abs(ranks.T @ ranks), 0, None)
-    tree = linkage(distance[np.triu_indices(len(places), 1)], "average")
+    tree = linkage(distance[np.triu_indices(len(indices), 1)], "average")
     labels = fcluster(tree, _CUT, "distance")
     if labels.max() > most:
         labels = fcluster(tree, max(2, most), "maxclust")
     return [
-        tuple(place for place, of in zip(places, labels, strict=True) if of == label)
+        tuple(j for j, own in zip(indices, labels, strict=True) if own == label)
         for label in range(1, labels.max() + 1)
     ]

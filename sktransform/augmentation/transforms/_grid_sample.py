@@ -1,37 +1,23 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Pictures sampled elsewhere: batched bilinear interpolation in pixels.
+"""Bilinear interpolation of images at displaced positions, in batches.
 
-Coordinates are those of pixel edges: a picture reaches from -1 to 1, so that one pixel
-is 2 / width wide, and turns and zooms are about its middle.
+Coordinates are those of pixel edges: an image reaches from -1 to 1, so that one pixel
+is 2 / width wide, and rotations and zooms are about its centre.
 """
 
 import torch
 from torch.nn import functional
 
-# Rows sampled at once: their pictures stay in a processor's own memory.
+# Numbers of the images sampled at once: 1 MiB stays in the cache of a core.
 _BLOCK_NUMBERS = 2**17
 
 
 def sampled(X, shape, displacements):
-    """Return pictures whose pixels are taken from displaced places.
+    """Return images (n, d) sampled at displaced positions, 0 outside of the image.
 
-    Parameters
-    ----------
-    X : Tensor of shape (n_rows, n_features)
-        Flattened pictures.
-
-    shape : tuple of int
-        Height, width, and channels where there are some.
-
-    displacements : callable
-        Takes a slice of rows and the places of the pixels in pixels from the middle,
-        x of shape (width,) and y of shape (height, 1). Returns the places x and y to
-        take the values from, shapes (n, height, width) or what broadcasts to it.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, n_features)
-        Pictures, 0 where a place is outside.
+    `displacements(block, x, y)` takes a slice of rows and the pixels' positions from
+    the centre, x (width,) and y (height, 1); it returns the positions x and y to sample
+    at, (n, height, width) or what broadcasts to it.
     """
     height, width, channels = (*shape, 1)[:3]
     x = torch.arange(width, device=X.device, dtype=X.dtype) - (width - 1) / 2
@@ -45,39 +31,22 @@ def sampled(X, shape, displacements):
         grid = torch.empty((count, height, width, 2), dtype=X.dtype, device=X.device)
         grid[..., 0].copy_(new_x * (2 / width))
         grid[..., 1].copy_(new_y * (2 / height))
-        pictures = X[block].reshape(count, height, width, channels).movedim(3, 1)
-        moved = functional.grid_sample(pictures, grid, align_corners=False)
+        images = X[block].reshape(count, height, width, channels).movedim(3, 1)
+        moved = functional.grid_sample(images, grid, align_corners=False)
         result[block] = moved.movedim(1, 3).reshape(count, -1)
     return result
 
 
 def affine(X, shape, matrix, shift):
-    """Return pictures sampled at affine images of their pixels.
+    """Return images (n, d) sampled at affine maps of their pixels, 0 outside.
 
-    Parameters
-    ----------
-    X : Tensor of shape (n_rows, n_features)
-        Flattened pictures.
-
-    shape : tuple of int
-        Height, width, and channels where there are some.
-
-    matrix : tuple of Tensor, each of shape (n_rows,)
-        Entries xx, xy, yx and yy of the map from a pixel to the place that its value
-        comes from, in pixels about the middle.
-
-    shift : tuple of Tensor, each of shape (n_rows,)
-        What is added to x and y, in pixels.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, n_features)
-        Pictures, 0 where a place is outside.
+    `matrix` holds xx, xy, yx and yy, `shift` x and y, each (n,): the map from a pixel
+    to the position that its value is taken from, in pixels from the centre.
     """
     columns = [entry.to(X.dtype)[:, None, None] for entry in (*matrix, *shift)]
 
-    def places(block, x, y):
+    def positions(block, x, y):
         xx, xy, yx, yy, move_x, move_y = (column[block] for column in columns)
         return (xx * x + move_x) + xy * y, yx * x + (yy * y + move_y)
 
-    return sampled(X, shape, places)
+    return sampled(X, shape, positions)

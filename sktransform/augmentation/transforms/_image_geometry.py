@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Changes of pictures that move their pixels."""
+"""Transformations of images that move their pixels."""
 
 import math
 
@@ -17,12 +17,12 @@ _AXES = ("x", "y")
 
 
 class _ImageTransformation(Transformation):
-    """Takes rows that are flattened pictures, all of their cells."""
+    """Takes rows that are flattened images, all of their cells."""
 
     mixes_columns = True
 
-    def _fit(self, training, places):
-        return {"shape": image_shape(self, training.columns, places)}
+    def _fit(self, training, indices):
+        return {"shape": image_shape(self, training.columns, indices)}
 
 
 class _AffineTransformation(_ImageTransformation):
@@ -45,7 +45,7 @@ class _AffineTransformation(_ImageTransformation):
 
 @declaration
 class ImageTranslate(_AffineTransformation):
-    """Move pictures sideways or up and down, zeros coming in.
+    """Move images sideways or up and down, zeros coming in.
 
     The inverse is lossy: pixels that leave are lost, and fractions of a pixel blur.
 
@@ -80,7 +80,7 @@ class ImageTranslate(_AffineTransformation):
 
     def _map(self, p):
         one, zero, shift = torch.ones_like(p), torch.zeros_like(p), self.max_pixels * p
-        # A picture moves to the right when its values come from the left.
+        # An image moves to the right when its values come from the left.
         moves = (-shift, zero) if self.axis == "x" else (zero, -shift)
         return (one, zero, zero, one), moves
 
@@ -90,9 +90,9 @@ class ImageTranslate(_AffineTransformation):
 
 @declaration
 class ImageRotate(_AffineTransformation):
-    """Rotate pictures about their middle, zeros coming in.
+    """Rotate images about their middle, zeros coming in.
 
-    Pictures that are not square are turned without distortion. The inverse is lossy:
+    Images that are not square are turned without distortion. The inverse is lossy:
     corners are lost, and interpolation blurs.
 
     Parameters
@@ -131,9 +131,9 @@ class ImageRotate(_AffineTransformation):
 
 @declaration
 class ImageZoom(_AffineTransformation):
-    """Enlarge or shrink pictures about their middle, zeros coming in.
+    """Enlarge or shrink images about their middle, zeros coming in.
 
-    The inverse is lossy: what leaves the picture is lost, and interpolation blurs.
+    The inverse is lossy: what leaves the image is lost, and interpolation blurs.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ class ImageZoom(_AffineTransformation):
 
     See Also
     --------
-    ImageShear : Slants pictures.
+    ImageShear : Slants images.
 
     Examples
     --------
@@ -171,9 +171,9 @@ class ImageZoom(_AffineTransformation):
 
 @declaration
 class ImageShear(_AffineTransformation):
-    """Slant pictures: rows move sideways, more so the farther from the middle.
+    """Slant images: rows move sideways, more so the farther from the middle.
 
-    The inverse is lossy: what leaves the picture is lost, and interpolation blurs.
+    The inverse is lossy: what leaves the image is lost, and interpolation blurs.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ class ImageShear(_AffineTransformation):
 
     See Also
     --------
-    ImageRotate : Turns pictures without a change of form.
+    ImageRotate : Turns images without a change of form.
 
     Examples
     --------
@@ -209,7 +209,7 @@ class ImageShear(_AffineTransformation):
 
 @declaration
 class ImageRoll(_ImageTransformation):
-    """Move pictures by whole pixels; what leaves comes in on the other side.
+    """Move images by whole pixels; what leaves comes in on the other side.
 
     The inverse is exact.
 
@@ -246,14 +246,14 @@ class ImageRoll(_ImageTransformation):
 
     def _forward(self, X, P, reference, seeds, labels):
         shape = reference["shape"].tolist()
-        place = int(self.axis == "x")
+        axis = int(self.axis == "x")
         others = [1, 1]
-        others[place] = shape[place]
-        places = torch.arange(shape[place], device=X.device).reshape(1, *others, 1)
+        others[axis] = shape[axis]
+        pixels = torch.arange(shape[axis], device=X.device).reshape(1, *others, 1)
         steps = (self.max_pixels * P[:, 0]).round().long()[:, None, None, None]
-        pictures = X.reshape(-1, *shape)
-        source = ((places - steps) % shape[place]).expand_as(pictures)
-        return pictures.gather(1 + place, source).flatten(1)
+        images = X.reshape(-1, *shape)
+        source = ((pixels - steps) % shape[axis]).expand_as(images)
+        return images.gather(1 + axis, source).flatten(1)
 
     def _inverse(self, X, P, reference, seeds):
         return self._forward(X, -P, reference, seeds, None)
@@ -264,7 +264,7 @@ class ImageRoll(_ImageTransformation):
 
 @declaration
 class ImageFlip(_ImageTransformation):
-    """Mirror pictures, left to right or upside down.
+    """Mirror images, left to right or upside down.
 
     The inverse is exact. It has no range: it is kept or dropped whole.
 
@@ -296,8 +296,8 @@ class ImageFlip(_ImageTransformation):
         check_axis(self)
 
     def _forward(self, X, P, reference, seeds, labels):
-        pictures = X.reshape(-1, *reference["shape"].tolist())
-        return pictures.flip(1 + int(self.axis == "x")).flatten(1)
+        images = X.reshape(-1, *reference["shape"].tolist())
+        return images.flip(1 + int(self.axis == "x")).flatten(1)
 
     def _inverse(self, X, P, reference, seeds):
         return self._forward(X, P, reference, seeds, None)
@@ -308,7 +308,7 @@ class ImageFlip(_ImageTransformation):
 
 @declaration
 class ImageQuarterTurn(_ImageTransformation):
-    """Turn square pictures by 90, 180 or 270 degrees.
+    """Turn square images by 90, 180 or 270 degrees.
 
     The inverse is exact. It has no range: it is kept or dropped whole.
 
@@ -331,14 +331,14 @@ class ImageQuarterTurn(_ImageTransformation):
     n_states = 4
     inverse_contract = "exact"
 
-    def _fit(self, training, places):
-        shape = image_shape(self, training.columns, places)
+    def _fit(self, training, indices):
+        shape = image_shape(self, training.columns, indices)
         if shape[0] != shape[1]:
             raise ValueError(
-                f"ImageQuarterTurn needs square pictures, got {shape[0]} x {shape[1]}; "
+                f"ImageQuarterTurn needs square images, got {shape[0]} x {shape[1]}; "
                 "use ImageRotate."
             )
-        pixels = np.arange(len(places)).reshape(shape)
+        pixels = np.arange(len(indices)).reshape(shape)
         orders = [np.rot90(pixels, turns).ravel() for turns in range(4)]
         return {"shape": shape, "orders": np.stack(orders)}
 
@@ -352,46 +352,23 @@ class ImageQuarterTurn(_ImageTransformation):
         return {"degrees": 90 * P[:, 0]}
 
 
-def image_shape(owner, columns, places):
-    """Return height, width and channels of the pictures, checked.
-
-    Parameters
-    ----------
-    owner : Transformation
-        Who asks.
-
-    columns : ColumnTable
-        The columns; their shape is asked.
-
-    places : sequence of int
-        The columns that the pictures are made of.
-
-    Returns
-    -------
-    ndarray of int64, shape (3,)
-        The shape; one channel where there are none.
-    """
+def image_shape(owner, columns, indices):
+    """Return height, width and channels of images (3,), checked for an owner."""
     if columns.shape is None or len(columns.shape) < 2:
         raise ValueError(
-            f"{type(owner).__name__} needs pictures; declare shape=(height, width) or "
+            f"{type(owner).__name__} needs images; declare shape=(height, width) or "
             f"(height, width, channels), got shape={columns.shape}."
         )
-    if not np.array_equal(places, np.arange(columns.n_features)):
+    if not np.array_equal(indices, np.arange(columns.n_features)):
         raise ValueError(
             f"{type(owner).__name__} needs all {columns.n_features} columns of the "
-            f"pictures in order, got {len(places)}; leave `columns` out."
+            f"images in order, got {len(indices)}; leave `columns` out."
         )
     return np.array((*columns.shape, 1)[:3], dtype=np.int64)
 
 
 def check_axis(owner):
-    """Raise ValueError unless the axis is "x" or "y".
-
-    Parameters
-    ----------
-    owner : Transformation
-        The declaration.
-    """
+    """Raise ValueError unless the axis of a declaration is "x" or "y"."""
     if owner.axis not in _AXES:
         raise ValueError(
             f"axis of {type(owner).__name__} must be 'x' or 'y', got {owner.axis!r}."

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Changes of pictures that leave their pixels in place."""
+"""Transformations of the intensities of images."""
 
 from sktransform.augmentation.transforms._base import (
     Transformation,
@@ -13,14 +13,14 @@ from sktransform.augmentation.transforms._numeric import _NoiseTransformation
 class _PixelTransformation(Transformation):
     """Knows the pixels' standard deviation, one for each channel."""
 
-    def _fit(self, training, places):
-        image_shape(self, training.columns, places)
-        return {"sd": training.columns.sd[places]}
+    def _fit(self, training, indices):
+        image_shape(self, training.columns, indices)
+        return {"sd": training.columns.sd[indices]}
 
 
 @declaration
 class ImageBrightness(_PixelTransformation):
-    """Make all pixels of a picture brighter or darker by the same amount.
+    """Make all pixels of an image brighter or darker by the same amount.
 
     The inverse is exact where no pixel is clipped.
 
@@ -34,7 +34,7 @@ class ImageBrightness(_PixelTransformation):
 
     See Also
     --------
-    ImageContrast : Stretches values about the picture's mean.
+    ImageContrast : Stretches values about the image's mean.
 
     Examples
     --------
@@ -62,7 +62,7 @@ class ImageBrightness(_PixelTransformation):
 
 @declaration
 class ImageContrast(_PixelTransformation):
-    """Stretch the values of a picture about its own mean.
+    """Stretch the values of an image about its own mean.
 
     The inverse is exact where no pixel is clipped.
 

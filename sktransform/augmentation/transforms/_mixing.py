@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Changes that take cells from the training rows, of all of them or of one class."""
+"""Transformations that mix rows with training rows, of all classes or of one."""
 
 import itertools
 from typing import Any
@@ -91,11 +91,11 @@ class MarginalSwap(Transformation):
     def _check(self):
         check_number(self, "max_rate", self.max_rate, most=1, among=(None,))
 
-    def _fit(self, training, places):
-        units = training.columns.units(places)
+    def _fit(self, training, indices):
+        units = training.columns.units(indices)
         if self.joint:
             units = np.zeros_like(units)
-        cells = _cells(training, places)
+        cells = _cells(training, indices)
         if len(np.unique(units)) == len(units):
             pool = _marginals(cells)
         else:
@@ -129,7 +129,7 @@ class _ClassTransformation(Transformation):
     uses_seeds = True
     cell_kinds = _ALL_KINDS
 
-    def _fit_classes(self, training, places):
+    def _fit_classes(self, training, indices):
         """Return rows in the order of their classes, and where each class begins."""
         labels = training.labels.cpu().numpy()
         counts = np.bincount(labels)
@@ -139,7 +139,7 @@ class _ClassTransformation(Transformation):
             for label, count in enumerate(counts)
         ]
         counts = np.array([len(rows) for rows in kept], dtype=np.int64)
-        cells = _cells(training, places)
+        cells = _cells(training, indices)
         order = np.concatenate(kept) if kept else np.empty(0, dtype=np.int64)
         return {
             "partners": cells[order],
@@ -148,7 +148,7 @@ class _ClassTransformation(Transformation):
         }
 
     def _random_partners(self, reference, seeds, labels):
-        """Return places of partners, and which rows have a class to draw from."""
+        """Return indices of partners, and which rows have a class to draw from."""
         starts, counts = _of_classes(reference, labels)
         which = integers(seeds, 1, counts.clamp(min=1)[:, None], _WHICH)[:, 0]
         return starts + which, counts > 0
@@ -211,28 +211,28 @@ class ClassMixup(_ClassTransformation):
             )
         check_number(self, "n_neighbors", self.n_neighbors, among=(None,))
 
-    def _fit(self, training, places):
+    def _fit(self, training, indices):
         columns = training.columns
         coded = set(columns.of_kinds(CATEGORICAL))
-        averaged = np.array([j not in coded for j in places], dtype=bool)
-        sd = columns.sd[places]
+        averaged = np.array([j not in coded for j in indices], dtype=bool)
+        sd = columns.sd[indices]
         return {
-            **self._fit_classes(training, places),
-            "units": columns.units(places),
+            **self._fit_classes(training, indices),
+            "units": columns.units(indices),
             "averaged": averaged,
-            "atoms_of_column": columns.atoms[:, places],
-            "mean": columns.mean[places],
+            "atoms_of_column": columns.atoms[:, indices],
+            "mean": columns.mean[indices],
             # Columns without spread and codes do not count in distances.
             "weights": np.where(averaged & (sd > 0), 1 / np.where(sd > 0, sd, 1), 0),
         }
 
     def _forward(self, X, P, reference, seeds, labels):
         if self.n_neighbors is None:
-            places, found = self._random_partners(reference, seeds, labels)
+            indices, found = self._random_partners(reference, seeds, labels)
         else:
-            places, found = self._near_partners(X, reference, seeds, labels)
+            indices, found = self._near_partners(X, reference, seeds, labels)
         partner = reference["partners"][
-            places.clamp(max=len(reference["partners"]) - 1)
+            indices.clamp(max=len(reference["partners"]) - 1)
         ]
         weight = self.max_weight * P.abs()
         mixed = X + weight.to(X.dtype) * (partner - X)
@@ -245,8 +245,8 @@ class ClassMixup(_ClassTransformation):
         return torch.where(found[:, None], torch.where(averaged, mixed, whole), X)
 
     def _near_partners(self, X, reference, seeds, labels):
-        """Return places of one of the nearest rows of the class, the row left out."""
-        places = torch.zeros(len(X), dtype=torch.int64, device=X.device)
+        """Return indices of one of the nearest rows of the class, the row left out."""
+        indices = torch.zeros(len(X), dtype=torch.int64, device=X.device)
         found = torch.zeros(len(X), dtype=torch.bool, device=X.device)
         mean, weights = reference["mean"], reference["weights"]
         scaled = torch.nan_to_num((X - mean) * weights)
@@ -261,9 +261,9 @@ class ClassMixup(_ClassTransformation):
                 continue
             near, usable = _nearest(scaled[rows], pool, int(self.n_neighbors))
             which = integers(seeds[rows], 1, usable.clamp(min=1)[:, None], _WHICH)
-            places[rows] = start + near.gather(1, which)[:, 0]
+            indices[rows] = start + near.gather(1, which)[:, 0]
             found[rows] = usable > 0
-        return places, found
+        return indices, found
 
     def _describe(self, P):
         return {"weight": self.max_weight * P[:, 0].abs()}
@@ -321,21 +321,21 @@ class ClassCutMix(_ClassTransformation):
         groups = [g if isinstance(g, tuple) else (g,) for g in self.columns]
         return tuple(itertools.chain.from_iterable(groups))
 
-    def _fit(self, training, places):
+    def _fit(self, training, indices):
         if any(isinstance(group, tuple) for group in self.columns):
             lengths = [len(g) if isinstance(g, tuple) else 1 for g in self.columns]
             units = np.repeat(np.arange(len(lengths)), lengths)
             for block in training.columns.blocks:
-                inside = np.isin(places, block)
+                inside = np.isin(indices, block)
                 units[inside] = units[inside].min(initial=len(lengths))
         else:
-            units = training.columns.units(places)
-        return {**self._fit_classes(training, places), "units": units}
+            units = training.columns.units(indices)
+        return {**self._fit_classes(training, indices), "units": units}
 
     def _forward(self, X, P, reference, seeds, labels):
-        places, found = self._random_partners(reference, seeds, labels)
+        indices, found = self._random_partners(reference, seeds, labels)
         partner = reference["partners"][
-            places.clamp(max=len(reference["partners"]) - 1)
+            indices.clamp(max=len(reference["partners"]) - 1)
         ]
         units = reference["units"]
         drawn = uniform(seeds, int(units.max()) + 1 if len(units) else 0, _WHETHER)
@@ -346,13 +346,13 @@ class ClassCutMix(_ClassTransformation):
         return {"rate": self.max_rate * P[:, 0].abs()}
 
 
-def _cells(training, places):
+def _cells(training, indices):
     """Return the training rows' touched cells as an array."""
-    return training.rows[:, torch.as_tensor(places)].cpu().numpy()
+    return training.rows[:, torch.as_tensor(indices)].cpu().numpy()
 
 
 def _spread(count, most):
-    """Return at most so many places, evenly over all."""
+    """Return at most so many indices, evenly spaced over all."""
     return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
@@ -387,11 +387,11 @@ def _nearest(rows, pool, n_neighbors):
     """
     count = min(n_neighbors, len(pool))
     step = max(1, _BLOCK_NUMBERS // pool.numel())
-    places, usable = [], []
+    indices, usable = [], []
     for block in rows.split(step):
         squared = (block[:, None] - pool).square_().sum(2)
         squared = squared.masked_fill_(squared <= 1e-14, torch.inf)
         near, order = squared.topk(count, largest=False)
-        places.append(order)
+        indices.append(order)
         usable.append(torch.isfinite(near).sum(1))
-    return torch.cat(places), torch.cat(usable)
+    return torch.cat(indices), torch.cat(usable)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Changes of numbers: shifts, factors, rotations, mirrors and noise."""
+"""Transformations of numeric columns: shifts, factors, rotations, flips, noise."""
 
 import math
 from typing import Any
@@ -70,8 +70,8 @@ class Shift(Transformation):
     def _check(self):
         check_number(self, "max_sd", self.max_sd)
 
-    def _fit(self, training, places):
-        return {"sd": training.columns.sd[places]}
+    def _fit(self, training, indices):
+        return {"sd": training.columns.sd[indices]}
 
     def _forward(self, X, P, reference, seeds, labels):
         return X + (self.max_sd * P).to(X.dtype) * reference["sd"]
@@ -100,7 +100,7 @@ class Scale(Transformation):
         ``exp(max_log)``.
 
     center : float or "mean", default=0.0
-        What is left in place: a value in input units, or each column's mean.
+        Fixed point: a value in input units, or each column's mean.
 
     See Also
     --------
@@ -123,8 +123,8 @@ class Scale(Transformation):
         check_number(self, "max_log", self.max_log)
         check_number(self, "center", self.center, least=-math.inf, among=("mean",))
 
-    def _fit(self, training, places):
-        return {"center": _centers(self.center, training, places)}
+    def _fit(self, training, indices):
+        return {"center": _centers(self.center, training, indices)}
 
     def _forward(self, X, P, reference, seeds, labels):
         center = reference["center"]
@@ -154,7 +154,7 @@ class Rotate(Transformation):
 
     See Also
     --------
-    ImageRotate : Rotation of pictures.
+    ImageRotate : Rotation of images.
 
     Examples
     --------
@@ -179,10 +179,10 @@ class Rotate(Transformation):
             )
         super()._check_kinds(columns)
 
-    def _fit(self, training, places):
-        sd = training.columns.sd[places]
+    def _fit(self, training, indices):
+        sd = training.columns.sd[indices]
         return {
-            "mean": training.columns.mean[places],
+            "mean": training.columns.mean[indices],
             "sd": np.where(sd > 0, sd, 1.0),
         }
 
@@ -222,7 +222,7 @@ class SignFlip(Transformation):
 
     See Also
     --------
-    ImageFlip : Mirror images of pictures.
+    ImageFlip : Mirror images of images.
 
     Examples
     --------
@@ -239,8 +239,8 @@ class SignFlip(Transformation):
     def _check(self):
         check_number(self, "center", self.center, least=-math.inf, among=("mean",))
 
-    def _fit(self, training, places):
-        return {"center": _centers(self.center, training, places)}
+    def _fit(self, training, indices):
+        return {"center": _centers(self.center, training, indices)}
 
     def _forward(self, X, P, reference, seeds, labels):
         center = reference["center"]
@@ -284,14 +284,14 @@ class GaussianNoise(_NoiseTransformation):
 
     keeps_atoms = True
 
-    def _fit(self, training, places):
-        return {"sd": training.columns.sd[places]}
+    def _fit(self, training, indices):
+        return {"sd": training.columns.sd[indices]}
 
 
-def _centers(center, training, places):
+def _centers(center, training, indices):
     if center == "mean":
-        return training.columns.mean[places]
-    return np.full(len(places), float(center))
+        return training.columns.mean[indices]
+    return np.full(len(indices), float(center))
 
 
 _MOST_QUANTILES = 256
@@ -335,10 +335,10 @@ class QuantileJitter(Transformation):
     def _check(self):
         check_number(self, "max_shift", self.max_shift, most=1)
 
-    def _fit(self, training, places):
-        cells = training.rows[:, torch.as_tensor(places)].cpu().double().numpy()
+    def _fit(self, training, indices):
+        cells = training.rows[:, torch.as_tensor(indices)].cpu().double().numpy()
         levels = np.linspace(0, 1, min(max(len(cells), 2), _MOST_QUANTILES))
-        quantiles = np.zeros((len(places), len(levels)))
+        quantiles = np.zeros((len(indices), len(levels)))
         for column, values in enumerate(cells.T):
             present = values[~np.isnan(values)]
             if len(present):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Smooth random functions of place, and changes of pictures by them."""
+"""Gaussian random fields, and transformations of images by them."""
 
 import math
 
@@ -23,38 +23,19 @@ _INVERSE_ITERATIONS = 20
 
 
 def gaussian_fields(seeds, shape, length_scale, stream=0):
-    """Return Gaussian random fields of variance 1, one for each seed.
+    """Return float64 Gaussian random fields (n, *shape) of variance 1, one a seed.
 
-    Their correlation at distance r is exp(-r^2 / (2 length_scale^2)), on a grid whose
-    opposite ends meet.
-
-    Parameters
-    ----------
-    seeds : Tensor of int64, shape (n_rows,)
-        Seeds of the rows.
-
-    shape : sequence of int
-        Length of each axis of the grid.
-
-    length_scale : float
-        Correlation length, in steps of the grid.
-
-    stream : int, default=0
-        Fields of different streams are independent.
-
-    Returns
-    -------
-    Tensor of float64, shape (n_rows, *shape)
-        The fields; a row's depends on its seed and the stream alone.
+    Their correlation at distance r is exp(-r^2 / (2 length_scale^2)), on a periodic
+    grid; fields of different streams are independent.
     """
     axes = tuple(range(1, len(shape) + 1))
     weight = _spectrum(shape, length_scale, seeds.device)
     result = torch.empty((len(seeds), *shape), dtype=torch.float64, device=seeds.device)
-    n_places = math.prod(shape)
-    step = max(1, _BLOCK_NUMBERS // n_places)
+    n_cells = math.prod(shape)
+    step = max(1, _BLOCK_NUMBERS // n_cells)
     for start in range(0, len(seeds), step):
         block = slice(start, start + step)
-        noise = normal(seeds[block], n_places, stream).reshape(-1, *shape)
+        noise = normal(seeds[block], n_cells, stream).reshape(-1, *shape)
         result[block] = torch.fft.ifftn(
             torch.fft.fftn(noise, dim=axes).mul_(weight), dim=axes
         ).real
@@ -75,7 +56,7 @@ def _spectrum(shape, length_scale, device):
 
 @declaration
 class RandomField(Transformation):
-    """Change pictures by a smooth random function of place.
+    """Change images by a smooth random function of position.
 
     Parameters
     ----------
@@ -138,9 +119,9 @@ class RandomField(Transformation):
         check_number(self, "max_strength", self.max_strength)
         check_number(self, "length_scale", self.length_scale)
 
-    def _fit(self, training, places):
-        shape = image_shape(self, training.columns, places)
-        return {"shape": shape, "sd": training.columns.sd[places]}
+    def _fit(self, training, indices):
+        shape = image_shape(self, training.columns, indices)
+        return {"shape": shape, "sd": training.columns.sd[indices]}
 
     def _forward(self, X, P, reference, seeds, labels):
         if self.kind == "warp":
@@ -163,11 +144,11 @@ class RandomField(Transformation):
         return X + field.to(X.dtype) * reference["sd"]
 
     def _warped(self, X, P, reference, seeds, *, back):
-        """Return pictures of which each pixel is taken from a displaced place."""
+        """Return images of which each pixel is taken from a displaced position."""
         shape = reference["shape"].tolist()
         size = self.max_strength * P.abs()[:, :, None]
 
-        def places(block, x, y):
+        def positions(block, x, y):
             move_x, move_y = (
                 size[block]
                 * gaussian_fields(seeds[block], shape[:2], self.length_scale, stream)
@@ -177,7 +158,7 @@ class RandomField(Transformation):
                 move_x, move_y = _inverse_moves(move_x, move_y)
             return x + move_x.to(x.dtype), y + move_y.to(y.dtype)
 
-        return sampled(X, shape, places)
+        return sampled(X, shape, positions)
 
     def _describe(self, P):
         return {"strength": self.max_strength * P[:, 0].abs()}

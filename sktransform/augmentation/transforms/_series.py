@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Changes of series: moved, cut, jittered, and warped by smooth random functions."""
+"""Transformations of series: shifts, crops, noise, and smooth random warps."""
 
 import numpy as np
 import torch
@@ -21,8 +21,8 @@ class _SeriesTransformation(Transformation):
 
     mixes_columns = True
 
-    def _fit(self, training, places):
-        return {"shape": series_shape(self, training.columns, places)}
+    def _fit(self, training, indices):
+        return {"shape": series_shape(self, training.columns, indices)}
 
 
 @declaration
@@ -136,7 +136,7 @@ class SeriesCrop(_SeriesTransformation):
 
     Notes
     -----
-    The second parameter is the window's place: -1 at the beginning, 1 at the end.
+    The second parameter is the window's position: -1 at the beginning, 1 at the end.
 
     Examples
     --------
@@ -186,7 +186,7 @@ class SeriesCrop(_SeriesTransformation):
         return start, share, torch.arange(length, device=P.device).double()
 
     def _describe(self, P):
-        return {"share": 1 - self.max_share * P[:, 0].abs(), "place": P[:, 1]}
+        return {"share": 1 - self.max_share * P[:, 0].abs(), "position": P[:, 1]}
 
 
 @declaration
@@ -216,8 +216,8 @@ class SeriesJitter(_NoiseTransformation):
 
     max_sd: float = 0.3
 
-    def _fit(self, training, places):
-        length, channels = series_shape(self, training.columns, places)
+    def _fit(self, training, indices):
+        length, channels = series_shape(self, training.columns, indices)
         cells = training.rows.cpu().double().numpy().reshape(-1, channels)
         present = ~np.isnan(cells).all(0)
         sd = np.zeros(channels)
@@ -249,7 +249,7 @@ class SmoothWarp(_SeriesTransformation):
 
     See Also
     --------
-    RandomField : The same for pictures.
+    RandomField : The same for images.
 
     Notes
     -----
@@ -323,40 +323,23 @@ class SmoothWarp(_SeriesTransformation):
         return cls(kind="time"), cls(kind="magnitude")
 
 
-def series_shape(owner, columns, places):
-    """Return length and channels of the series, checked.
-
-    Parameters
-    ----------
-    owner : Transformation
-        Who asks.
-
-    columns : ColumnTable
-        The columns; their shape is asked.
-
-    places : sequence of int
-        The columns that the series are made of.
-
-    Returns
-    -------
-    ndarray of int64, shape (2,)
-        The shape; one channel where there are none.
-    """
+def series_shape(owner, columns, indices):
+    """Return length and channels of series (2,), checked for an owner."""
     if columns.shape is None or len(columns.shape) > 2:
         raise ValueError(
             f"{type(owner).__name__} needs series; declare shape=(length,) or "
             f"(length, channels), got shape={columns.shape}."
         )
-    if not np.array_equal(places, np.arange(columns.n_features)):
+    if not np.array_equal(indices, np.arange(columns.n_features)):
         raise ValueError(
             f"{type(owner).__name__} needs all {columns.n_features} columns of the "
-            f"series in order, got {len(places)}; leave `columns` out."
+            f"series in order, got {len(indices)}; leave `columns` out."
         )
     return np.array((*columns.shape, 1)[:2], dtype=np.int64)
 
 
 def _taken(series, source):
-    """Return samples by their places, shape (n_rows, length)."""
+    """Return samples by their indices, shape (n_rows, length)."""
     return series.gather(1, source[:, :, None].expand_as(series))
 
 

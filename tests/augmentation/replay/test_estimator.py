@@ -254,5 +254,3 @@ def test_wrong_usage_is_said():
         ClassReplay().fit(X, X[:, 0])
     with pytest.raises(ValueError, match="20 features"):
         replay.partial_fit(X[:, :3], y + 2)
-    with pytest.raises(ValueError, match="must be whole numbers of units"):
-        ClassReplay(hidden=(0,)).fit(np.eye(4), [0, 0, 1, 1])

@@ -21,7 +21,7 @@ from sktransform.augmentation import (
     transforms,
 )
 from sktransform.augmentation._search import acceptance
-from sktransform.augmentation._search.calibration import calibrated_brier
+from sktransform.augmentation._search.acceptance import calibrated_brier
 from sktransform.augmentation._search.proxy import (
     ProxyClassifier,
     ProxyNetworks,

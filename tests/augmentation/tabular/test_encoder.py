@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from sklearn.compose import make_column_selector
 
 from sktransform.augmentation._tabular.columns import ColumnTable
-from sktransform.augmentation._tabular.encoder import Table, is_frame
+from sktransform.augmentation._tabular.encoder import TableEncoder, is_frame
 from sktransform.augmentation.transforms import MarginalSwap, Shift, TrainingRows
 
 
@@ -66,7 +66,7 @@ def _types(frame):
 
 
 def test_kinds_and_codes_of_a_frame(frame):
-    columns = Table.of(frame).columns
+    columns = TableEncoder.from_table(frame).columns
     assert columns.kinds == (
         "continuous",
         "continuous",
@@ -83,20 +83,20 @@ def test_kinds_and_codes_of_a_frame(frame):
 
 
 def test_unchanged_rows_come_back_as_they_were(frame):
-    table = Table.of(frame)
-    back = table.restored(table.rows(frame), frame)
+    table = TableEncoder.from_table(frame)
+    back = table.decode(table.encode(frame), frame)
     assert type(back) is type(frame)
     assert _types(back) == _types(frame)
     pd.testing.assert_frame_equal(_as_pandas(back), _as_pandas(frame))
 
 
 def test_changed_cells_are_written_in_their_types(frame):
-    table = Table.of(frame)
-    rows = table.rows(frame)
+    table = TableEncoder.from_table(frame)
+    rows = table.encode(frame)
     # Each cell takes the value below it, where neither is missing.
     other = rows.roll(-1, 0)
     other = torch.where(rows.isnan() | other.isnan(), rows, other)
-    back = table.restored(other, frame)
+    back = table.decode(other, frame)
     assert _types(back) == _types(frame)
     before, after = _as_pandas(frame), _as_pandas(back)
     for name in before.columns:
@@ -111,27 +111,27 @@ def test_changed_cells_are_written_in_their_types(frame):
 
 
 def test_rows_grow_and_are_taken_from_their_sources(frame):
-    table = Table.of(frame)
+    table = TableEncoder.from_table(frame)
     source = np.array([3, 3, 0, 39])
-    grown = table.restored(table.rows(frame)[source], frame, source)
+    grown = table.decode(table.encode(frame)[source], frame, source)
     expected = _as_pandas(frame).iloc[source].reset_index(drop=True)
     pd.testing.assert_frame_equal(_as_pandas(grown), expected)
 
 
 def test_the_index_of_pandas_goes_with_its_row():
     frame = _pandas()
-    table = Table.of(frame)
-    back = table.restored(table.rows(frame)[[5, 5]], frame, [5, 5])
+    table = TableEncoder.from_table(frame)
+    back = table.decode(table.encode(frame)[[5, 5]], frame, [5, 5])
     assert back.index.tolist() == [50, 50]
 
 
 def test_a_transformation_of_a_frame(frame):
-    table = Table.of(frame)
-    rows = table.rows(frame)
+    table = TableEncoder.from_table(frame)
+    rows = table.encode(frame)
     training = TrainingRows(rows, table.columns)
     shift = Shift(["count"], max_sd=1.0).bind(table.columns)
     P = torch.full((len(rows), 1), 0.5)
-    shifted = table.restored(shift.forward(rows, P, shift.fit(training)), frame)
+    shifted = table.decode(shift.forward(rows, P, shift.fit(training)), frame)
     before, after = _as_pandas(frame), _as_pandas(shifted)
     step = 0.5 * before["count"].std(ddof=0)
     expected = (before["count"] + step).round().clip(upper=before["count"].max())
@@ -141,7 +141,7 @@ def test_a_transformation_of_a_frame(frame):
     )
     swap = MarginalSwap(["city", "size"]).bind(table.columns)
     swapped = swap.forward(rows, P, swap.fit(training), torch.arange(len(rows)))
-    after = _as_pandas(table.restored(swapped, frame))
+    after = _as_pandas(table.decode(swapped, frame))
     assert set(after["city"].dropna()) == {"Bergen", "Oslo", "Voss"}
     assert (after["city"].isna() == before["city"].isna()).all()
     assert (after["size"] != before["size"]).any()
@@ -149,18 +149,18 @@ def test_a_transformation_of_a_frame(frame):
 
 def test_unseen_categories_pass_through():
     frame = _pandas()
-    table = Table.of(frame)
+    table = TableEncoder.from_table(frame)
     new = frame.head(3).copy()
     new["city"] = ["Moss", "Oslo", "Moss"]
-    rows = table.rows(new)
+    rows = table.encode(new)
     assert rows[:, 4].isnan().tolist() == [True, False, True]
     rows[:, 4] = torch.where(rows[:, 4].isnan(), rows[:, 4], 2.0)
-    assert table.restored(rows, new)["city"].tolist() == ["Moss", "Voss", "Moss"]
+    assert table.decode(rows, new)["city"].tolist() == ["Moss", "Voss", "Moss"]
 
 
 def test_a_selector_of_columns():
     frame = _pandas()
-    columns = Table.of(frame).columns
+    columns = TableEncoder.from_table(frame).columns
     chosen = make_column_selector(dtype_include=np.floating)
     assert Shift(chosen).bind(columns, frame).columns == (0, 1)
     assert Shift(make_column_selector(pattern="^c")).columns is not None
@@ -169,38 +169,38 @@ def test_a_selector_of_columns():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.uint8, bool])
 def test_arrays_come_back_in_their_type(dtype):
     array = np.random.RandomState(0).randint(0, 9, size=(20, 3)).astype(dtype)
-    table = Table.of(array)
-    rows = table.rows(array)
+    table = TableEncoder.from_table(array)
+    rows = table.encode(array)
     assert rows.dtype == (torch.float32 if dtype == np.float32 else torch.float64)
-    back = table.restored(rows.flip(0), array)
+    back = table.decode(rows.flip(0), array)
     assert back.dtype == dtype
     np.testing.assert_array_equal(back, array[::-1])
     rows[0, 0] = 5
-    assert array[0, 0] == table.restored(table.rows(array), array)[0, 0]
+    assert array[0, 0] == table.decode(table.encode(array), array)[0, 0]
 
 
 def test_whole_numbers_stay_within_their_type():
     array = np.array([[250, 3], [1, 7]], dtype=np.uint8)
     frame = pl.DataFrame(array, schema={"a": pl.UInt8, "b": pl.UInt8})
     for X in (array, frame):
-        table = Table.of(X, bounds="none")
-        rows = table.rows(X)
+        table = TableEncoder.from_table(X, bounds="none")
+        rows = table.encode(X)
         shift = Shift(max_sd=1.0).bind(table.columns)
         reference = shift.fit(TrainingRows(rows, table.columns))
         for p in (-1.0, 1.0):
             P = torch.full((2, 1), p)
-            result = np.asarray(table.restored(shift.forward(rows, P, reference), X))
+            result = np.asarray(table.decode(shift.forward(rows, P, reference), X))
             assert (result == 255).any() == (p > 0)
             assert ((result > array) == (p > 0)).all()
     large = np.array([[2**62], [2**63 - 1]])
-    table = Table.of(large, bounds="none")
+    table = TableEncoder.from_table(large, bounds="none")
     assert int(table.columns.upper[0]) < 2**63
 
 
 def test_a_list_is_an_array():
-    table = Table.of([[1.5, 2], [2.5, 3]])
+    table = TableEncoder.from_table([[1.5, 2], [2.5, 3]])
     np.testing.assert_array_equal(
-        table.restored(table.rows([[1.5, 2], [2.5, 3]]), [[1.5, 2], [2.5, 3]]),
+        table.decode(table.encode([[1.5, 2], [2.5, 3]]), [[1.5, 2], [2.5, 3]]),
         [[1.5, 2], [2.5, 3]],
     )
 
@@ -208,11 +208,11 @@ def test_a_list_is_an_array():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64])
 def test_tensors_come_back_as_tensors(dtype):
     tensor = torch.arange(12).reshape(4, 3).to(dtype)
-    table = Table.of(tensor)
-    back = table.restored(table.rows(tensor), tensor)
+    table = TableEncoder.from_table(tensor)
+    back = table.decode(table.encode(tensor), tensor)
     assert back.dtype == dtype
     assert torch.equal(back, tensor)
-    rows = table.rows(tensor)
+    rows = table.encode(tensor)
     rows += 1
     assert not torch.equal(rows.to(dtype), tensor), "no memory is shared"
 
@@ -221,34 +221,38 @@ def test_single_frames_stay_single():
     frame = pl.DataFrame({"a": [1.5, 2.5], "b": ["x", "y"]}).with_columns(
         pl.col("a").cast(pl.Float32)
     )
-    assert Table.of(frame).rows(frame).dtype == torch.float32
+    assert TableEncoder.from_table(frame).encode(frame).dtype == torch.float32
 
 
 def test_declared_kinds_and_blocks():
     frame = _pandas().drop(columns="amount")
-    table = Table.of(frame, kinds={"count": "categorical", 0: "continuous"})
+    table = TableEncoder.from_table(
+        frame, kinds={"count": "categorical", 0: "continuous"}
+    )
     assert table.columns.kinds[:2] == ("continuous", "categorical")
     with pytest.raises(ValueError, match="holds strings or categories"):
-        Table.of(frame, kinds={"city": "continuous"})
+        TableEncoder.from_table(frame, kinds={"city": "continuous"})
     with pytest.raises(ValueError, match="no column named 'x'"):
-        Table.of(frame, kinds={"x": "continuous"})
+        TableEncoder.from_table(frame, kinds={"x": "continuous"})
     codes = pd.DataFrame(np.eye(3)[[0, 1, 2, 1]], columns=list("abc"))
-    assert Table.of(codes).columns.blocks == ((0, 1, 2),)
-    assert Table.of(codes, blocks=[("a", "c")]).columns.blocks == ((0, 2),)
+    assert TableEncoder.from_table(codes).columns.blocks == ((0, 1, 2),)
+    assert TableEncoder.from_table(codes, blocks=[("a", "c")]).columns.blocks == (
+        (0, 2),
+    )
 
 
 def test_missing_cells_need_a_type_that_has_them():
     frame = _pandas()
-    table = Table.of(frame)
-    rows = table.rows(frame)
+    table = TableEncoder.from_table(frame)
+    rows = table.encode(frame)
     rows[0, 2] = np.nan
     with pytest.raises(ValueError, match="column 'count' has become missing"):
-        table.restored(rows, frame)
+        table.decode(rows, frame)
     whole = np.arange(6).reshape(3, 2)
-    rows = Table.of(whole).rows(whole)
+    rows = TableEncoder.from_table(whole).encode(whole)
     rows[0, 0] = np.nan
     with pytest.raises(ValueError, match="no missing cells"):
-        Table.of(whole).restored(rows, whole)
+        TableEncoder.from_table(whole).decode(rows, whole)
 
 
 @pytest.mark.parametrize(
@@ -264,7 +268,7 @@ def test_missing_cells_need_a_type_that_has_them():
 )
 def test_what_has_no_numbers_is_refused(X, message):
     with pytest.raises(ValueError, match=message):
-        Table.of(X)
+        TableEncoder.from_table(X)
 
 
 def test_frames_are_told_from_arrays():
@@ -277,11 +281,11 @@ def test_frames_are_told_from_arrays():
 @pytest.mark.parametrize("dtype", [np.int64, np.uint64])
 def test_whole_numbers_beyond_double_precision_keep_their_value(dtype):
     X = np.column_stack([np.arange(8), 2**60 + np.arange(8)]).astype(dtype)
-    table = Table.of(X)
-    rows = table.rows(X)
+    table = TableEncoder.from_table(X)
+    rows = table.encode(X)
     rows[:, 0] += 3
     for given in (X, torch.from_numpy(X.astype(np.int64))):
-        new = np.asarray(table.restored(rows[[5, 1]], given, [5, 1]))
+        new = np.asarray(table.decode(rows[[5, 1]], given, [5, 1]))
         assert_array_equal(new, [[8, 2**60 + 5], [4, 2**60 + 1]])
 
 
@@ -295,4 +299,4 @@ def test_whole_numbers_beyond_double_precision_keep_their_value(dtype):
 )
 def test_frames_without_cells_or_of_lists_are_refused(frame, message):
     with pytest.raises(ValueError, match=message):
-        Table.of(frame)
+        TableEncoder.from_table(frame)

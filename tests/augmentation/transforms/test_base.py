@@ -16,7 +16,7 @@ from sktransform.augmentation.transforms import (
     TrainingRows,
     Transformation,
 )
-from sktransform.augmentation.transforms._registry import (
+from sktransform.augmentation.transforms._base import (
     from_record,
     registered,
     to_record,
@@ -305,7 +305,7 @@ def test_columns_by_name_slice_mask_and_callable():
         ([4], "does not exist"),
         ([1, 1], "twice"),
         (["z"], "no column named 'z'"),
-        ([1.5], "columns are places"),
+        ([1.5], "columns are indices"),
         ([True, False], "mask"),
         (lambda X: [0], "needs the table"),
     ],

@@ -206,9 +206,9 @@ def test_whole_numbers_of_pictures_stay_whole():
 
 
 @pytest.mark.parametrize(
-    ("shape", "message"), [(None, "declare shape"), (36, "needs pictures")]
+    ("shape", "message"), [(None, "declare shape"), (36, "needs images")]
 )
-def test_pictures_need_a_shape(shape, message):
+def test_images_need_a_shape(shape, message):
     rows = torch.rand(4, 36, generator=torch.Generator().manual_seed(0))
     training = TrainingRows(rows, ColumnTable.from_arrays(rows, shape=shape))
     with pytest.raises(ValueError, match=message):
@@ -217,7 +217,7 @@ def test_pictures_need_a_shape(shape, message):
 
 def test_quarter_turns_need_squares():
     pictures = np.random.RandomState(0).rand(4, 3, 5)
-    with pytest.raises(ValueError, match="square pictures, got 3 x 5"):
+    with pytest.raises(ValueError, match="square images, got 3 x 5"):
         _apply(ImageQuarterTurn(), pictures, 1)
     with pytest.raises(ValueError, match="axis of ImageFlip must be"):
         ImageFlip(axis="z")
