@@ -58,36 +58,10 @@ def fit_augmenter(
     estimator = estimator if own is None else own
     root = root_seed(augmenter.random_state)
     with FitProgress(owner, max_iter=constants.MAX_ROUNDS + 1, X=X, y=y) as progress:
-        check_names(augmenter, X, reset=True)
-        encoder = TableEncoder.from_table(
-            X, kinds=augmenter.kinds, bounds=augmenter.bounds, shape=augmenter.shape
+        dataset, transformations = _labelled_rows(
+            augmenter, X, y, sample_weight, groups, estimator, passes_weights
         )
-        rows = encoder.encode(X).cpu()
-        is_classes = y is not None and is_classification(y, augmenter.task, estimator)
-        transformations = bound_transformations(
-            augmenter.transformations, rows, encoder.columns, X, labelled=is_classes
-        )
-
-        def decode(rows, sources):
-            return encoder.decode(rows, X, sources)
-
-        dataset = LabelledRows(
-            rows,
-            encoder.columns,
-            decode,
-            np.arange(len(rows)),
-            passes_weights=passes_weights,
-        )
-        settings = _settings(augmenter, len(rows))
-        if y is None and settings is not None:
-            raise ValueError(
-                f"{type(augmenter).__name__} requires y to be passed, but the target y "
-                "is None: give labels, or set learn=False of an InvarianceAugmenter to "
-                "keep all transformations."
-            )
-        weights = checked_weights(sample_weight, len(rows))
-        if y is not None:
-            dataset = with_labels(dataset, y, is_classes, weights, groups, estimator)
+        settings = _settings(augmenter, dataset)
         fitted = learn_policy(
             dataset, transformations, estimator, settings, root, progress.step
         )
@@ -102,6 +76,31 @@ def fit_augmenter(
     if augmenter.verbose:
         print(f"{type(owner).__name__}: {summary(augmenter)}")
     return dataset, fitted
+
+
+def _labelled_rows(augmenter, X, y, sample_weight, groups, estimator, passes_weights):
+    """Return a validated table as labelled rows, and the transformations, bound."""
+    check_names(augmenter, X, reset=True)
+    encoder = TableEncoder.from_table(
+        X, kinds=augmenter.kinds, bounds=augmenter.bounds, shape=augmenter.shape
+    )
+    rows, columns = encoder.encode(X).cpu(), encoder.columns
+    is_classes = y is not None and is_classification(y, augmenter.task, estimator)
+    transformations = bound_transformations(
+        augmenter.transformations, rows, columns, X, labelled=is_classes
+    )
+
+    def decode(rows, sources):
+        return encoder.decode(rows, X, sources)
+
+    indices = np.arange(len(rows))
+    dataset = LabelledRows(
+        rows, columns, decode, indices, passes_weights=passes_weights
+    )
+    weights = checked_weights(sample_weight, len(rows))
+    if y is not None:
+        dataset = with_labels(dataset, y, is_classes, weights, groups, estimator)
+    return dataset, transformations
 
 
 def fit_held_augmenter(owner, augmenter, X, y, sample_weight, groups, *, task="auto"):
@@ -161,18 +160,25 @@ def _passes_weights(owner, estimator, sample_weight):
     return True
 
 
-def _settings(augmenter, n_rows):
-    """Return the settings of a search from an augmenter's public parameters."""
-    if hasattr(augmenter, "epsilon"):
+def _settings(augmenter, dataset):
+    """Return the settings of a search, None for none, from public parameters."""
+    is_constrained = hasattr(augmenter, "epsilon")
+    if not is_constrained and not augmenter.learn:
+        return None
+    if dataset.y is None:
+        raise ValueError(
+            f"{type(augmenter).__name__} requires y to be passed, but the target y is "
+            "None: give labels, or augment without learning by an InvarianceAugmenter "
+            "with learn=False."
+        )
+    if is_constrained:
         return ConstrainSettings(
             augmenter.epsilon,
             augmenter.alpha,
             augmenter.chain_length,
             augmenter.sampling == "metropolis-hastings",
         )
-    if not augmenter.learn:
-        return None
-    n_copies = n_copies_for(n_rows, augmenter.n_copies)
+    n_copies = n_copies_for(len(dataset), augmenter.n_copies)
     return SelectSettings(augmenter.tol, n_copies, augmenter.n_jobs)
 
 
