@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Range filter and acceptance test, and the traps of a selection."""
+"""Range filter: invariances that are found, and the traps of a selection."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from scipy.special import softmax
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -21,13 +20,6 @@ from sktransform.augmentation import (
     transforms,
 )
 from sktransform.augmentation._search import acceptance
-from sktransform.augmentation._search.acceptance import calibrated_brier
-from sktransform.augmentation._search.proxy import (
-    ProxyClassifier,
-    ProxyNetworks,
-    ProxyRegressor,
-    ProxyTrainer,
-)
 from sktransform.augmentation._search.range_filter import (
     FilterRound,
     chosen_round,
@@ -35,8 +27,6 @@ from sktransform.augmentation._search.range_filter import (
 )
 from sktransform.augmentation._tabular.dataset import (
     LabelledRows,
-    Target,
-    row_folds,
     weighted_mean,
     with_labels,
 )
@@ -184,19 +174,6 @@ def test_the_most_shrunk_round_as_good_as_the_best_is_chosen():
     assert chosen_round(rounds, unweighted) == 2
 
 
-def test_the_standard_error_of_equal_weights_is_the_textbooks():
-    values = np.random.default_rng(0).normal(size=50)
-    mean, error = weighted_mean(values, np.full(50, 3.0))
-    assert_allclose([mean, error], [values.mean(), values.std(ddof=1) / np.sqrt(50)])
-
-
-def test_rows_of_a_group_count_once_in_a_standard_error():
-    values = np.random.default_rng(0).normal(size=(2, 50))
-    groups = np.tile(np.arange(50), 4)
-    found = weighted_mean(np.tile(values, 4), np.ones(200), groups)
-    assert_allclose(found, weighted_mean(values, np.ones(50)))
-
-
 @pytest.mark.parametrize(
     ("n_rows", "shape", "n_groups", "n_folds"),
     [
@@ -223,142 +200,6 @@ def test_two_groups_are_too_few_to_learn_from():
     augmenter.fit(X, y, groups=np.arange(60) % 2)
     assert augmenter.chosen_ == "none"
     assert augmenter.rounds_ == []
-
-
-@pytest.mark.parametrize(
-    ("n_rows", "gains", "chosen"),
-    [
-        (400, [0.25], "policy"),
-        (400, [-0.1], "none"),
-        (400, [0.15, 0.15], "policy"),
-        (400, [0.09, 0.15], "policy"),
-        (400, [0.15, -0.15], "none"),
-        (100, [-0.1], "none"),
-        (100, [0.25, 0.15], "policy"),
-        (100, [0.25, -0.15], "none"),
-    ],
-)
-def test_a_gain_that_is_not_clear_is_measured_on_other_folds(
-    n_rows, gains, chosen, monkeypatch
-):
-    noise = np.random.default_rng(0).normal(size=n_rows)
-    noise = (noise - noise.mean()) / noise.std(ddof=1)
-    noise *= 0.1 * np.sqrt(n_rows)  # standard error .1
-    asked = []
-
-    def losses(estimator, dataset, transformations, policies, n_jobs, root, *key):
-        gain = gains[len(asked)]
-        asked.append(list(policies))
-        known = {"none": 5.0, "repeated": 4.0, "policy": 5.0 - gain + noise}
-        found = {name: np.zeros(n_rows) + known[name] for name in policies}
-        return found, np.ones(n_rows, dtype=bool)
-
-    monkeypatch.setattr(acceptance, "partition_losses", losses)
-    X = torch.zeros(n_rows, 1)
-    target = Target.from_labels(X.numpy(), False)
-    data = LabelledRows(X, ColumnTable.from_arrays(X), None, None, target=target)
-    candidates = {"policy": np.ones(1)}
-    result = acceptance.run_acceptance_test(None, data, [None], candidates, 8, None, 0)
-    assert result.chosen == chosen
-    first = ["none", "repeated", "policy"]
-    assert asked == [first, ["none", "policy"]][: len(gains)]
-    assert_allclose([result.gain, result.error], [np.mean(gains), 0.1], atol=1e-12)
-    # Each loss is as far from that of the rows alone as was measured.
-    away = [result.losses["none"] - result.losses[name] for name in first]
-    assert_allclose(away, [0, 1, np.mean(gains)], atol=1e-12)
-
-
-def weights_seen(augmenter, X, y, sample_weight):
-    """Return the weights that the proxy of the acceptance test was trained with."""
-    seen = []
-    fit = ProxyClassifier.fit
-
-    def spy(self, X, y, sample_weight=None):
-        seen.append(sample_weight)
-        return fit(self, X, y, sample_weight)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ProxyClassifier, "fit", spy)
-        augmenter.fit(X, y, sample_weight=sample_weight)
-    return seen
-
-
-def test_the_proxy_of_the_acceptance_test_trains_with_the_weights(quick_search):
-    X, y, _ = make_invariance_problem(60, random_state=0)
-    weights = np.where(X[:, 0] > 0, 2.0, 0.5)
-    augmenter = InvarianceAugmenter([Nothing()], random_state=0)
-    seen = weights_seen(augmenter, X, y, weights)
-    assert seen
-    assert all(set(np.unique(own)) == {0.5, 2.0} for own in seen)
-
-
-@pytest.mark.parametrize("kind", [ProxyClassifier, ProxyRegressor])
-def test_a_proxy_follows_the_heavy_rows(kind):
-    X = np.tile(np.random.default_rng(0).normal(size=(40, 2)), (2, 1))
-    y = np.repeat([0, 1], 40)
-    columns = ColumnTable.from_arrays(torch.from_numpy(X))
-    proxy = kind(columns, n_steps=60, n_hidden=48, random_state=0)
-    predicted = proxy.fit(X, y, np.where(y == 1, 9.0, 1.0)).predict(X)
-    assert_allclose(predicted.mean(), 0.9, atol=0.1)
-
-
-def test_a_change_of_confidence_neither_wins_nor_loses():
-    generator = np.random.default_rng(0)
-    scores = generator.normal(size=(200, 3))
-    codes = np.array([generator.choice(3, p=softmax(row)) for row in scores])
-    weights = np.ones(200)
-    expected = calibrated_brier(scores, codes, weights)
-    offsets = np.array([3.0, 0.0, -2.0])
-    for changed in (scores * 100, scores / 100, scores + offsets):
-        found = calibrated_brier(changed, codes, weights)
-        assert_allclose(found.mean(), expected.mean(), rtol=2e-2)
-
-
-def test_scores_that_say_nothing_cost_what_the_frequencies_cost():
-    generator = np.random.default_rng(0)
-    codes = (generator.random(4000) < 0.24).astype(int)
-    scores = 50 * generator.normal(size=(4000, 2))
-    share = codes.mean()
-    found = calibrated_brier(scores, codes, np.ones(4000)).mean()
-    assert_allclose(found, 2 * share * (1 - share), rtol=5e-3)
-
-
-@pytest.mark.parametrize("is_classes", [True, False])
-def test_a_proxy_trains_as_torch_would_train_it(is_classes):
-    generator = torch.Generator().manual_seed(0)
-    X = torch.randn(50, 4, generator=generator)
-    y = np.arange(50) % 3 if is_classes else X[:, :2].numpy() ** 2
-    target = Target.from_labels(y, is_classes)
-    networks = ProxyNetworks.untrained(2, 4, target.n_outputs, 8, generator)
-    trainer = ProxyTrainer(
-        networks, [torch.arange(30), torch.arange(10, 50)], 40, generator
-    )
-    own = torch.nn.Parameter(networks.parameters.clone())
-    optimizer = torch.optim.AdamW([own], lr=4e-3, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=40)
-    for _ in range(40):
-        rows = trainer.draw()
-        outputs = trainer.outputs(X[rows])
-        slope = target.training_gradient(outputs, target.values[rows])
-        trainer.step(slope / 32)
-        outputs = X[rows]
-        *hidden, (matrix, offset) = ProxyNetworks(own, networks.sizes).layers()
-        for weight, constant in hidden:
-            outputs = (outputs @ weight + constant).relu()
-        losses = target.training_loss(outputs @ matrix + offset, target.values[rows])
-        optimizer.zero_grad()
-        losses.mean(1).sum().backward()
-        own.grad.mul_((1 / own.grad.norm(dim=1, keepdim=True)).clamp(max=1))
-        optimizer.step()
-        schedule.step()
-    assert_allclose(networks.parameters, own.detach(), atol=1e-5)
-
-
-def test_folds_keep_groups_together_and_classes_apart():
-    codes, groups = np.tile([0, 0, 1], 20), np.arange(60) // 3
-    for train, held_out in row_folds(codes, True, groups, 3, 0):
-        assert not set(groups[train]) & set(groups[held_out])
-        assert_allclose(codes[held_out].mean(), 1 / 3)
 
 
 def test_a_requirement_is_weighed_by_what_it_costs():
