@@ -8,7 +8,8 @@ import numpy as np
 
 NUMERIC = ("continuous", "integer")
 
-# A value that holds so large a share of its column means something of its own.
+# A value with at least this share of its column, such as 0 for "none", has a meaning of
+# its own.
 _ATOM_SHARE = 0.15
 
 
@@ -127,7 +128,7 @@ def _atoms(values, numeric):
     for column, is_numeric in zip(values.T, numeric, strict=True):
         unique, counts = np.unique(column[~np.isnan(column)], return_counts=True)
         large = counts >= max(2, _ATOM_SHARE * len(column))
-        # In a column of one value there is nothing else to tell it from.
+        # The value of a constant column has no special meaning.
         found.append(unique[large] if is_numeric and len(unique) > 1 else unique[:0])
     atoms = np.full((max(map(len, found), default=0), values.shape[1]), np.nan)
     for column, values_of_column in enumerate(found):
@@ -142,7 +143,7 @@ CATEGORICAL = ("categorical", "boolean")
 
 @dataclass(frozen=True, eq=False)
 class ColumnTable:
-    """What is known of the columns of a table of rows.
+    """Kinds, legal values and statistics of the columns of a table.
 
     Parameters
     ----------

@@ -219,7 +219,7 @@ def check_task(estimator, is_classes):
     if (is_regressor if is_classes else is_classifier)(estimator):
         given, wanted = ("regressor", "classifier")[:: 1 if is_classes else -1]
         raise ValueError(
-            f"{type(estimator).__name__} is a {given}, but what y holds is learned as "
+            f"{type(estimator).__name__} is a {given}, but y is learned as "
             f"{'classes' if is_classes else 'numbers'}; give a {wanted}."
         )
 

@@ -70,10 +70,10 @@ declaration = dataclass(frozen=True, repr=False)
 
 @dataclass(frozen=True)
 class Transformation:
-    """A change of rows by a parameter, the identity at 0: the base of all of them.
+    """Base of transformations: a change of rows by a parameter, the identity at 0.
 
-    It is an immutable declaration without data: what it needs of training rows is
-    fitted into a reference, a dict of arrays, that the methods take. Subclasses are
+    It is an immutable declaration without data: what it learns from training rows is a
+    reference, a dict of arrays, that the other methods take. Subclasses are
     frozen dataclasses; they write `_forward`, and `_fit`, `_inverse` and `_describe`
     where there is something to say. A subclass is known by its name, so that a policy
     can be kept as plain records.
@@ -179,7 +179,7 @@ class Transformation:
         return bound
 
     def fit(self, training):
-        """Return what the transformation needs of training rows.
+        """Return the reference: what the transformation learns from training rows.
 
         Parameters
         ----------
@@ -328,7 +328,7 @@ class Transformation:
         """
         if self.inverse_contract is None:
             raise ValueError(
-                f"{self!r} has no inverse: it overwrites cells that nothing recalls."
+                f"{self!r} has no inverse: the cells that it overwrites are lost."
             )
         self._check_needs(seeds, None, labels_needed=False)
         acting, cells, P, seeds, _ = gathered(X, P, reference, seeds, None)
@@ -411,7 +411,9 @@ class Transformation:
 
     def _check_needs(self, seeds, labels, *, labels_needed=True):
         if self.uses_seeds and seeds is None:
-            raise ValueError(f"{type(self).__name__} draws by row; give seeds.")
+            raise ValueError(
+                f"{type(self).__name__} draws random numbers by row; give seeds."
+            )
         if self.needs_labels and labels_needed and labels is None:
             raise ValueError(f"{type(self).__name__} needs the rows' labels.")
 
@@ -440,8 +442,8 @@ def _is_default(field, value):
 def gathered(X, P, reference, seeds, labels):
     """Return the rows and cells that a transformation acts on.
 
-    That are the indices of the rows whose parameters `P` are not all 0, their touched
-    cells (never to be written to), and their parameters, seeds and labels.
+    They are the rows whose parameters `P` are not all 0. Returned are their indices,
+    their touched cells (never to be written to), parameters, seeds and labels.
     """
     P = P.to(X.device, torch.float64)
     changes = (P != 0).any(1)

@@ -51,8 +51,8 @@ def default_transformations(rows, columns, *, labelled=True):
         Training rows; NaN is a missing cell.
 
     columns : ColumnTable
-        What is known of the columns. Its `shape` tells images (two or three axes) and
-        series (one) from tables.
+        The columns of the table. Their `shape` tells images (two or three axes) and
+        series (one axis) from tables.
 
     labelled : bool, default=True
         Whether there are classes, so that rows of one class can be mixed.

@@ -206,7 +206,7 @@ class ClassMixup(_ClassTransformation):
         check_number(self, "max_weight", self.max_weight, most=1)
         if isinstance(self.n_neighbors, float):
             raise ValueError(
-                "n_neighbors of ClassMixup must be a whole number or None, got "
+                "n_neighbors of ClassMixup must be an integer or None, got "
                 f"{self.n_neighbors!r}."
             )
         check_number(self, "n_neighbors", self.n_neighbors, among=(None,))

@@ -153,7 +153,9 @@ class SeriesCrop(_SeriesTransformation):
     def _check(self):
         check_number(self, "max_share", self.max_share, most=1)
         if self.max_share == 1:
-            raise ValueError("max_share of SeriesCrop must be below 1: a window stays.")
+            raise ValueError(
+                "max_share of SeriesCrop must be below 1: a window remains."
+            )
 
     def magnitude(self, P):
         """Return how far parameters are from the identity: the cut alone counts.

@@ -61,8 +61,8 @@ def view_function(transformation, X, *, shape=None, kinds=None, bounds="train"):
     """
     if transformation.needs_labels:
         raise ValueError(
-            f"{transformation!r} mixes rows of one class, so that it is no function of "
-            "rows alone."
+            f"{transformation!r} mixes rows of one class, so it depends on labels too; "
+            "give another transformation."
         )
     encoder = TableEncoder.from_table(X, kinds=kinds, bounds=bounds, shape=shape)
     training = TrainingRows(encoder.encode(X).cpu(), encoder.columns)
