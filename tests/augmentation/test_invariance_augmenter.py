@@ -70,12 +70,12 @@ def test_fit_transform_returns_the_rows_where_it_is_told_to(X):
 
 
 def test_augment_returns_blocks_without_the_rows_themselves(X):
-    versions, params = (
+    copies, params = (
         kept(Shift([0])).fit(X).augment(X, 3, random_state=1, return_params=True)
     )
-    assert versions.shape == (120, 4)
-    assert_array_equal(versions[:, 1:], np.tile(X[:, 1:], (3, 1)))
-    assert not (versions[:, 0] == np.tile(X[:, 0], 3)).any()
+    assert copies.shape == (120, 4)
+    assert_array_equal(copies[:, 1:], np.tile(X[:, 1:], (3, 1)))
+    assert not (copies[:, 0] == np.tile(X[:, 0], 3)).any()
     assert_array_equal(params["source"], np.tile(np.arange(40), 3))
     assert_array_equal(params["copy"], np.repeat(np.arange(3), 40))
 
@@ -83,24 +83,24 @@ def test_augment_returns_blocks_without_the_rows_themselves(X):
 def test_a_record_brings_back_the_same_bits(X, y, monkeypatch):
     augmenter = kept(Rotate([0, 1]), GaussianNoise(), ClassMixup(), MarginalSwap([3]))
     augmenter.fit(X, y)
-    versions, params = augmenter.augment(X, 2, random_state=3, return_params=True, y=y)
+    copies, params = augmenter.augment(X, 2, random_state=3, return_params=True, y=y)
     assert set(params["transformation"]) == {0, 1, 2, 3}
-    assert_array_equal(augmenter.apply(X, params), versions)
+    assert_array_equal(augmenter.apply(X, params), copies)
     # Also from a text file, in other units of work, and for some of the rows alone.
     text = pd.DataFrame(params).to_json(double_precision=15)
     table = pd.DataFrame(json.loads(text)).astype({"seed": np.int64})
-    assert_allclose(augmenter.apply(X, table), versions, atol=1e-12)
+    assert_allclose(augmenter.apply(X, table), copies, atol=1e-12)
     monkeypatch.setattr(policy, "_BATCH_SIZE", 7)
-    assert_array_equal(augmenter.apply(X, params), versions)
+    assert_array_equal(augmenter.apply(X, params), copies)
     some = {name: column[params["row"] >= 50] for name, column in params.items()}
-    assert_array_equal(augmenter.apply(X, some), versions[50:])
+    assert_array_equal(augmenter.apply(X, some), copies[50:])
 
 
 def test_exact_transformations_are_undone(X):
     augmenter = kept(Rotate([0, 1]), Scale([2]), Shift(), GaussianNoise()).fit(X)
-    versions, params = augmenter.augment(X, 2, random_state=0, return_params=True)
+    copies, params = augmenter.augment(X, 2, random_state=0, return_params=True)
     assert_allclose(
-        augmenter.inverse_augment(versions, params), np.tile(X, (2, 1)), atol=1e-12
+        augmenter.inverse_augment(copies, params), np.tile(X, (2, 1)), atol=1e-12
     )
 
 
@@ -113,17 +113,17 @@ def test_exact_transformations_are_undone(X):
 )
 def test_what_cannot_be_undone_is_named(X, transformation, message):
     augmenter = kept(transformation).fit(X)
-    versions, params = augmenter.augment(X, return_params=True, random_state=0)
+    copies, params = augmenter.augment(X, return_params=True, random_state=0)
     with pytest.raises(ValueError, match=message):
-        augmenter.inverse_augment(versions, params)
+        augmenter.inverse_augment(copies, params)
 
 
 def test_clipped_cells_are_not_undone_silently(X):
     augmenter = kept(Shift(max_sd=5.0), bounds="train").fit(X)
-    versions, params = augmenter.augment(X, return_params=True, random_state=0)
+    copies, params = augmenter.augment(X, return_params=True, random_state=0)
     with pytest.raises(ValueError, match=r"Shift.* clipped or rounded"):
-        augmenter.inverse_augment(versions, params)
-    assert augmenter.inverse_augment(versions, params, allow_lossy=True).shape == (
+        augmenter.inverse_augment(copies, params)
+    assert augmenter.inverse_augment(copies, params, allow_lossy=True).shape == (
         X.shape
     )
 
@@ -191,11 +191,11 @@ def test_mixed_frames_come_back_in_their_types():
         }
     )
     augmenter = InvarianceAugmenter(learn=False, random_state=0).fit(frame)
-    versions = augmenter.augment(frame, 2, random_state=0)
-    assert list(versions.dtypes) == list(frame.dtypes)
-    assert versions["age"].between(frame["age"].min(), frame["age"].max()).all()
-    assert set(versions["job"]) <= {"a", "b", "c"}
-    assert len(versions) == 100
+    copies = augmenter.augment(frame, 2, random_state=0)
+    assert list(copies.dtypes) == list(frame.dtypes)
+    assert copies["age"].between(frame["age"].min(), frame["age"].max()).all()
+    assert set(copies["job"]) <= {"a", "b", "c"}
+    assert len(copies) == 100
 
 
 def test_a_missing_target_is_asked_for(X):
@@ -210,24 +210,24 @@ def test_classes_that_the_fit_has_not_seen_are_refused(X, y):
 
 
 def test_a_record_of_another_fit_is_refused(X):
-    versions = kept(Shift(), Scale()).fit(X)
-    _, params = versions.augment(X, return_params=True, random_state=0)
+    copies = kept(Shift(), Scale()).fit(X)
+    _, params = copies.augment(X, return_params=True, random_state=0)
     with pytest.raises(ValueError, match="same fit"):
         kept(Shift()).fit(X).apply(X, params)
     with pytest.raises(ValueError, match="X has 3 rows"):
-        versions.apply(X[:3], params)
+        copies.apply(X[:3], params)
     with pytest.raises(ValueError, match="row -4, but X has 40 rows"):
-        versions.apply(X, {**params, "source": params["source"] - 4})
+        copies.apply(X, {**params, "source": params["source"] - 4})
     del params["p_1"]
     with pytest.raises(ValueError, match="no column 'p_1'"):
-        versions.apply(X, params)
+        copies.apply(X, params)
 
 
 def test_lines_of_a_record_may_come_in_any_order(X):
     augmenter = kept(Shift([0]), Rotate([1, 2])).fit(X)
-    versions, params = augmenter.augment(X, random_state=0, return_params=True)
+    copies, params = augmenter.augment(X, random_state=0, return_params=True)
     turned = {name: column[::-1] for name, column in params.items()}
-    assert_array_equal(augmenter.apply(X, turned), versions[::-1])
+    assert_array_equal(augmenter.apply(X, turned), copies[::-1])
 
 
 def test_records_put_together_need_numbers_of_their_own(X):
@@ -287,10 +287,10 @@ def test_copies_are_counted_in_whole_numbers(X, n_copies):
 def test_a_record_may_be_a_frame_of_any_library(X, library):
     pytest.importorskip(library)
     augmenter = kept(Shift([0]), Rotate([1, 2])).fit(X)
-    versions, params = augmenter.augment(X, 2, random_state=0, return_params=True)
+    copies, params = augmenter.augment(X, 2, random_state=0, return_params=True)
     frame = nw.from_dict(params, backend=library).to_native()
-    assert_array_equal(augmenter.apply(X, frame), versions)
-    undone = augmenter.inverse_augment(versions, frame)
+    assert_array_equal(augmenter.apply(X, frame), copies)
+    undone = augmenter.inverse_augment(copies, frame)
     assert_allclose(undone, np.tile(X, (2, 1)), atol=1e-12)
 
 

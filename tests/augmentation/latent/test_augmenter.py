@@ -71,9 +71,9 @@ def test_movements_at_rest_are_part_of_the_loss():
     assert imitation_loss(module, output, rows, rows[:, :4]).item() == 1
 
 
-def test_versions_come_nearer_than_doing_nothing(fitted):
+def test_copies_come_nearer_than_doing_nothing(fitted):
     found = fitted.fidelity_
-    assert found["n_pairs"] == 240  # a fifth of the rows, with all their versions
+    assert found["n_pairs"] == 240  # a fifth of the rows, with all their copies
     assert found["gain_interval"][0] > 0
     assert found["cosine"] > 0.99
     assert_allclose(found["gain"], found["cosine"] - found["control"])
@@ -115,14 +115,14 @@ def test_transform_is_the_identity_and_a_copy(fitted, pairs):
     assert not np.shares_memory(out, Z)
 
 
-def test_drawn_parameters_make_the_same_versions_again(fitted, pairs):
+def test_drawn_parameters_make_the_same_copies_again(fitted, pairs):
     Z = pairs[1][:20]
-    versions, params = fitted.augment(Z, 3, random_state=0, return_params=True)
-    assert versions.shape == (60, 12)
+    copies, params = fitted.augment(Z, 3, random_state=0, return_params=True)
+    assert copies.shape == (60, 12)
     assert params.shape == (60, 2)
-    assert_array_equal(fitted.apply(np.tile(Z, (3, 1)), params), versions)
-    assert_array_equal(fitted.augment(Z, 3, random_state=0), versions)
-    assert not np.array_equal(fitted.augment(Z, 3, random_state=1), versions)
+    assert_array_equal(fitted.apply(np.tile(Z, (3, 1)), params), copies)
+    assert_array_equal(fitted.augment(Z, 3, random_state=0), copies)
+    assert not np.array_equal(fitted.augment(Z, 3, random_state=1), copies)
     # What is drawn are the parameters of training, together as they were.
     kept = {row.tobytes() for row in pairs[3]}
     assert all(row.tobytes() in kept for row in params)
@@ -163,7 +163,7 @@ def test_held_out_rows_are_whole_groups(pairs):
     assert np.isnan(few.fidelity_["gain"])
 
 
-def test_an_encoder_is_asked_for_rows_and_their_versions(pairs):
+def test_an_encoder_is_asked_for_rows_and_their_copies(pairs):
     X = pairs[0]
     augmenter = LatentAugmenter(
         [Shift([0], max_sd=1.0), SignFlip([1])],
@@ -190,7 +190,7 @@ def test_noise_that_nothing_tells_of_is_no_gain():
     assert augmenter.fidelity_["explained"] < 0.1
 
 
-def test_a_pipeline_trains_on_versions_and_predicts_on_embeddings(pairs):
+def test_a_pipeline_trains_on_copies_and_predicts_on_embeddings(pairs):
     X = pairs[0]
     y = (X[:, 2] > 0).astype(int)
     model = make_pipeline(
@@ -202,7 +202,7 @@ def test_a_pipeline_trains_on_versions_and_predicts_on_embeddings(pairs):
     assert model.score(X, y) > 0.9
 
 
-def test_fit_transform_returns_clean_embeddings_and_versions(pairs):
+def test_fit_transform_returns_clean_embeddings_and_copies(pairs):
     Z = pairs[1]
     augmenter = quick()
     out = augmenter.fit_transform(Z)
@@ -223,7 +223,7 @@ def test_parameters_may_have_names(pairs):
     assert [c["name"] for c in augmenter.conditions_] == ["shift", "flip"]
 
 
-def test_sources_say_whose_versions_they_are(pairs):
+def test_sources_say_whose_copies_they_are(pairs):
     _, Z, Z_aug, params = pairs
     order = np.random.default_rng(0).permutation(1200)
     kw = {"Z_aug": Z_aug[order], "params": params[order], "sources": order % 300}
@@ -233,7 +233,7 @@ def test_sources_say_whose_versions_they_are(pairs):
     assert_allclose(augmenter.fidelity_["control"], direct.fidelity_["control"])
 
 
-def test_pickles_and_tensors_give_the_same_versions(fitted, pairs, tmp_path):
+def test_pickles_and_tensors_give_the_same_copies(fitted, pairs, tmp_path):
     Z = pairs[1][:40]
     expected = fitted.augment(Z, random_state=0)
     joblib.dump(fitted, tmp_path / "augmenter.joblib")

@@ -97,15 +97,15 @@ def test_values_of_a_large_share():
     assert np.isnan(columns.atoms[:, 1]).all()
 
 
-def test_pictures_have_one_scale_for_a_channel():
+def test_images_have_one_scale_for_a_channel():
     rng = np.random.RandomState(0)
-    pictures = rng.rand(20, 4, 5, 2) * [1, 100]
-    columns = ColumnTable.from_arrays(pictures.reshape(20, -1), shape=(4, 5, 2))
-    np.testing.assert_allclose(columns.sd[:2], pictures.std((0, 1, 2)))
-    np.testing.assert_array_equal(columns.upper[:2], pictures.max((0, 1, 2)))
+    images = rng.rand(20, 4, 5, 2) * [1, 100]
+    columns = ColumnTable.from_arrays(images.reshape(20, -1), shape=(4, 5, 2))
+    np.testing.assert_allclose(columns.sd[:2], images.std((0, 1, 2)))
+    np.testing.assert_array_equal(columns.upper[:2], images.max((0, 1, 2)))
     np.testing.assert_array_equal(columns.upper, np.tile(columns.upper[:2], 20))
     assert set(columns.kinds) == {"continuous"}
-    whole = (pictures > 0.5).astype(int).reshape(20, -1)
+    whole = (images > 0.5).astype(int).reshape(20, -1)
     assert set(ColumnTable.from_arrays(whole, shape=(4, 5, 2)).kinds) == {"integer"}
 
 
@@ -207,7 +207,7 @@ def test_missing_cells_do_not_stop_the_default_set(table):
     assert len(chosen) > 6
 
 
-def test_the_default_sets_of_pictures_and_series():
+def test_the_default_sets_of_images_and_series():
     rows = np.random.RandomState(0).rand(6, 196)
     columns = ColumnTable.from_arrays(rows, shape=(14, 14))
     chosen = default_transformations(rows, columns)

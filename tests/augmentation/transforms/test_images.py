@@ -24,11 +24,11 @@ from sktransform.augmentation.transforms import (
 from sktransform.augmentation.transforms._random_field import gaussian_fields
 
 
-def _apply(transformation, pictures, p, *, back=False, bounds="none", seeds=None):
-    """Return pictures transformed by one parameter, in their shape."""
-    pictures = np.asarray(pictures)
-    rows = torch.from_numpy(pictures.reshape(len(pictures), -1))
-    shape = pictures.shape[1:]
+def _apply(transformation, images, p, *, back=False, bounds="none", seeds=None):
+    """Return images transformed by one parameter, in their shape."""
+    images = np.asarray(images)
+    rows = torch.from_numpy(images.reshape(len(images), -1))
+    shape = images.shape[1:]
     training = TrainingRows(
         rows, ColumnTable.from_arrays(rows, shape=shape, bounds=bounds)
     )
@@ -37,30 +37,30 @@ def _apply(transformation, pictures, p, *, back=False, bounds="none", seeds=None
     P = torch.full((len(rows), 1), float(p), dtype=torch.float64)
     seeds = torch.arange(len(rows)) if seeds is None else seeds
     method = bound.inverse if back else bound.forward
-    return method(rows, P, reference, seeds).numpy().reshape(pictures.shape)
+    return method(rows, P, reference, seeds).numpy().reshape(images.shape)
 
 
 @pytest.fixture(params=[(9, 9), (8, 12), (7, 10, 3)], ids=str)
-def pictures(request):
+def images(request):
     return np.random.RandomState(0).rand(4, *request.param)
 
 
-def _per_channel(function, pictures):
-    """Return pictures of which each channel of each was put through a function."""
-    flat = pictures.reshape(*pictures.shape[:3], -1)
+def _per_channel(function, images):
+    """Return images of which each channel of each was put through a function."""
+    flat = images.reshape(*images.shape[:3], -1)
     out = np.empty_like(flat)
     for i in range(len(flat)):
         for c in range(flat.shape[3]):
             out[i, ..., c] = function(flat[i, ..., c])
-    return out.reshape(pictures.shape)
+    return out.reshape(images.shape)
 
 
-def _sampled(picture, matrix, shift=(0, 0)):
+def _sampled(image, matrix, shift=(0, 0)):
     """Return SciPy's linear interpolation at matrix @ (y, x) + shift about the middle.
 
     What is outside is 0, and values fade to it over one pixel, as in the library.
     """
-    padded = np.pad(picture, 1)
+    padded = np.pad(image, 1)
     middle = (np.array(padded.shape) - 1) / 2
     offset = middle - matrix @ middle + shift
     moved = ndimage.affine_transform(
@@ -70,53 +70,51 @@ def _sampled(picture, matrix, shift=(0, 0)):
 
 
 def _offset_of(matrix, offset, pad):
-    """Return the offset for a picture with more zeros around."""
+    """Return the offset for a image with more zeros around."""
     more = np.full(2, float(pad))
     return offset + more - matrix @ more
 
 
 @pytest.mark.parametrize("axis", ["x", "y"])
 @pytest.mark.parametrize("pixels", [2, -3])
-def test_a_whole_shift_moves_pixels_and_zeros_come_in(pictures, axis, pixels):
-    moved = _apply(ImageTranslate(axis=axis, max_pixels=4), pictures, pixels / 4)
+def test_a_whole_shift_moves_pixels_and_zeros_come_in(images, axis, pixels):
+    moved = _apply(ImageTranslate(axis=axis, max_pixels=4), images, pixels / 4)
     shift = (0, pixels) if axis == "x" else (pixels, 0)
-    expected = _per_channel(
-        lambda picture: ndimage.shift(picture, shift, order=0), pictures
-    )
+    expected = _per_channel(lambda image: ndimage.shift(image, shift, order=0), images)
     np.testing.assert_allclose(moved, expected, atol=1e-12)
 
 
-def test_a_fraction_of_a_pixel_is_interpolated(pictures):
-    moved = _apply(ImageTranslate(max_pixels=1), pictures, 0.3)
+def test_a_fraction_of_a_pixel_is_interpolated(images):
+    moved = _apply(ImageTranslate(max_pixels=1), images, 0.3)
     np.testing.assert_allclose(
         moved[:, :, 1:],
-        0.7 * pictures[:, :, 1:] + 0.3 * pictures[:, :, :-1],
+        0.7 * images[:, :, 1:] + 0.3 * images[:, :, :-1],
         atol=1e-12,
     )
 
 
 @pytest.mark.parametrize("degrees", [15, -70, 133])
-def test_rotation_is_scipys(pictures, degrees):
-    turned = _apply(ImageRotate(max_degrees=180), pictures, degrees / 180)
+def test_rotation_is_scipys(images, degrees):
+    turned = _apply(ImageRotate(max_degrees=180), images, degrees / 180)
     angle = np.radians(degrees)
     # Rows run down: counter-clockwise takes (y, x) from the turn the other way.
     matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    expected = _per_channel(lambda picture: _sampled(picture, matrix), pictures)
+    expected = _per_channel(lambda image: _sampled(image, matrix), images)
     np.testing.assert_allclose(turned, expected, atol=1e-10)
 
 
 def test_a_quarter_of_a_rotation_is_a_quarter_turn():
-    pictures = np.random.RandomState(0).rand(3, 8, 8)
-    expected = np.rot90(pictures, 1, axes=(1, 2))
-    turned = _apply(ImageRotate(max_degrees=90), pictures, 1.0)
+    images = np.random.RandomState(0).rand(3, 8, 8)
+    expected = np.rot90(images, 1, axes=(1, 2))
+    turned = _apply(ImageRotate(max_degrees=90), images, 1.0)
     np.testing.assert_allclose(turned, expected, atol=1e-12)
-    np.testing.assert_array_equal(_apply(ImageQuarterTurn(), pictures, 1), expected)
+    np.testing.assert_array_equal(_apply(ImageQuarterTurn(), images, 1), expected)
     np.testing.assert_array_equal(
-        _apply(ImageQuarterTurn(), pictures, 3), np.rot90(pictures, -1, axes=(1, 2))
+        _apply(ImageQuarterTurn(), images, 3), np.rot90(images, -1, axes=(1, 2))
     )
 
 
-def test_pictures_that_are_not_square_turn_without_distortion():
+def test_images_that_are_not_square_turn_without_distortion():
     # A disc stays a disc, whatever the frame.
     y, x = np.mgrid[:20, :31] - np.array([9.5, 15.0])[:, None, None]
     disc = np.clip(6 - np.hypot(y, x), 0, 1)[None]
@@ -127,14 +125,14 @@ def test_pictures_that_are_not_square_turn_without_distortion():
 
 
 @pytest.mark.parametrize("p", [-1.0, 0.4])
-def test_zoom_and_shear_are_scipys(pictures, p):
-    zoomed = _apply(ImageZoom(max_log=0.3), pictures, p)
+def test_zoom_and_shear_are_scipys(images, p):
+    zoomed = _apply(ImageZoom(max_log=0.3), images, p)
     matrix = np.eye(2) * np.exp(-0.3 * p)
-    expected = _per_channel(lambda picture: _sampled(picture, matrix), pictures)
+    expected = _per_channel(lambda image: _sampled(image, matrix), images)
     np.testing.assert_allclose(zoomed, expected, atol=1e-10)
-    sheared = _apply(ImageShear(max_slope=0.5), pictures, p)
+    sheared = _apply(ImageShear(max_slope=0.5), images, p)
     matrix = np.array([[1, 0], [0.5 * p, 1]])
-    expected = _per_channel(lambda picture: _sampled(picture, matrix), pictures)
+    expected = _per_channel(lambda image: _sampled(image, matrix), images)
     np.testing.assert_allclose(sheared, expected, atol=1e-10)
 
 
@@ -143,7 +141,7 @@ def test_zoom_and_shear_are_scipys(pictures, p):
     [ImageTranslate(), ImageRotate(), ImageZoom(), ImageShear(), RandomField()],
     ids=repr,
 )
-def test_the_way_back_is_near_in_the_middle_of_smooth_pictures(transformation):
+def test_the_way_back_is_near_in_the_middle_of_smooth_images(transformation):
     y, x = np.mgrid[:24, :24] - 11.5
     smooth = np.stack([np.exp(-((y - a) ** 2 + x**2) / 40) for a in (-1, 0, 2)])
     there = _apply(transformation, smooth, 0.7)
@@ -152,50 +150,50 @@ def test_the_way_back_is_near_in_the_middle_of_smooth_pictures(transformation):
     assert np.abs(back - smooth)[:, 6:18, 6:18].max() < 0.03
 
 
-def test_roll_is_numpys(pictures):
+def test_roll_is_numpys(images):
     for axis, place in (("y", 1), ("x", 2)):
-        rolled = _apply(ImageRoll(axis=axis, max_pixels=3), pictures, -0.7)
-        np.testing.assert_array_equal(rolled, np.roll(pictures, -2, place))
+        rolled = _apply(ImageRoll(axis=axis, max_pixels=3), images, -0.7)
+        np.testing.assert_array_equal(rolled, np.roll(images, -2, place))
 
 
-def test_flip_is_numpys(pictures):
-    flipped = _apply(ImageFlip(axis="x"), pictures, 1)
-    np.testing.assert_array_equal(flipped, pictures[:, :, ::-1])
-    flipped = _apply(ImageFlip(axis="y"), pictures, 1)
-    np.testing.assert_array_equal(flipped, pictures[:, ::-1])
+def test_flip_is_numpys(images):
+    flipped = _apply(ImageFlip(axis="x"), images, 1)
+    np.testing.assert_array_equal(flipped, images[:, :, ::-1])
+    flipped = _apply(ImageFlip(axis="y"), images, 1)
+    np.testing.assert_array_equal(flipped, images[:, ::-1])
 
 
-def test_brightness_contrast_and_noise(pictures):
-    sd = pictures.std((0, 1, 2))
-    if pictures.ndim == 3:
-        sd = pictures.std()
-    brighter = _apply(ImageBrightness(max_sd=0.5), pictures, 0.6)
-    np.testing.assert_allclose(brighter, pictures + 0.3 * sd, rtol=1e-12)
-    stretched = _apply(ImageContrast(max_log=np.log(2)), pictures, 1.0)
-    mean = pictures.reshape(len(pictures), -1).mean(1)
+def test_brightness_contrast_and_noise(images):
+    sd = images.std((0, 1, 2))
+    if images.ndim == 3:
+        sd = images.std()
+    brighter = _apply(ImageBrightness(max_sd=0.5), images, 0.6)
+    np.testing.assert_allclose(brighter, images + 0.3 * sd, rtol=1e-12)
+    stretched = _apply(ImageContrast(max_log=np.log(2)), images, 1.0)
+    mean = images.reshape(len(images), -1).mean(1)
     np.testing.assert_allclose(
-        stretched.reshape(len(pictures), -1).mean(1), mean, rtol=1e-12
+        stretched.reshape(len(images), -1).mean(1), mean, rtol=1e-12
     )
-    np.testing.assert_allclose(np.ptp(stretched), 2 * np.ptp(pictures), rtol=0.2)
-    many = np.repeat(pictures, 50, 0)
+    np.testing.assert_allclose(np.ptp(stretched), 2 * np.ptp(images), rtol=0.2)
+    many = np.repeat(images, 50, 0)
     noise = (_apply(ImageNoise(max_sd=0.4), many, -0.5) - many) / sd
     assert abs(noise.std() - 0.2) < 0.01
 
 
-def test_the_legal_range_is_that_of_all_places():
-    pictures = np.zeros((5, 6, 6))
-    pictures[:, 2:4, 2:4] = 1.0
-    moved = _apply(ImageTranslate(max_pixels=2), pictures, 1.0, bounds="train")
+def test_the_legal_range_is_that_of_all_cells():
+    images = np.zeros((5, 6, 6))
+    images[:, 2:4, 2:4] = 1.0
+    moved = _apply(ImageTranslate(max_pixels=2), images, 1.0, bounds="train")
     np.testing.assert_allclose(moved[:, 2:4, 4:], 1)
-    noisy = _apply(ImageNoise(), pictures, 1.0, bounds="train")
+    noisy = _apply(ImageNoise(), images, 1.0, bounds="train")
     assert noisy.min() == 0
     assert noisy.max() == 1
 
 
-def test_whole_numbers_of_pictures_stay_whole():
-    pictures = np.random.RandomState(0).randint(0, 17, size=(4, 8, 8))
-    columns = ColumnTable.from_arrays(pictures.reshape(4, -1), shape=(8, 8))
-    rows = torch.from_numpy(pictures.reshape(4, -1).astype(float))
+def test_whole_numbers_of_images_stay_whole():
+    images = np.random.RandomState(0).randint(0, 17, size=(4, 8, 8))
+    columns = ColumnTable.from_arrays(images.reshape(4, -1), shape=(8, 8))
+    rows = torch.from_numpy(images.reshape(4, -1).astype(float))
     training = TrainingRows(rows, columns)
     for transformation, is_exact in ((ImageRotate(), False), (ImageFlip(), True)):
         bound = transformation.bind(columns)
@@ -216,9 +214,9 @@ def test_images_need_a_shape(shape, message):
 
 
 def test_quarter_turns_need_squares():
-    pictures = np.random.RandomState(0).rand(4, 3, 5)
+    images = np.random.RandomState(0).rand(4, 3, 5)
     with pytest.raises(ValueError, match="square images, got 3 x 5"):
-        _apply(ImageQuarterTurn(), pictures, 1)
+        _apply(ImageQuarterTurn(), images, 1)
     with pytest.raises(ValueError, match="axis of ImageFlip must be"):
         ImageFlip(axis="z")
 
@@ -244,14 +242,14 @@ def test_fields_of_two_streams_are_independent():
     assert abs(float((first * second).mean())) < 0.05
 
 
-def test_gain_and_offset_follow_the_field(pictures):
-    field = gaussian_fields(torch.arange(4), pictures.shape[1:3], 4.0).numpy()
-    field = field.reshape(*field.shape, *([1] * (pictures.ndim - 3)))
-    gained = _apply(RandomField(kind="gain", max_strength=0.5), pictures, -0.4)
-    np.testing.assert_allclose(gained, pictures * np.exp(0.2 * field), rtol=1e-12)
-    sd = pictures.std((0, 1, 2)) if pictures.ndim == 4 else pictures.std()
-    added = _apply(RandomField(kind="offset", max_strength=0.5), pictures, 0.4)
-    np.testing.assert_allclose(added, pictures + 0.2 * field * sd, rtol=1e-12)
+def test_gain_and_offset_follow_the_field(images):
+    field = gaussian_fields(torch.arange(4), images.shape[1:3], 4.0).numpy()
+    field = field.reshape(*field.shape, *([1] * (images.ndim - 3)))
+    gained = _apply(RandomField(kind="gain", max_strength=0.5), images, -0.4)
+    np.testing.assert_allclose(gained, images * np.exp(0.2 * field), rtol=1e-12)
+    sd = images.std((0, 1, 2)) if images.ndim == 4 else images.std()
+    added = _apply(RandomField(kind="offset", max_strength=0.5), images, 0.4)
+    np.testing.assert_allclose(added, images + 0.2 * field * sd, rtol=1e-12)
 
 
 def test_a_warp_moves_by_the_declared_distance():

@@ -63,7 +63,7 @@ def test_the_lines_say_what_the_classes_do(script, tmp_path):
         )
 
 
-def test_tables_come_before_pictures_and_series(script):
+def test_tables_come_before_images_and_series(script):
     names = [type(variant).__name__ for variant in script.variants()]
     assert names[0] == "Shift"
     assert names.index("ClassCutMix") < names.index("ImageTranslate")
