@@ -14,6 +14,7 @@ Every public name, by module. What is not listed here may change without notice.
 """
 
 _FURTHER_MODULES = (
+    "augmentation.transforms",
     "metrics",
     "datasets",
     "inspection",

@@ -5,8 +5,7 @@ import inspect
 
 import torch
 
-from sktransform.augmentation._records import registered
-from sktransform.augmentation._transformation import Transformation
+from sktransform.augmentation.transforms._base import Transformation, registered
 
 _HEADER = """\
 .. list-table::
@@ -21,7 +20,7 @@ _HEADER = """\
 """
 
 # Tables first, then pictures and series; a further file's come last.
-_FILES = ("_rows", "_cells", "_quantiles", "_mixing", "_images", "_pixels")
+_FILES = ("_numeric", "_cells", "_mixing", "_image_geometry", "_image_intensity")
 
 _INVERSES = {
     "exact": "exact",

@@ -8,7 +8,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils import estimator_checks as sklearn_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sktransform.augmentation import GaussianNoise, InvarianceAugmenter, Shift
+from sktransform.augmentation import InvarianceAugmenter
+from sktransform.augmentation._search import constants
+from sktransform.augmentation.transforms import GaussianNoise, Shift
 from sktransform.utils.discovery import all_estimators
 from sktransform.utils.estimator_checks import (
     CONTRACT_CHECKS,
@@ -33,8 +35,8 @@ EXPECTED_FAILURES: dict[str, dict[str, str]] = {
     },
 }
 
-# Laws are learned by few steps of small networks, and judged by few copies.
-QUICK = {"n_steps": 3, "max_rounds": 2, "n_copies": 1}
+# Policies are accepted by the losses of few copies.
+QUICK = {"n_copies": 1}
 
 # Estimator -> parameters that make it quick on the small tables of the checks.
 PARAMETERS: dict[str, dict] = {
@@ -48,8 +50,9 @@ PARAMETERS: dict[str, dict] = {
         "estimator": Ridge(),
         "augmenter": InvarianceAugmenter([Shift()], **QUICK),
     },
+    "ConstrainedAugmenter": {"transformations": [Shift()]},
     "InvarianceAugmenter": {"transformations": [Shift(), GaussianNoise()], **QUICK},
-    "LatentAugmenter": {"max_epochs": 2, "n_blocks": 1, "n_copies": 1},
+    "LatentAugmenter": {"max_epochs": 2, "n_copies": 1},
     "InvarianceResampler": {"augmenter": InvarianceAugmenter([Shift()], **QUICK)},
 }
 
@@ -84,8 +87,8 @@ VARIANTS: dict[str, list[dict]] = {
             "n_copies": 2,
         }
     ],
-    "InvarianceAugmenter": [
-        {"transformations": [Shift()], "strategy": "constrain", **QUICK},
+    "ConstrainedAugmenter": [
+        {"transformations": [Shift()], "sampling": "metropolis-hastings"},
     ],
     "ClassReplay": [{"min_rows": 10, "max_epochs": 2}],
     "GivensAligner": [{"n_sweeps": 3}],
@@ -120,6 +123,14 @@ VARIED_ESTIMATORS = [
     for name, cls in all_estimators()
     for variant in VARIANTS.get(name, [])
 ]
+
+
+@pytest.fixture(autouse=True)
+def quick_search(monkeypatch):
+    """Let policies be learned by few steps of small networks."""
+    monkeypatch.setattr(constants, "TABLE_STEPS", 3)
+    monkeypatch.setattr(constants, "MAX_ROUNDS", 2)
+
 
 # Small tables and short fits are what the checks are made of.
 pytestmark = [

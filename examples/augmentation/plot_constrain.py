@@ -4,8 +4,9 @@ A model that must survive tilted images
 =======================================
 
 Sometimes invariance is not a guess to be tested but a requirement: the camera *will* be
-tilted. The strategy "constrain" takes all transformations as required and weighs each
-by what it costs to meet it, instead of dropping those that are hard.
+tilted. :class:`~sktransform.augmentation.ConstrainedAugmenter` takes all
+transformations as required and draws each in proportion to its Lagrange multiplier,
+instead of dropping those that are hard.
 """
 
 import matplotlib.pyplot as plt
@@ -17,11 +18,10 @@ from sklearn.svm import SVC
 
 from sktransform.augmentation import (
     AugmentedClassifier,
-    ImageRotate,
-    ImageTranslate,
-    ImageZoom,
+    ConstrainedAugmenter,
     InvarianceAugmenter,
 )
+from sktransform.augmentation.transforms import ImageRotate, ImageTranslate, ImageZoom
 from sktransform.inspection import DualPathDisplay
 
 X, y = load_digits(return_X_y=True)
@@ -43,9 +43,9 @@ def tilted(X, seed=0):
 
 
 # %%
-# What will happen to the camera, as transformations. Versions are drawn by the price of
-# each requirement; with ``law="mh"`` also by chains that prefer those which the trained
-# network finds hard.
+# What will happen to the camera, as transformations. Each is drawn in proportion to the
+# price of its constraint; Metropolis-Hastings sampling also prefers copies on which the
+# trained network has a large loss.
 
 transformations = [
     ImageRotate(max_degrees=30),
@@ -55,46 +55,28 @@ transformations = [
 ]
 
 
-def augmented(**settings):
-    """Return a classifier trained on versions of the images too."""
-    augmenter = InvarianceAugmenter(transformations, shape=(8, 8), **settings)
+def augmented(kind, **settings):
+    """Return a classifier trained on augmented copies of the images too."""
+    augmenter = kind(transformations, shape=(8, 8), **settings)
     model = AugmentedClassifier(SVC(C=3), augmenter, random_state=0)
     return model.fit(X_train, y_train)
 
 
 models = {
     "plain": SVC(C=3).fit(X_train, y_train),
-    "all, evenly": augmented(learn=False),
-    "constrain": augmented(strategy="constrain"),
-    "and chains": augmented(strategy="constrain", law="mh"),
+    "all, evenly": augmented(InvarianceAugmenter, learn=False),
+    "constrained": augmented(ConstrainedAugmenter),
+    "and sampled": augmented(ConstrainedAugmenter, sampling="metropolis-hastings"),
 }
 for name, model in models.items():
     upright, turned = model.score(X_test, y_test), model.score(tilted(X_test), y_test)
     print(f"{name:12} upright {upright:.3f}   tilted {turned:.3f}")
 
 # %%
-# The dual variables are the prices of the requirements: by how much the loss on images
-# as they are would fall if one of them were eased. They rise while a requirement is
-# violated, and a requirement that is easily met costs nothing.
+# The dual variables are the prices of the constraints: by how much the loss on
+# unchanged images would fall if one of them were relaxed. They rise while a constraint
+# is violated, and a constraint that is easily met costs nothing.
 
-augmenter = models["constrain"].augmenter_
+augmenter = models["constrained"].augmenter_
 DualPathDisplay.from_estimator(augmenter)
-
-# %%
-# The constraint also says which magnitudes are the hard ones: chains of draws accept
-# hard versions more often. Even draws would lie on the line.
-
-figure, ax = plt.subplots(figsize=(5.6, 3.2), layout="constrained")
-places = (np.arange(16) + 0.5) / 16
-for name, style, frequencies in zip(
-    augmenter.names_,
-    ("-", "--", "-.", ":"),
-    augmenter.parameter_histogram_,
-    strict=True,
-):
-    ax.plot(places, 16 * frequencies / frequencies.sum(), style, label=name)
-ax.axhline(1, color="0.5", lw=0.8)
-ax.set_xlabel("magnitude")
-ax.set_ylabel("accepted, relative to even draws")
-ax.legend(fontsize="small")
 plt.show()

@@ -16,21 +16,19 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import train_test_split
 
-from sktransform.augmentation import (
-    AugmentedClassifier,
+from sktransform.augmentation import AugmentedClassifier, InvarianceAugmenter
+from sktransform.augmentation.transforms import (
     ImageFlip,
     ImageNoise,
     ImageRotate,
     ImageShear,
     ImageTranslate,
     ImageZoom,
-    InvarianceAugmenter,
 )
 from sktransform.inspection import (
+    AcceptanceDisplay,
     AugmentedExamplesDisplay,
     ExcessDisplay,
-    GateDisplay,
-    LearnedRangeDisplay,
 )
 
 X, y = load_digits(return_X_y=True)
@@ -60,27 +58,22 @@ augmenter = model.augmenter_
 print(augmenter.report().to_string(index=False, float_format="{:.3f}".format))
 
 # %%
-# What each costs on images that were held out, the farther it goes. Where the curve
-# leaves 0, the digit is no longer the same. The dashed line is the range that was
-# learned.
+# The excess loss on held-out images, the farther each transformation goes. Where the
+# curve leaves 0, the digit is no longer the same. The dashed line is the learned range.
 
 ExcessDisplay.from_estimator(augmenter)
 
 # %%
+# The acceptance test: whether the classifier improves on held-out images of which no
+# copy was made. Images that are merely repeated are the control: what they gain is not
+# due to augmentation. The candidate that was best at first is measured a second time,
+# on other folds, unless its gain is clear: the interval is that of its gain in both.
 
-LearnedRangeDisplay.from_estimator(augmenter)
-
-# %%
-# The classifier was asked whether it gains, by held-out images that no copy was made
-# of. Images that are merely repeated are the control: what they bring would be no
-# merit of augmentation. Which law was best at first is asked a second time, on other
-# folds, unless its gain is clear: the interval is that of its gain in both.
-
-GateDisplay.from_estimator(augmenter)
+AcceptanceDisplay.from_estimator(augmenter)
 print(f"chosen: {augmenter.chosen_}")
 
 # %%
-# Versions of four images, as the learned law makes them.
+# Augmented copies of four images by the learned policy.
 
 rows = [np.flatnonzero(y_train == digit)[0] for digit in (1, 2, 6, 9)]
 AugmentedExamplesDisplay.from_estimator(

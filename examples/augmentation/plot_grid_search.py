@@ -3,8 +3,8 @@
 Augmentation in a grid search
 =============================
 
-Rows that are made of others must not leak: a version of a held-out row in the training
-rows would make any score a lie. :class:`~sktransform.augmentation.AugmentedClassifier`
+Rows that are made of others must not leak: a copy of a held-out row among the training
+rows would make any score wrong. :class:`~sktransform.augmentation.AugmentedClassifier`
 grows the rows inside ``fit``, so that cross-validation, grid search and pipelines are
 safe without further thought. Here it stands beside SMOTE and beside rows that are
 merely repeated.
@@ -18,8 +18,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from sktransform import augmentation
-from sktransform.augmentation import AugmentedClassifier, InvarianceAugmenter
+from sktransform.augmentation import (
+    AugmentedClassifier,
+    InvarianceAugmenter,
+    transforms,
+)
 from sktransform.datasets import make_invariance_problem
 
 # %%
@@ -29,7 +32,7 @@ from sktransform.datasets import make_invariance_problem
 X, y, declarations = make_invariance_problem(120, random_state=0)
 X_test, y_test, _ = make_invariance_problem(5000, random_state=1)
 transformations = [
-    getattr(augmentation, declaration["kind"])(**declaration["parameters"])
+    getattr(transforms, declaration["kind"])(**declaration["parameters"])
     for declaration in declarations
 ]
 

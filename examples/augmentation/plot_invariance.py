@@ -16,7 +16,11 @@ from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
-from sktransform.augmentation import ImageRotate, ImageTranslate, view_function
+from sktransform.augmentation.transforms import (
+    ImageRotate,
+    ImageTranslate,
+    view_function,
+)
 from sktransform.inspection import ExcessDisplay
 from sktransform.metrics import invariance_score, label_invariance_excess
 

@@ -12,18 +12,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.svm import SVC
 
-from sktransform.augmentation import (
-    AugmentedClassifier,
-    InvarianceAugmenter,
+from sktransform.augmentation import AugmentedClassifier, InvarianceAugmenter
+from sktransform.augmentation.transforms import (
     SeriesJitter,
     SeriesPadShift,
     SignFlip,
     SmoothWarp,
 )
 from sktransform.inspection import (
+    AcceptanceDisplay,
     AugmentedExamplesDisplay,
     ExcessDisplay,
-    GateDisplay,
 )
 
 
@@ -58,7 +57,7 @@ print(augmenter.report().to_string(index=False, float_format="{:.3f}".format))
 ExcessDisplay.from_estimator(augmenter)
 
 # %%
-# Two series of each class beside versions of them; grey is the series as it was.
+# Two series of each class beside augmented copies; grey is the original series.
 
 rows = [*np.flatnonzero(y == 0)[:2], *np.flatnonzero(y == 1)[:2]]
 AugmentedExamplesDisplay.from_estimator(
@@ -72,7 +71,7 @@ AugmentedExamplesDisplay.from_estimator(
 # %%
 # Whether the classifier gains was decided on held-out series; the test agrees.
 
-GateDisplay.from_estimator(augmenter)
+AcceptanceDisplay.from_estimator(augmenter)
 print(f"chosen: {augmenter.chosen_}")
 print(f"plain     {classifier.fit(X, y).score(X_test, y_test):.3f}")
 print(f"augmented {model.score(X_test, y_test):.3f}")

@@ -25,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sktransform.augmentation import AugmentedClassifier, InvarianceAugmenter
-from sktransform.inspection import AugmentedExamplesDisplay, GateDisplay
+from sktransform.inspection import AcceptanceDisplay, AugmentedExamplesDisplay
 
 
 def made_table(n_rows, seed=0):
@@ -105,18 +105,19 @@ for name, classifier in classifiers.items():
     print(f"{name:20} all transformations   {accuracy:.3f}")
 
 # %%
-# The gate of each classifier: no augmentation, the control of repeated rows, and the
-# laws that the filter proposed. The interval is one standard error of the difference.
+# The acceptance test of each classifier: no augmentation, the control of repeated rows,
+# and the candidates of the range filter. The interval is one standard error of the
+# difference.
 
 figure, axes = plt.subplots(2, 1, figsize=(6.4, 4.4), layout="constrained")
 for ax, (name, model) in zip(axes, models.items(), strict=True):
-    if model.augmenter_.gate_losses_:
-        GateDisplay.from_estimator(model.augmenter_, ax=ax)
+    if model.augmenter_.acceptance_losses_:
+        AcceptanceDisplay.from_estimator(model.augmenter_, ax=ax)
     ax.set_title(name, fontsize="medium")
 
 # %%
-# Three rows and versions of them, by all transformations: every cell is one that the
-# column might hold.
+# Three rows and augmented copies of them, by all transformations: every cell is one
+# that the column might hold.
 
 everything = InvarianceAugmenter(learn=False).fit(X_train, y_train)
 AugmentedExamplesDisplay.from_estimator(

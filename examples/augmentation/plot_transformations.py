@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits, load_wine
 
-from sktransform.augmentation import (
+from sktransform.augmentation.transforms import (
     ClassMixup,
     ColumnTable,
     GaussianNoise,
@@ -33,13 +33,13 @@ from sktransform.augmentation import (
 )
 
 
-def versions(transformation, training, row, parameters):
-    """Return versions of one training row, one for each parameter."""
+def copies(transformation, training, row, parameters):
+    """Return augmented copies of one training row, one for each parameter."""
     transformation = transformation.bind(training.columns)
     reference = transformation.fit(training)
     rows = training.rows[[row] * len(parameters)]
     P = torch.as_tensor(parameters, dtype=torch.float64).reshape(len(rows), -1)
-    seeds = torch.zeros(len(rows), dtype=torch.int64)  # the same draw in each version
+    seeds = torch.zeros(len(rows), dtype=torch.int64)  # the same draw in each copy
     labels = None if training.labels is None else training.labels[[row] * len(rows)]
     return transformation.forward(rows, P, reference, seeds, labels).numpy()
 
@@ -51,7 +51,7 @@ def versions(transformation, training, row, parameters):
 
 X, y = load_digits(return_X_y=True)
 pixels = torch.from_numpy(X)
-training = TrainingRows(pixels, ColumnTable.of(X, shape=(8, 8)))
+training = TrainingRows(pixels, ColumnTable.from_arrays(X, shape=(8, 8)))
 rows_of_pictures = {
     "ImageTranslate": ImageTranslate(max_pixels=2),
     "ImageRotate": ImageRotate(max_degrees=60),
@@ -67,7 +67,7 @@ parameters = np.linspace(-1, 1, 7)
 figure, axes = plt.subplots(len(rows_of_pictures), 7, figsize=(6.4, 7.4))
 for line, (name, transformation) in zip(axes, rows_of_pictures.items(), strict=True):
     steps = [0, 0, 0, 0, 1, 1, 1] if transformation.discrete else parameters
-    pictures = versions(transformation, training, 5, steps).reshape(-1, 8, 8)
+    pictures = copies(transformation, training, 5, steps).reshape(-1, 8, 8)
     described = transformation.describe(torch.as_tensor(steps).reshape(-1, 1).double())
     ((unit, values),) = described.items()
     for axis, picture, value in zip(line, pictures, values, strict=True):
@@ -80,12 +80,12 @@ figure.subplots_adjust(left=0.22, right=0.99, top=0.99, bottom=0.03, hspace=0.35
 
 # %%
 # A series. Warped time still runs forwards; a crop is a window stretched to the full
-# length, and its second parameter is the window's place.
+# length, and its second parameter is the window's position.
 
 time = np.linspace(0, 1, 120)
 series = np.stack([np.exp(-(((time - s) / 0.07) ** 2)) for s in (0.3, 0.5, 0.4)])
 series = torch.from_numpy(series + 0.5 * np.exp(-(((time - 0.75) / 0.04) ** 2)))
-training = TrainingRows(series, ColumnTable.of(series, shape=120))
+training = TrainingRows(series, ColumnTable.from_arrays(series, shape=120))
 declared = {
     "SeriesPadShift": (SeriesPadShift(max_samples=15), [-1, 1]),
     "SeriesCrop": (SeriesCrop(max_share=0.4), [(1, -1), (1, 1)]),
@@ -102,7 +102,7 @@ figure, axes = plt.subplots(
 for axis, (name, (transformation, steps)) in zip(
     axes.flat, declared.items(), strict=True
 ):
-    changed = versions(transformation, training, 2, steps)
+    changed = copies(transformation, training, 2, steps)
     axis.plot(series[2], color="0.7", linewidth=3, label="as it was")
     styles = (("#0072B2", "-"), ("#D55E00", "--"))
     for values, step, (color, line) in zip(changed, steps, styles, strict=True):
@@ -114,14 +114,14 @@ for axis in axes[1]:
     axis.set_xlabel("sample")
 
 # %%
-# A table. Two columns of the wines, the arrows from rows to their versions: noise goes
+# A table. Two columns of the wines, the arrows from rows to their copies: noise goes
 # anywhere, ranks go along the columns' own distribution, mixup stays within the class,
 # and a swap ends at values of other rows.
 
 X, y = load_wine(return_X_y=True)
 X = X[:, [9, 12]]  # colour intensity and proline
 training = TrainingRows(
-    torch.from_numpy(X), ColumnTable.of(X), labels=torch.from_numpy(y)
+    torch.from_numpy(X), ColumnTable.from_arrays(X), labels=torch.from_numpy(y)
 )
 shown = np.arange(0, len(X), 6)
 figure, axes = plt.subplots(

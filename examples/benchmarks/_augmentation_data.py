@@ -15,15 +15,14 @@ from sklearn.datasets import (
 )
 from sklearn.model_selection import train_test_split
 
-from sktransform import augmentation
-from sktransform.augmentation import (
+from sktransform.augmentation import InvarianceAugmenter, transforms
+from sktransform.augmentation.transforms import (
     ImageFlip,
     ImageNoise,
     ImageRotate,
     ImageShear,
     ImageTranslate,
     ImageZoom,
-    InvarianceAugmenter,
 )
 from sktransform.datasets import make_invariance_problem
 
@@ -55,7 +54,7 @@ def declared_transformations(*, holding_only=False):
     """Return the transformations of the invariance problem."""
     declared = make_invariance_problem(1)[2]
     return [
-        getattr(augmentation, one["kind"])(**one["parameters"])
+        getattr(transforms, one["kind"])(**one["parameters"])
         for one in declared
         if one["holds"] or not holding_only
     ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What it takes to make versions of many rows."""
+"""Time that augmented copies of many rows take."""
 
 import time
 
@@ -10,7 +10,7 @@ N_ROWS, SHAPE, N_REPEATS = 10_000, (28, 28), 3
 
 
 def measure():
-    """Return CPU seconds of a version of each row, for images and for plain columns."""
+    """Return CPU seconds of a copy of each row, for images and for plain columns."""
     from sktransform.augmentation import InvarianceAugmenter
 
     rows = np.random.default_rng(0).random((N_ROWS, SHAPE[0] * SHAPE[1]))

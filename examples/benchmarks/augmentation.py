@@ -3,7 +3,7 @@
 Augmentation side by side
 =========================
 
-What a learned law gains on few training rows, beside repeating them, all
+What a learned policy gains on few training rows, beside repeating them, all
 transformations at full range, SMOTE, mixup, widths learned on training rows, and the
 transformations that are known to hold. Five estimators, in processes of one thread.
 

@@ -1,87 +1,117 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a classifier and a regressor that grow their training rows have in common."""
+"""Base of estimators that train on rows and, if it helps, on augmented copies."""
 
 from numbers import Integral
 
-import numpy as np
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
 
-from sktransform.augmentation._columns import ColumnTable
-from sktransform.augmentation._composed import GrowingMixin
-from sktransform.augmentation._grown import fit_grown, seeded_clone
+from sktransform.augmentation._base import BaseAugmenter
+from sktransform.augmentation._fitting import (
+    HeldAugmenterMixin,
+    fit_held_augmenter,
+    n_training_copies,
+)
 from sktransform.augmentation._invariance_augmenter import InvarianceAugmenter
-from sktransform.augmentation._learning import check_kind
-from sktransform.augmentation._table import Table
-from sktransform.augmentation._tta import (
-    AUTO_VERSIONS,
+from sktransform.augmentation._policy.policy import Policy, augmented_rows
+from sktransform.augmentation._random import COPIES
+from sktransform.augmentation._search.tta import (
+    AUTO_COPIES,
     averaged,
     averaging_helps,
-    averaging_law,
+    averaging_policy,
 )
+from sktransform.augmentation._tabular.columns import ColumnTable
+from sktransform.augmentation._tabular.dataset import (
+    check_names,
+    check_task,
+    fit_estimator,
+    seeded_clone,
+)
+from sktransform.augmentation._tabular.encoder import TableEncoder
 from sktransform.utils._sklearn import HasMethods, Interval, StrOptions
 
 
-class AugmentedEstimator(GrowingMixin, CallbackSupportMixin):
-    """Train an estimator on rows and versions of them; delegate the rest to it."""
+class AugmentedEstimator(HeldAugmenterMixin, CallbackSupportMixin):
+    """Training of an estimator on augmented rows, and averaged predictions."""
 
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "predict"])],
-        "augmenter": [InvarianceAugmenter, None],
+        "augmenter": [BaseAugmenter, None],
         "n_copies": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "tta": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "random_state": ["random_state"],
     }
 
-    def _fit_grown(self, X, y, sample_weight, groups):
-        """Learn the law, grow the rows, and train a clone of the estimator on them."""
-        check_kind(self.estimator, self._task_setting()["task"] == "classification")
-        data, rows, sources = self._grow(X, y, sample_weight, groups, self.estimator)
-        estimator = seeded_clone(self.estimator, self.seed_)
-        self.estimator_ = fit_grown(estimator, data, rows, sources)
-        self.tta_ = self._n_versions(data)
+    def __init__(
+        self, estimator, augmenter=None, *, n_copies="auto", tta=0, random_state=None
+    ):
+        self.estimator = estimator
+        self.augmenter = augmenter
+        self.n_copies = n_copies
+        self.tta = tta
+        self.random_state = random_state
+
+    def _fit_augmented(self, X, y, sample_weight, groups, task):
+        """Learn the policy, and train on the rows and augmented copies of them."""
+        check_task(self.estimator, task == "classification")
+        augmenter = self.augmenter
+        if augmenter is None:
+            augmenter = InvarianceAugmenter()
+        augmenter, dataset, fitted, root = fit_held_augmenter(
+            self, augmenter, X, y, sample_weight, groups, task=task
+        )
+        rows, sources = augmented_rows(
+            dataset,
+            fitted.policy,
+            n_training_copies(self, augmenter),
+            root,
+            COPIES,
+            sampler=fitted.sampler,
+        )
+        self.augmenter_, self.seed_ = augmenter, root
+        estimator = seeded_clone(self.estimator, root)
+        self.estimator_ = fit_estimator(estimator, dataset, rows, sources)
+        self.tta_ = self._n_averaged(dataset, fitted)
         return self
 
-    def _n_versions(self, data):
-        """Return the number of versions over which predictions are averaged."""
-        if not len(self._averaging_law.active):
+    def _n_averaged(self, dataset, fitted):
+        """Return the number of augmented copies that predictions are averaged over."""
+        if not len(averaging_policy(fitted.policy, fitted.status).active):
             return 0
         if self.tta != "auto":
             return int(self.tta)
-        if data.target.is_classes and not hasattr(self.estimator, "predict_proba"):
+        if dataset.target.is_classes and not hasattr(self.estimator, "predict_proba"):
             return 0
-        transformations = self.augmenter_.transformations_
         helps = averaging_helps(
-            self.estimator, data, transformations, self.augmenter_, self.seed_
+            self.estimator,
+            dataset,
+            fitted.policy,
+            fitted.status,
+            self.augmenter_.n_copies_,
+            self.seed_,
         )
-        return AUTO_VERSIONS if helps else 0
-
-    @property
-    def _averaging_law(self):
-        """The law of versions over which predictions are averaged."""
-        return averaging_law(self.augmenter_._law, self.augmenter_.status_)
+        return AUTO_COPIES if helps else 0
 
     def _averaged(self, method, X):
-        """Return results, averaged over versions of the rows if asked.
-
-        The method is the name of one of the estimator's, or a function of rows.
-        """
+        """Return results of a method, by name or as a function, averaged if asked."""
         check_is_fitted(self)
         if self.tta_ == 0:
             return getattr(self.estimator_, method)(X)
         augmenter = self.augmenter_
-        augmenter._validate_names(X, reset=False)
-        table = Table(ColumnTable.from_state(augmenter.law_["columns"]))
+        check_names(augmenter, X, reset=False)
+        encoder = TableEncoder(ColumnTable.from_state(augmenter.policy_["columns"]))
 
         def decode(rows, sources):
-            return table.restored(rows, X, sources)
+            return encoder.decode(rows, X, sources)
 
-        law = self._averaging_law
-        rows = table.rows(X).cpu()
+        policy = Policy.from_state(augmenter.policy_)
+        policy = averaging_policy(policy, augmenter.status_)
+        rows = encoder.encode(X).cpu()
         function = method if callable(method) else getattr(self.estimator_, method)
-        return averaged(law, rows, decode, function, self.tta_, self.seed_)
+        return averaged(policy, rows, decode, function, self.tta_, self.seed_)
 
     def get_metadata_routing(self):
         """Return which metadata `fit` takes, and what it hands to the estimator.
@@ -104,26 +134,3 @@ class AugmentedEstimator(GrowingMixin, CallbackSupportMixin):
         tags.input_tags.sparse = False
         tags.target_tags.multi_output = own.target_tags.multi_output
         return tags
-
-
-def estimator_has(name):
-    """Return a check that the estimator has a method, for `available_if`."""
-
-    def check(self):
-        getattr(getattr(self, "estimator_", self.estimator), name)
-        return True
-
-    return check
-
-
-def votes(scores, classes):
-    """Return the class of the greatest score; of one column, by its sign."""
-    scores = np.asarray(scores)
-    if scores.ndim == 1:
-        return classes[(scores > 0).astype(int)]
-    return classes[scores.argmax(1)]
-
-
-def shares(predictions, classes):
-    """Return a column for each class that is 1 where it was predicted."""
-    return (np.asarray(predictions)[:, None] == classes).astype(np.float64)

@@ -1,44 +1,55 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A classifier that trains on rows and, if that helps, on versions of them."""
+"""Classifier that trains on rows and, if it helps, on augmented copies of them."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 
-from sktransform.augmentation._augmented import (
-    AugmentedEstimator,
-    estimator_has,
-    shares,
-    votes,
-)
-from sktransform.augmentation._calibration import scores_pairs
+from sktransform.augmentation._augmented import AugmentedEstimator
+from sktransform.augmentation._fitting import held_attribute
+from sktransform.augmentation._search.acceptance import scores_pairs
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import fit_context
 
 
-class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
-    """Train a classifier on rows and on versions of them, if that helps.
+def _estimator_has(name):
+    """Return a check that the estimator has a method, for `available_if`."""
 
-    The rows grow inside `fit`, after a cross-validation or a pipeline has held out
-    its own: what is held out is neither seen nor changed.
+    def check(self):
+        getattr(getattr(self, "estimator_", self.estimator), name)
+        return True
+
+    return check
+
+
+@fill_doc
+class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
+    """Train a classifier on rows and, if it helps, on augmented copies of them.
+
+    The copies are made inside `fit`, after a cross-validation or a pipeline has held
+    out its own rows: what is held out is neither seen nor changed.
 
     Parameters
     ----------
     estimator : estimator
         The classifier; it is cloned.
 
-    augmenter : InvarianceAugmenter, default=None
-        How the law is learned; it is cloned. None takes the default one. Unless it has
-        an estimator of its own, this one is asked whether a law helps.
+    augmenter : InvarianceAugmenter, ConstrainedAugmenter or None, default=None
+        Learns the policy; it is cloned. None takes an :class:`InvarianceAugmenter`.
+        Unless that has an estimator of its own, its policy is accepted only if it
+        improves this classifier.
 
     n_copies : int or "auto", default="auto"
-        Versions of each row. "auto" is 2400 through the number of rows, from 2 to 8.
+        Augmented copies of each row. "auto" is ``2400 // n_samples``, clipped to
+        [2, 8].
 
     tta : int or "auto", default=0
-        Number of versions of each row to predict over which scores are averaged, the
-        row itself having half of the weight. "auto" averages over 8 if that lowers the
-        held-out cross-entropy by more than its standard error. 0 predicts rows alone.
-        Transformations of status "inconclusive" make no versions to predict.
+        Test-time augmentation: number of augmented copies of each row to predict over
+        which scores are averaged, the row itself having half of the weight. "auto"
+        averages over 8 if that lowers the held-out cross-entropy by more than its
+        standard error. 0 predicts rows alone. Transformations of status "inconclusive"
+        take no part.
 
     random_state : int, RandomState instance or None, default=None
         Seed, also of the augmenter and of parts of the classifier without one.
@@ -48,73 +59,64 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
     estimator_ : estimator
         The trained classifier.
 
-    augmenter_ : InvarianceAugmenter
-        The fitted augmenter. Its `chosen_` says whether there are versions at all.
+    augmenter_ : InvarianceAugmenter or ConstrainedAugmenter
+        The fitted augmenter. Its `chosen_` says whether there are copies at all.
 
     classes_ : ndarray of shape (n_classes,)
         The classes.
 
     tta_ : int
-        Number of versions over which predictions are averaged.
+        Number of augmented copies over which predictions are averaged.
 
     seed_ : int
-        Seed that `random_state` gave to the fit.
+        %(seed)s.
 
     n_features_in_ : int
-        Number of features seen during `fit`.
+        %(n_features_in)s.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during `fit`, if they are all strings.
+        %(feature_names_in)s.
 
     See Also
     --------
     AugmentedRegressor : The same for numbers.
-    InvarianceAugmenter : The law, its settings, and what speaks for it.
+    InvarianceAugmenter : The policy, its settings, and the evidence for it.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sklearn.svm import SVC
     >>> from sktransform.augmentation import AugmentedClassifier, InvarianceAugmenter
-    >>> from sktransform.augmentation import Rotate, Shift
+    >>> from sktransform.augmentation.transforms import Rotate, Shift
     >>> X = np.random.default_rng(0).normal(size=(490, 3))
     >>> y = (X[:, 0] ** 2 + X[:, 1] ** 2 > 1.4).astype(int)
     >>> augmenter = InvarianceAugmenter([Rotate([0, 1]), Shift([0])])
     >>> classifier = AugmentedClassifier(SVC(), augmenter, random_state=0)
     >>> classifier = classifier.fit(X[:90], y[:90])
     >>> classifier.augmenter_.chosen_
-    'law'
+    'policy'
     >>> alone = SVC().fit(X[:90], y[:90])
     >>> bool(classifier.score(X[90:], y[90:]) > alone.score(X[90:], y[90:]))
     True
     """
 
-    def __init__(
-        self, estimator, augmenter=None, *, n_copies="auto", tta=0, random_state=None
-    ):
-        self.estimator = estimator
-        self.augmenter = augmenter
-        self.n_copies = n_copies
-        self.tta = tta
-        self.random_state = random_state
-
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, sample_weight=None, groups=None):
-        """Learn the law, and train on the rows and their versions.
+        """Learn the policy, and train on the rows and augmented copies of them.
 
         Parameters
         ----------
         X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            Training rows.
+            %(X_train)s.
 
         y : array-like of shape (n_samples,)
             Classes.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative; a version has its row's.
+            %(sample_weight)s. A copy has the weight of its row.
 
         groups : array-like of shape (n_samples,), default=None
-            Rows of one group are never split between training and held-out rows.
+            %(groups)s.
 
         Returns
         -------
@@ -127,10 +129,7 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
             If rows and labels do not fit each other, or the classifier takes no
             weights.
         """
-        return self._fit_grown(X, y, sample_weight, groups)
-
-    def _task_setting(self):
-        return {"task": "classification"}
+        return self._fit_augmented(X, y, sample_weight, groups, "classification")
 
     def predict(self, X):
         """Return the class of each row.
@@ -138,7 +137,7 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            Rows.
+            %(X)s.
 
         Returns
         -------
@@ -147,25 +146,29 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
         """
         if getattr(self, "tta_", 0) == 0:
             return self._averaged("predict", X)
-        return votes(self._averaged(self._scores, X), self.classes_)
+        scores = np.asarray(self._averaged(self._scores, X))
+        if scores.ndim == 1:
+            return self.classes_[(scores > 0).astype(int)]
+        return self.classes_[scores.argmax(1)]
 
     def _scores(self, X):
-        """Return what predictions of versions are averaged by."""
+        """Return scores (n,) or (n, n_classes) that can be averaged over copies."""
         if hasattr(self.estimator_, "predict_proba"):
             return self.estimator_.predict_proba(X)
         decides = hasattr(self.estimator_, "decision_function")
         if decides and not scores_pairs(self.estimator_):
             return self.estimator_.decision_function(X)
-        return shares(self.estimator_.predict(X), self.classes_)
+        predicted = np.asarray(self.estimator_.predict(X))[:, None]
+        return (predicted == self.classes_).astype(np.float64)
 
-    @available_if(estimator_has("predict_proba"))
+    @available_if(_estimator_has("predict_proba"))
     def predict_proba(self, X):
         """Return the probability of each class.
 
         Parameters
         ----------
         X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            Rows.
+            %(X)s.
 
         Returns
         -------
@@ -174,14 +177,14 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
         """
         return self._averaged("predict_proba", X)
 
-    @available_if(estimator_has("predict_log_proba"))
+    @available_if(_estimator_has("predict_log_proba"))
     def predict_log_proba(self, X):
         """Return the logarithm of the probability of each class.
 
         Parameters
         ----------
         X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            Rows.
+            %(X)s.
 
         Returns
         -------
@@ -190,17 +193,17 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
         """
         if getattr(self, "tta_", 0) == 0:
             return self._averaged("predict_log_proba", X)
-        with np.errstate(divide="ignore"):  # a probability of 0 is one
+        with np.errstate(divide="ignore"):  # the logarithm of 0 is -inf, as it should
             return np.log(self._averaged("predict_proba", X))
 
-    @available_if(estimator_has("decision_function"))
+    @available_if(_estimator_has("decision_function"))
     def decision_function(self, X):
         """Return the classifier's scores.
 
         Parameters
         ----------
         X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            Rows.
+            %(X)s.
 
         Returns
         -------
@@ -212,7 +215,7 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
     @property
     def classes_(self):
         """The classes."""
-        return self._of_augmenter("classes_")
+        return held_attribute(self, "classes_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

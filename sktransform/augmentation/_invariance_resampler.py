@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""More training rows by a learned law, for pipelines that may grow."""
+"""Sampler of more training rows by a learned policy, for imbalanced-learn."""
 
 from numbers import Integral
 
@@ -8,60 +8,70 @@ from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_consistent_length
 
-from sktransform.augmentation._below import labels_taken
-from sktransform.augmentation._composed import GrowingMixin, unique_sources
+from sktransform.augmentation._base import BaseAugmenter
+from sktransform.augmentation._fitting import (
+    HeldAugmenterMixin,
+    fit_held_augmenter,
+    n_training_copies,
+)
 from sktransform.augmentation._invariance_augmenter import InvarianceAugmenter
+from sktransform.augmentation._policy.policy import augmented_rows
+from sktransform.augmentation._random import COPIES
+from sktransform.augmentation._tabular.containers import labels_taken
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 
 
-class InvarianceResampler(GrowingMixin, CallbackSupportMixin, BaseEstimator):
-    """Return training rows followed by versions of them that keep their labels.
+@fill_doc
+class InvarianceResampler(HeldAugmenterMixin, CallbackSupportMixin, BaseEstimator):
+    """Return training rows followed by augmented copies that keep their labels.
 
     A sampler in the sense of imbalanced-learn: its pipelines call `fit_resample` when
-    they are fitted, and pass it by at prediction. There is no `transform`.
+    they are fitted, and skip it at prediction. There is no `transform`.
 
     Parameters
     ----------
-    augmenter : InvarianceAugmenter, default=None
-        How the law is learned; it is cloned. None takes the default one.
+    augmenter : InvarianceAugmenter, ConstrainedAugmenter or None, default=None
+        Learns the policy; it is cloned. None takes an :class:`InvarianceAugmenter`.
 
     n_copies : int or "auto", default="auto"
-        Versions of each row. "auto" is 2400 through the number of rows, from 2 to 8.
+        Augmented copies of each row. "auto" is ``2400 // n_samples``, clipped to
+        [2, 8].
 
     preserve_total_weight : bool, default=False
-        Whether weights given to `fit_resample` are divided among a row and its
-        versions, so that their sum stays.
+        Whether weights given to `fit_resample` are divided among a row and its copies,
+        so that their sum stays.
 
     random_state : int, RandomState instance or None, default=None
         Seed, also of an augmenter without one.
 
     Attributes
     ----------
-    augmenter_ : InvarianceAugmenter
-        The fitted augmenter, with the law and what speaks for it.
+    augmenter_ : InvarianceAugmenter or ConstrainedAugmenter
+        The fitted augmenter, with the policy and the evidence for it.
 
     sample_indices_ : ndarray of shape (n_samples_new,)
-        The row of X that each new row is, or is a version of: for example to keep
-        versions of one row in one fold.
+        The row of X that each new row is, or is a copy of: for example to keep copies
+        of one row in one fold.
 
     seed_ : int
-        Seed that `random_state` gave to the fit.
+        %(seed)s.
 
     n_features_in_ : int
-        Number of features seen during `fit`.
+        %(n_features_in)s.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during `fit`, if they are all strings.
+        %(feature_names_in)s.
 
     See Also
     --------
-    AugmentedClassifier : Grows rows inside `fit`, in any pipeline of scikit-learn.
+    AugmentedClassifier : Adds the rows inside `fit`, in any pipeline of scikit-learn.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sktransform.augmentation import InvarianceAugmenter, InvarianceResampler
-    >>> from sktransform.augmentation import Rotate
+    >>> from sktransform.augmentation.transforms import Rotate
     >>> X = np.random.default_rng(0).normal(size=(90, 3))
     >>> y = (X[:, 0] ** 2 + X[:, 1] ** 2 > 1.4).astype(int)
     >>> augmenter = InvarianceAugmenter([Rotate([0, 1])])
@@ -74,7 +84,7 @@ class InvarianceResampler(GrowingMixin, CallbackSupportMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "augmenter": [InvarianceAugmenter, None],
+        "augmenter": [BaseAugmenter, None],
         "n_copies": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "preserve_total_weight": ["boolean"],
         "random_state": ["random_state"],
@@ -98,47 +108,47 @@ class InvarianceResampler(GrowingMixin, CallbackSupportMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, groups=None):
-        """Learn the law.
+        """Learn the policy.
 
         Parameters
         ----------
         X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            Training rows.
+            %(X_train)s.
 
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Classes, or numbers.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative.
+            %(sample_weight)s.
 
         groups : array-like of shape (n_samples,), default=None
-            Rows of one group are never split between training and held-out rows.
+            %(groups)s.
 
         Returns
         -------
         InvarianceResampler
             The fitted resampler.
         """
-        self._grow(X, y, sample_weight, groups)
+        self._learn(X, y, sample_weight, groups)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit_resample(self, X, y, sample_weight=None, groups=None, **arrays):
-        """Learn the law, and return the rows followed by versions of them.
+        """Learn the policy, and return the rows followed by augmented copies of them.
 
         Parameters
         ----------
         X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            Training rows.
+            %(X_train)s.
 
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Classes, or numbers.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. Rows of weight 0 are left out.
+            %(sample_weight)s. Rows of weight 0 are left out.
 
         groups : array-like of shape (n_samples,), default=None
-            Rows of one group are never split between training and held-out rows.
+            %(groups)s.
 
         **arrays : dict of str to array-like
             Further arrays with an entry for each row.
@@ -146,7 +156,7 @@ class InvarianceResampler(GrowingMixin, CallbackSupportMixin, BaseEstimator):
         Returns
         -------
         X : ndarray, data frame or Tensor of shape (n_samples_new, n_features)
-            The rows, then the first version of each, and so on.
+            The rows, then the first copy of each, and so on.
 
         y : ndarray, series or frame of shape (n_samples_new,) or (n_samples_new, \
 n_outputs)
@@ -162,19 +172,37 @@ n_outputs)
             If rows, labels and arrays differ in length.
         """
         check_consistent_length(X, y, *arrays.values())
-        data, rows, sources = self._grow(X, y, sample_weight, groups)
-        self.sample_indices_ = places = unique_sources(data, sources)
-        labels = labels_taken(y, data.y, sources, places)
-        results = [data.decode(rows, places), labels]
+        dataset, fitted = self._learn(X, y, sample_weight, groups)
+        rows, sources = augmented_rows(
+            dataset,
+            fitted.policy,
+            n_training_copies(self, self.augmenter_),
+            self.seed_,
+            COPIES,
+            sampler=fitted.sampler,
+        )
+        self.sample_indices_ = indices = dataset.indices[sources]
+        labels = labels_taken(y, dataset.y, sources, indices)
+        results = [dataset.decode(rows, indices), labels]
         if sample_weight is not None:
-            weights = data.sample_weight[sources]
+            weights = dataset.sample_weight[sources]
             if self.preserve_total_weight:
-                weights = weights * len(data) / len(places)
+                weights = weights * len(dataset) / len(indices)
             results.append(weights)
         if groups is not None:
-            results.append(np.asarray(groups)[places])
-        results += [np.asarray(array)[places] for array in arrays.values()]
+            results.append(np.asarray(groups)[indices])
+        results += [np.asarray(array)[indices] for array in arrays.values()]
         return tuple(results)
+
+    def _learn(self, X, y, sample_weight, groups):
+        """Fit the augmenter, and return the labelled rows and the policy."""
+        augmenter = self.augmenter
+        if augmenter is None:
+            augmenter = InvarianceAugmenter()
+        self.augmenter_, dataset, fitted, self.seed_ = fit_held_augmenter(
+            self, augmenter, X, y, sample_weight, groups
+        )
+        return dataset, fitted
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

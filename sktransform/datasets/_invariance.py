@@ -63,9 +63,9 @@ def make_invariance_problem(n_samples=120, *, noise=0.2, random_state=None):
 
     transformations : list of dict
         Ten declarations as plain data: ``"kind"``, the name of a class in
-        :mod:`sktransform.augmentation`; ``"parameters"``, its arguments; and
-        ``"holds"``, whether the class is invariant. The first five hold. The last five
-        are of the same kinds and sizes, for other columns.
+        :mod:`sktransform.augmentation.transforms`; ``"parameters"``, its arguments;
+        and ``"holds"``, whether the class is invariant. The first five hold. The last
+        five are of the same kinds and sizes, for other columns.
 
     Notes
     -----

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Rows beside their augmented versions."""
+"""Picture of rows beside augmented copies of them."""
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -14,7 +14,7 @@ _MOST_COLUMNS = 10
 
 
 class AugmentedExamplesDisplay:
-    """Rows and versions of them: images, series, or a table of what has changed.
+    """Rows and augmented copies: images, series, or a table of what has changed.
 
     Create it with :meth:`from_estimator` or :meth:`from_views`.
 
@@ -24,7 +24,7 @@ class AugmentedExamplesDisplay:
         The rows; of objects for a table of mixed columns.
 
     views : ndarray of shape (n_views, n_rows, n_features)
-        Their versions.
+        Augmented copies of them.
 
     kind : {"images", "series", "table"}
         How they are drawn.
@@ -54,14 +54,14 @@ class AugmentedExamplesDisplay:
         Columns that the tables show.
 
     axes_ : ndarray of matplotlib Axes
-        The axes: one for each version of each row, or one for each row of a table.
+        The axes: one for each copy of each row, or one for each row of a table.
 
     figure_ : matplotlib Figure
         The figure.
 
     See Also
     --------
-    LearnedRangeDisplay : How far the transformations go.
+    ExcessDisplay : How far the transformations go.
 
     Examples
     --------
@@ -85,7 +85,7 @@ class AugmentedExamplesDisplay:
         self.titles = titles
 
     def changed(self):
-        """Return which cells of the versions differ from those of the rows.
+        """Return which cells of the copies differ from those of the rows.
 
         Returns
         -------
@@ -96,7 +96,7 @@ class AugmentedExamplesDisplay:
         return np.asarray((self.views != self.rows) & ~is_missing, dtype=bool)
 
     def plot(self):
-        """Draw rows and versions in a new figure.
+        """Draw rows and copies in a new figure.
 
         Returns
         -------
@@ -109,22 +109,22 @@ class AugmentedExamplesDisplay:
             self._plot_tables()
             return self
         size = (0.95, 0.95) if self.kind == "images" else (1.7, 1.1)
-        n_rows, n_versions = len(self.rows), 1 + len(self.views)
-        self.figure_, self.axes_ = panel_grid(n_rows * n_versions, n_versions, size)
-        for place in range(n_rows):
-            versions = np.stack([self.rows[place], *self.views[:, place]])
+        n_rows, n_shown = len(self.rows), 1 + len(self.views)
+        self.figure_, self.axes_ = panel_grid(n_rows * n_shown, n_shown, size)
+        for row in range(n_rows):
+            shown = np.stack([self.rows[row], *self.views[:, row]])
             if self.kind == "images":
-                self._draw_images(self.axes_[place], versions)
+                self._draw_images(self.axes_[row], shown)
             else:
-                self._draw_series(self.axes_[place], versions)
+                self._draw_series(self.axes_[row], shown)
             if self.titles is not None:
-                self.axes_[place, 0].set_ylabel(self.titles[place], fontsize=9)
+                self.axes_[row, 0].set_ylabel(self.titles[row], fontsize=9)
         self.axes_[0, 0].set_title("original", fontsize=9)
         return self
 
-    def _draw_images(self, axes, versions):
-        """Draw an image and its versions on one scale of grey."""
-        images = versions.reshape(-1, *self.shape).astype(float)
+    def _draw_images(self, axes, shown):
+        """Draw an image and its copies on one scale of grey."""
+        images = shown.reshape(-1, *self.shape).astype(float)
         if images.shape[3:] == (1,):
             images = images[..., 0]
         limits = {"vmin": np.nanmin(images), "vmax": np.nanmax(images)}
@@ -136,9 +136,9 @@ class AugmentedExamplesDisplay:
             ax.set_xticks([])
             ax.set_yticks([])
 
-    def _draw_series(self, axes, versions):
-        """Draw a series, and behind each version the series that it was."""
-        series = versions.reshape(-1, *self.shape).astype(float)
+    def _draw_series(self, axes, shown):
+        """Draw a series, and behind each copy the original series."""
+        series = shown.reshape(-1, *self.shape).astype(float)
         series = series.reshape(len(series), self.shape[0], -1)
         low, high = np.nanmin(series), np.nanmax(series)
         for number, (ax, values) in enumerate(zip(axes, series, strict=True)):
@@ -161,14 +161,14 @@ class AugmentedExamplesDisplay:
         width = 1.3 + 1.05 * len(self.features_)
         self.figure_, axes = panel_grid(n_rows, 1, (width, 0.26 * n_lines))
         self.axes_ = axes[:, 0]
-        names = self.feature_names or [f"x{place}" for place in self.features_]
+        names = self.feature_names or [f"x{column}" for column in self.features_]
         if self.feature_names is not None:
-            names = [names[place] for place in self.features_]
-        lines = ["original", *(f"version {v + 1}" for v in range(len(self.views)))]
-        for place, ax in enumerate(self.axes_):
+            names = [names[column] for column in self.features_]
+        lines = ["original", *(f"copy {v + 1}" for v in range(len(self.views)))]
+        for index, ax in enumerate(self.axes_):
             ax.set_axis_off()
-            values = np.stack([self.rows[place], *self.views[:, place]])
-            is_new = np.vstack([np.zeros_like(changed[:1, place]), changed[:, place]])
+            values = np.stack([self.rows[index], *self.views[:, index]])
+            is_new = np.vstack([np.zeros_like(changed[:1, index]), changed[:, index]])
             table = ax.table(
                 cellText=[[_text(v) for v in row[self.features_]] for row in values],
                 cellColours=np.where(is_new, _CHANGED, _PLAIN)[:, self.features_],
@@ -183,14 +183,14 @@ class AugmentedExamplesDisplay:
                 if line and column >= 0 and is_new[line - 1, self.features_[column]]:
                     cell.set_text_props(weight="bold")
             if self.titles is not None:
-                ax.set_title(self.titles[place], fontsize=9, loc="left")
+                ax.set_title(self.titles[index], fontsize=9, loc="left")
             self.tables_.append(table)
 
     @classmethod
     def from_views(
         cls, rows, views, *, kind=None, shape=None, feature_names=None, titles=None
     ):
-        """Draw rows and versions that are known already.
+        """Draw given rows and copies of them.
 
         Parameters
         ----------
@@ -198,7 +198,7 @@ class AugmentedExamplesDisplay:
             The rows.
 
         views : array-like of shape (n_views, n_rows, n_features), or a list of tables
-            Their versions.
+            Augmented copies of them.
 
         kind : {"images", "series", "table"}, default=None
             How to draw them. None takes a table without a shape, series for a shape of
@@ -221,7 +221,7 @@ class AugmentedExamplesDisplay:
         Raises
         ------
         ValueError
-            If the versions do not fit the rows, or the shape does not fit them.
+            If the copies do not fit the rows, or the shape does not fit them.
         """
         if feature_names is None and hasattr(rows, "columns"):
             feature_names = [str(name) for name in rows.columns]
@@ -229,8 +229,8 @@ class AugmentedExamplesDisplay:
         views = np.stack([_table(view) for view in views])
         if views.shape[1:] != rows.shape:
             raise ValueError(
-                f"Each version has shape {views.shape[1:]}, but the rows have "
-                f"{rows.shape}; give a version of every row."
+                f"Each table of copies has shape {views.shape[1:]}, but the rows have "
+                f"{rows.shape}; give a copy of every row."
             )
         if shape is not None and np.prod(shape) != rows.shape[1]:
             raise ValueError(
@@ -253,7 +253,7 @@ class AugmentedExamplesDisplay:
     def from_estimator(
         cls, augmenter, X, *, n_views=5, random_state=None, titles=None, **view_kw
     ):
-        """Draw versions of rows that a fitted augmenter makes.
+        """Draw copies of rows that a fitted augmenter makes.
 
         Parameters
         ----------
@@ -265,10 +265,10 @@ class AugmentedExamplesDisplay:
             The rows, a few of them.
 
         n_views : int, default=5
-            Versions of each row.
+            Copies of each row.
 
         random_state : int, RandomState instance or None, default=None
-            Seed of the versions.
+            Seed of the copies.
 
         titles : sequence of str of length n_rows, default=None
             What to write beside each row.

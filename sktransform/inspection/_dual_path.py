@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The price of each invariance, step by step."""
+"""Picture of a primal-dual training: multipliers step by step."""
 
 import numpy as np
 
@@ -12,8 +12,8 @@ _LINES = ("-", "--", "-.", ":")
 class DualPathDisplay:
     """Dual variables of required invariances over the steps of training.
 
-    A dual variable is the price, in clean loss, of demanding an invariance. It rises
-    while the requirement is violated and falls to 0 where it is met. Create it with
+    A dual variable is the price of a constraint, in loss on unchanged rows. It rises
+    while the constraint is violated and falls to 0 where it is met. Create it with
     :meth:`from_estimator` or :meth:`from_path`.
 
     Parameters
@@ -53,7 +53,7 @@ class DualPathDisplay:
     >>> from sktransform.inspection import DualPathDisplay
     >>> path = [[0.1, 0.2], [0.1, 0.5], [0.0, 0.9]]
     >>> display = DualPathDisplay.from_path(path, ["shift", "rotation"])
-    >>> [display.names[place] for place in display.order_]
+    >>> [display.names[k] for k in display.order_]
     ['rotation', 'shift']
     """
 
@@ -82,19 +82,19 @@ class DualPathDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         self.order_ = np.argsort(-self.path[-1], kind="stable")
         self.lines_ = []
-        for place in self.order_:
+        for k in self.order_:
             self.lines_ += ax.plot(
                 self.steps,
-                self.path[:, place],
-                color=class_style(place)[0],
-                linestyle=_LINES[place // 8 % len(_LINES)],
+                self.path[:, k],
+                color=class_style(k)[0],
+                linestyle=_LINES[k // 8 % len(_LINES)],
                 lw=1.5,
-                label=f"{self.names[place]}  {self.path[-1, place]:.2f}",
+                label=f"{self.names[k]}  {self.path[-1, k]:.2f}",
             )
         ax.set_ylim(bottom=0)
         ax.set_xlim(self.steps[0], max(self.steps[-1], self.steps[0] + 1))
         ax.set_xlabel("training step")
-        ax.set_ylabel("dual variable: price of the invariance")
+        ax.set_ylabel("dual variable: price of the constraint")
         self.legend_ = ax.legend(
             loc="upper left",
             bbox_to_anchor=(1.01, 1.0),
@@ -106,7 +106,7 @@ class DualPathDisplay:
 
     @classmethod
     def from_path(cls, path, names=None, *, steps=None, ax=None):
-        """Draw a path that is known already.
+        """Draw a given path.
 
         Parameters
         ----------
@@ -130,8 +130,8 @@ class DualPathDisplay:
         Raises
         ------
         ValueError
-            If the path is no table with at least one step, or names and steps do not
-            fit it.
+            If the path is not two-dimensional with at least one step, or names and
+            steps do not fit it.
         """
         path = to_array(path).astype(float)
         if path.ndim != 2 or not path.size:
@@ -140,7 +140,7 @@ class DualPathDisplay:
                 "for each transformation."
             )
         if names is None:
-            names = [f"transformation {place}" for place in range(path.shape[1])]
+            names = [f"transformation {k}" for k in range(path.shape[1])]
         steps = np.arange(1, len(path) + 1) if steps is None else to_array(steps)
         if (len(steps), len(names)) != path.shape:
             raise ValueError(
@@ -156,8 +156,8 @@ class DualPathDisplay:
         Parameters
         ----------
         augmenter : estimator instance
-            An augmenter fitted with a constraint, which has the attributes `dual_path_`
-            and `names_`.
+            A fitted :class:`~sktransform.augmentation.ConstrainedAugmenter`, which has
+            the attributes `dual_path_` and `names_`.
 
         ax : matplotlib Axes, default=None
             Where to draw. None makes a new figure.
@@ -175,7 +175,7 @@ class DualPathDisplay:
         path = getattr(augmenter, "dual_path_", None)
         if path is None:
             raise ValueError(
-                "The augmenter has no dual path; fit it with strategy='constrain' or "
-                "report_duals=True."
+                f"{type(augmenter).__name__} has no dual path; fit a "
+                "ConstrainedAugmenter."
             )
         return cls.from_path(path, augmenter.names_, ax=ax)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What each transformation costs on held-out rows, the farther it goes."""
+"""Picture of a range filter: excess loss by magnitude, and learned ranges."""
 
 import numpy as np
 
@@ -14,8 +14,8 @@ class ExcessDisplay:
     """Excess of the held-out loss against magnitude, a panel for each transformation.
 
     A curve that stays at 0 belongs to a transformation that leaves the label alone; one
-    that rises shows how far it may go. Create it with :meth:`from_estimator` or
-    :meth:`from_curves`.
+    that rises shows how far it may go. A dashed line is the learned range. Create it
+    with :meth:`from_estimator` or :meth:`from_curves`.
 
     Parameters
     ----------
@@ -34,8 +34,11 @@ class ExcessDisplay:
     ranges : ndarray of shape (n_transformations,), default=None
         Learned ranges, 0 for a transformation that was rejected.
 
+    status : list of str of length n_transformations, default=None
+        What was found of each, such as "kept" or "shrunk", for the titles.
+
     tolerance : float, default=None
-        The excess that is put up with.
+        The excess that is allowed.
 
     Attributes
     ----------
@@ -56,7 +59,7 @@ class ExcessDisplay:
 
     See Also
     --------
-    LearnedRangeDisplay : The ranges alone.
+    AcceptanceDisplay : Whether an estimator gains by these ranges.
     sktransform.metrics.label_invariance_excess : The numbers, for any model.
 
     Examples
@@ -86,6 +89,7 @@ class ExcessDisplay:
         standard_errors=None,
         names=None,
         ranges=None,
+        status=None,
         tolerance=None,
     ):
         self.magnitudes = magnitudes
@@ -93,6 +97,7 @@ class ExcessDisplay:
         self.standard_errors = standard_errors
         self.names = names
         self.ranges = ranges
+        self.status = status
         self.tolerance = tolerance
 
     def plot(self, *, n_columns=4, z=1.96):
@@ -146,7 +151,8 @@ class ExcessDisplay:
         self.ranges_.append(None)
         if reach is not None and reach > 0:
             self.ranges_[-1] = ax.axvline(reach, color=_RANGE, linestyle="--", lw=1.2)
-            note = f"{name}\nlearned range {reach:.2g}"
+            found = "learned range" if self.status is None else self.status[index]
+            note = f"{name}\n{found} {reach:.2g}"
         else:
             note = name if reach is None else f"{name}\nrejected"
         ax.set_title(note, fontsize=8)
@@ -161,10 +167,11 @@ class ExcessDisplay:
         *,
         names=None,
         ranges=None,
+        status=None,
         tolerance=None,
         **plot_kw,
     ):
-        """Draw curves that are known already.
+        """Draw given curves.
 
         Parameters
         ----------
@@ -184,8 +191,11 @@ class ExcessDisplay:
         ranges : array-like of shape (n_transformations,), default=None
             Learned ranges.
 
+        status : sequence of str of length n_transformations, default=None
+            What was found of each transformation.
+
         tolerance : float, default=None
-            The excess that is put up with.
+            The excess that is allowed.
 
         **plot_kw
             Keywords of :meth:`plot`.
@@ -216,7 +226,7 @@ class ExcessDisplay:
                 )
         if ranges is not None:
             ranges = np.atleast_1d(to_array(ranges).astype(float))
-        for what, values in (("names", names), ("ranges", ranges)):
+        for what, values in (("names", names), ("ranges", ranges), ("status", status)):
             if values is not None and len(values) != len(excess):
                 raise ValueError(
                     f"{what} has {len(values)} entries, but there are {len(excess)} "
@@ -228,6 +238,7 @@ class ExcessDisplay:
             standard_errors=standard_errors,
             names=None if names is None else list(names),
             ranges=ranges,
+            status=None if status is None else list(status),
             tolerance=tolerance,
         )
         return display.plot(**plot_kw)
@@ -239,8 +250,8 @@ class ExcessDisplay:
         Parameters
         ----------
         augmenter : estimator instance
-            A fitted augmenter with the attributes `excess_curve_`, `names_` and
-            `range_`.
+            A fitted augmenter with the attributes `excess_curve_`, `names_`, `range_`
+            and `status_`.
 
         **plot_kw
             Keywords of :meth:`plot`.
@@ -257,6 +268,7 @@ class ExcessDisplay:
             curve["se"],
             names=augmenter.names_,
             ranges=augmenter.range_,
+            status=augmenter.status_,
             tolerance=getattr(augmenter, "tol", None),
             **plot_kw,
         )

@@ -70,8 +70,8 @@ def invariance_score(
         Called as ``transform(X, magnitude, random_state)`` with a magnitude from 0 to 1
         and a NumPy Generator, it returns as many rows; or a fitted object with a method
         ``augment(X, random_state=...)``, whose own ranges then hold.
-        :func:`~sktransform.augmentation.view_function` makes such a callable of a
-        transformation.
+        :func:`~sktransform.augmentation.transforms.view_function` makes such a callable
+        of a transformation.
 
     n_draws : int, default=8
         How many draws of the transformation to average over.

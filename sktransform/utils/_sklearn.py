@@ -27,6 +27,7 @@ __all__ = [
     "StrOptions",
     "check_feature_names",
     "check_n_features",
+    "check_params",
     "check_sample_weight",
     "fit_context",
     "safe_indexing",
@@ -37,6 +38,11 @@ check_feature_names = _check_feature_names
 check_n_features = _check_n_features
 check_sample_weight = _check_sample_weight
 safe_indexing = _safe_indexing
+
+
+def check_params(estimator):
+    """Raise an error for a parameter that an estimator's constraints do not allow."""
+    estimator._validate_params()
 
 
 def fit_context(*, prefer_skip_nested_validation):

@@ -22,10 +22,9 @@ from sklearn.tree import DecisionTreeClassifier
 from sktransform.augmentation import (
     AugmentedClassifier,
     AugmentedRegressor,
-    GaussianNoise,
     InvarianceAugmenter,
-    Shift,
 )
+from sktransform.augmentation.transforms import GaussianNoise, Shift
 
 
 @pytest.mark.parametrize("n_classes", [3, 4])
@@ -40,7 +39,7 @@ def test_decisions_of_pairs_of_classes_are_not_taken_for_classes(n_classes):
         assert_array_equal(model.fit(X, y).predict(X), y)
 
 
-def test_a_classifier_without_scores_is_averaged_by_its_votes():
+def test_a_classifier_without_scores_is_averaged_by_its_predictions():
     X = np.linspace(-1, 1, 40)[:, None]
     y = (X[:, 0] > 0).astype(int)
 
@@ -130,11 +129,12 @@ def test_a_mixed_table_end_to_end(library):
     assert cross_val_score(model, frame, y, cv=3).shape == (3,)
 
 
+@pytest.mark.usefixtures("quick_search")
 def test_tiny_tables_and_tiny_classes_end_in_a_fitted_model():
     X = np.random.default_rng(0).normal(size=(30, 3))
     y = np.zeros(30, dtype=int)
     y[:2] = [1, 2]
-    augmenter = InvarianceAugmenter(n_steps=3, max_rounds=1)
+    augmenter = InvarianceAugmenter()
     model = AugmentedClassifier(
         KNeighborsClassifier(1), augmenter, tta="auto", random_state=0
     )

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from sktransform import augmentation
-from sktransform.augmentation import ColumnTable, TrainingRows
+from sktransform.augmentation import transforms
+from sktransform.augmentation.transforms import ColumnTable, TrainingRows
 from sktransform.datasets import make_invariance_problem
 
 
@@ -17,8 +17,8 @@ def _classes(X):
 
 def _changed(X, declared):
     rows = torch.from_numpy(X)
-    transformation = getattr(augmentation, declared["kind"])(**declared["parameters"])
-    columns = ColumnTable.of(X, bounds="none")
+    transformation = getattr(transforms, declared["kind"])(**declared["parameters"])
+    columns = ColumnTable.from_arrays(X, bounds="none")
     reference = transformation.fit(TrainingRows(rows, columns))
     transformation = transformation.bind(columns)
     generator = torch.Generator().manual_seed(0)

@@ -13,11 +13,10 @@ pytest.importorskip("matplotlib")
 import matplotlib.pyplot as plt
 
 from sktransform.inspection import (
+    AcceptanceDisplay,
     AugmentedExamplesDisplay,
     DualPathDisplay,
     ExcessDisplay,
-    GateDisplay,
-    LearnedRangeDisplay,
 )
 
 MAGNITUDES = np.array([0.0, 0.5, 1.0])
@@ -42,10 +41,15 @@ def augmenter():
             "se": np.full((3, 3), 0.02),
         },
         tol=0.03,
-        gate_losses_={"law": 0.17, "unshrunk": 0.19, "none": 0.2, "repeated": 0.21},
-        gate_gain_=0.03,
-        gate_se_=0.01,
-        chosen_="law",
+        acceptance_losses_={
+            "policy": 0.17,
+            "unshrunk": 0.19,
+            "none": 0.2,
+            "repeated": 0.21,
+        },
+        acceptance_gain_=0.03,
+        acceptance_se_=0.01,
+        chosen_="policy",
         dual_path_=np.array([[0.0, 0.1, 0.2], [0.0, 0.3, 0.1]]),
     )
 
@@ -59,6 +63,7 @@ def test_excess_curves_are_drawn_with_their_intervals(augmenter):
     assert_array_equal(display.curves_[2].get_xdata(), [0, 1])
     assert [line is None for line in display.ranges_] == [False, False, True]
     assert_array_equal(display.ranges_[1].get_xdata(), [0.25, 0.25])
+    assert display.axes_[1].get_title() == "turn\nshrunk 0.25"
     assert display.axes_[2].get_title() == "flip\nrejected"
     assert len({ax.get_ylim() for ax in display.axes_}) == 1
 
@@ -75,48 +80,38 @@ def test_panels_that_are_not_needed_are_hidden():
     assert [ax.axison for ax in display.figure_.axes] == [True] * 5 + [False]
 
 
-def test_learned_ranges_lie_on_declared_ones(augmenter):
-    display = LearnedRangeDisplay.from_estimator(augmenter)
-    assert [bar.get_width() for bar in display.learned_] == [1, 0.25, 0]
-    assert {bar.get_width() for bar in display.declared_} == {1}
-    drawn = [text.get_text() for text in display.ax_.texts]
-    assert drawn == augmenter.status_
-    # States differ by more than their colour.
-    assert display.learned_[0].get_hatch() != display.learned_[1].get_hatch()
-
-
-def test_gate_shows_control_and_interval_of_the_best(augmenter):
-    display = GateDisplay.from_estimator(augmenter, z=2)
-    assert list(display.losses) == ["none", "repeated", "law", "unshrunk"]
+def test_acceptance_shows_control_and_interval_of_the_best(augmenter):
+    display = AcceptanceDisplay.from_estimator(augmenter, z=2)
+    assert list(display.losses) == ["none", "repeated", "policy", "unshrunk"]
     assert [point.get_xdata()[0] for point in display.points_] == [
         0.2,
         0.21,
         0.17,
         0.19,
     ]
-    assert_allclose(display.gain("law"), 0.03)
-    assert set(display.intervals_) == {"law"}
-    (segment,) = display.intervals_["law"].get_segments()
+    assert_allclose(display.gain("policy"), 0.03)
+    assert set(display.intervals_) == {"policy"}
+    (segment,) = display.intervals_["policy"].get_segments()
     assert_allclose(segment[:, 0], [0.15, 0.19])
     labels = [label.get_text() for label in display.ax_.get_yticklabels()]
     assert labels[0] == "no augmentation"
-    assert labels[2] == "law (chosen)"
+    assert labels[2] == "policy (chosen)"
 
 
-def test_gate_draws_the_interval_where_its_gain_was_measured(augmenter):
-    # The unshrunk law was asked a second time, and is no longer the lowest.
-    augmenter.gate_gain_, augmenter.chosen_ = 0.01, "none"
-    display = GateDisplay.from_estimator(augmenter)
+def test_acceptance_draws_the_interval_where_its_gain_was_measured(augmenter):
+    # The unshrunk policy was asked a second time, and is no longer the lowest.
+    augmenter.acceptance_gain_, augmenter.chosen_ = 0.01, "none"
+    display = AcceptanceDisplay.from_estimator(augmenter)
     assert set(display.intervals_) == {"unshrunk"}
 
 
-def test_gate_says_that_nothing_was_chosen(augmenter):
+def test_acceptance_says_that_nothing_was_chosen(augmenter):
     augmenter.chosen_ = "none"
-    display = GateDisplay.from_estimator(augmenter)
+    display = AcceptanceDisplay.from_estimator(augmenter)
     label = display.ax_.get_yticklabels()[0].get_text()
     assert label == "no augmentation (chosen)"
     # The interval stays that of the best candidate.
-    assert set(display.intervals_) == {"law"}
+    assert set(display.intervals_) == {"policy"}
 
 
 def test_dual_paths_are_named_by_their_last_value(augmenter):
@@ -130,7 +125,7 @@ def test_dual_paths_are_named_by_their_last_value(augmenter):
     assert len(styles) == 20
 
 
-def test_images_stand_beside_their_versions_on_one_scale():
+def test_images_stand_beside_their_copies_on_one_scale():
     rows = np.arange(12.0).reshape(2, 6)
     views = np.stack([rows + 1, rows + 2, rows])
     display = AugmentedExamplesDisplay.from_views(rows, views, shape=(2, 3))
@@ -180,7 +175,7 @@ def test_a_wide_table_shows_the_columns_that_changed_most():
     assert names == ["x0", "x33"]
 
 
-def test_versions_of_an_estimator_are_seeded():
+def test_copies_of_an_estimator_are_seeded():
     class Augmenter:
         shape = (2, 2)
 
@@ -209,27 +204,23 @@ def test_wrong_usage_is_said(augmenter):
         ExcessDisplay.from_curves(MAGNITUDES, np.zeros((2, 3)), np.zeros(3))
     with pytest.raises(ValueError, match="names has 1 entries"):
         ExcessDisplay.from_curves(MAGNITUDES, np.zeros((2, 3)), names=["a"])
-    with pytest.raises(ValueError, match="from 0 to 1"):
-        LearnedRangeDisplay.from_ranges(["a"], [2])
-    with pytest.raises(ValueError, match=r"status has \['lost'\]"):
-        LearnedRangeDisplay.from_ranges(["a"], [1], ["lost"])
-    with pytest.raises(ValueError, match="give one of each"):
-        LearnedRangeDisplay.from_ranges(["a", "b"], [1])
+    with pytest.raises(ValueError, match="status has 1 entries"):
+        ExcessDisplay.from_curves(MAGNITUDES, np.zeros((2, 3)), status=["kept"])
     with pytest.raises(ValueError, match="no 'none'"):
-        GateDisplay.from_losses({"law": 1}, "law")
+        AcceptanceDisplay.from_losses({"policy": 1}, "policy")
     with pytest.raises(ValueError, match="no 'other'"):
-        GateDisplay.from_losses({"none": 1}, "other")
-    augmenter.gate_losses_ = {}
+        AcceptanceDisplay.from_losses({"none": 1}, "other")
+    augmenter.acceptance_losses_ = {}
     with pytest.raises(ValueError, match="measured no loss"):
-        GateDisplay.from_estimator(augmenter)
+        AcceptanceDisplay.from_estimator(augmenter)
     with pytest.raises(ValueError, match="at least one step"):
         DualPathDisplay.from_path(np.zeros((0, 3)))
     with pytest.raises(ValueError, match="give one for each"):
         DualPathDisplay.from_path(np.zeros((4, 3)), ["a"])
     del augmenter.dual_path_
-    with pytest.raises(ValueError, match="strategy='constrain'"):
+    with pytest.raises(ValueError, match="fit a ConstrainedAugmenter"):
         DualPathDisplay.from_estimator(augmenter)
-    with pytest.raises(ValueError, match="a version of every row"):
+    with pytest.raises(ValueError, match="a copy of every row"):
         AugmentedExamplesDisplay.from_views(rows, rows[None, :1])
     with pytest.raises(ValueError, match="does not fit rows of 4"):
         AugmentedExamplesDisplay.from_views(rows, rows[None], shape=(3,))

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Augmenter that requires invariance: the primal-dual method."""
+
+from numbers import Integral, Real
+
+from sktransform.augmentation._base import BaseAugmenter
+from sktransform.augmentation._fitting import fit_augmenter
+from sktransform.utils._docs import fill_doc
+from sktransform.utils._sklearn import Interval, StrOptions, fit_context
+
+
+@fill_doc
+class ConstrainedAugmenter(BaseAugmenter):
+    """Require invariance to transformations, and draw each by what it costs.
+
+    For a model that must survive what it will meet, such as a tilted camera. A small
+    network is trained under the constraint that its loss under each transformation
+    stays below a bound; rows are then augmented in proportion to the Lagrange
+    multipliers of the constraints. It does not find out what leaves the labels alone:
+    what costs most is used most, see :class:`InvarianceAugmenter`.
+
+    Parameters
+    ----------
+    transformations : "default" or list of Transformation, default="default"
+        Required transformations. "default" takes those that the kinds of the columns,
+        or the `shape` of images and series, allow.
+
+    epsilon : float, "auto" or "relative", default="relative"
+        Bound on the loss under each transformation, in nats or shares of variance.
+        "relative" is 0.05 more than the loss of the same rows unchanged, "auto" 0.05
+        more than the held-out loss without augmentation.
+
+    alpha : float or None, default=None
+        Quadratic penalty on relaxing a constraint, such as 2.0. None: hard constraints.
+
+    sampling : {"uniform", "metropolis-hastings"}, default="uniform"
+        How copies of training rows are sampled from the policy.
+        "metropolis-hastings" samples those with a larger loss of the trained network
+        more often, row by row; `augment`, which has no training labels, refuses it.
+
+    chain_length : int, default=2
+        Draws that a Metropolis-Hastings chain compares, in the training of the network
+        and in `sampling`; 1 takes them as they come.
+
+    shape : tuple of int, default=None
+        %(shape)s.
+
+    task : {"auto", "classification", "regression"}, default="auto"
+        Kind of target. "auto" asks y itself.
+
+    kinds : dict, default=None
+        "continuous", "integer", "categorical" or "boolean" for columns, by index or
+        name, whose kind the cells do not show.
+
+    bounds : {"train", "none"} or tuple of float, default="train"
+        Legal values of numeric columns: the training range, all, or (least, largest).
+
+    random_state : int, RandomState instance or None, default=None
+        %(random_state)s.
+
+    verbose : bool, default=False
+        %(verbose)s.
+
+    Attributes
+    ----------
+    dual_ : ndarray of shape (K,)
+        Multipliers of the K constraints, the mean over the last third of the training.
+
+    dual_path_ : ndarray of shape (n_steps, K)
+        Multipliers step by step.
+
+    epsilon_ : float or None
+        The bound; None for "relative".
+
+    acceptance_rate_ : ndarray of shape (K,)
+        Share of proposals that the chains accepted; NaN without proposals.
+
+    chosen_ : {"none", "policy"}
+        "none" if no constraint ever had a price: then nothing is augmented.
+
+    names_ : list of str
+        Names of the transformations.
+
+    range_ : ndarray of shape (K,)
+        Ranges, all 1: as declared.
+
+    active_ : ndarray of bool of shape (K,)
+        Which transformations the policy applies: those whose constraint had a price.
+
+    status_ : list of str
+        "declared" for each transformation.
+
+    classes_ : ndarray of shape (n_classes,) or None
+        The classes, None for numbers.
+
+    n_copies_ : int
+        Copies of each row for estimators that leave the number open.
+
+    policy_ : dict
+        The policy as plain records and arrays: transformations, references, ranges and
+        probabilities.
+
+    seed_ : int
+        %(seed)s.
+
+    n_features_in_ : int
+        %(n_features_in)s.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        %(feature_names_in)s.
+
+    See Also
+    --------
+    InvarianceAugmenter : Learns which transformations leave the labels alone.
+    AugmentedClassifier : Trains an estimator on rows and augmented copies of them.
+
+    Notes
+    -----
+    The primal-dual training is that of [1]_, its relaxation that of [2]_. A copy has
+    one transformation drawn by its share of the multipliers, averaged over the
+    training; each other, of multiplier m, joins it with probability m / (1 + m).
+
+    References
+    ----------
+    .. [1] I. Hounie, L. F. O. Chamon, A. Ribeiro, "Automatic data augmentation via
+       invariance-constrained learning", ICML 2023, arXiv:2209.15031.
+    .. [2] I. Hounie, A. Ribeiro, L. F. O. Chamon, "Resilient constrained learning",
+       NeurIPS 2023, arXiv:2306.02426.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktransform.augmentation import ConstrainedAugmenter
+    >>> from sktransform.augmentation.transforms import Rotate
+    >>> X = np.random.default_rng(0).normal(size=(120, 3))
+    >>> y = (X[:, 0] ** 2 + X[:, 1] ** 2 > 1.4).astype(int)
+    >>> true, false = Rotate([0, 1]), Rotate([0, 2])
+    >>> augmenter = ConstrainedAugmenter([true, false], bounds="none", random_state=0)
+    >>> bool(np.diff(augmenter.fit(X, y).dual_) > 0)  # the false one costs more
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "transformations": [StrOptions({"default"}), list, tuple],
+        "epsilon": [
+            Interval(Real, 0, None, closed="left"),
+            StrOptions({"auto", "relative"}),
+        ],
+        "alpha": [Interval(Real, 0, None, closed="neither"), None],
+        "sampling": [StrOptions({"uniform", "metropolis-hastings"})],
+        "chain_length": [Interval(Integral, 1, None, closed="left")],
+        "shape": [tuple, list, Integral, None],
+        "task": [StrOptions({"auto", "classification", "regression"})],
+        "kinds": [dict, None],
+        "bounds": [StrOptions({"train", "none"}), tuple, list],
+        "random_state": ["random_state"],
+        "verbose": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        transformations="default",
+        *,
+        epsilon="relative",
+        alpha=None,
+        sampling="uniform",
+        chain_length=2,
+        shape=None,
+        task="auto",
+        kinds=None,
+        bounds="train",
+        random_state=None,
+        verbose=False,
+    ):
+        self.transformations = transformations
+        self.epsilon = epsilon
+        self.alpha = alpha
+        self.sampling = sampling
+        self.chain_length = chain_length
+        self.shape = shape
+        self.task = task
+        self.kinds = kinds
+        self.bounds = bounds
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, groups=None):
+        """Learn the multipliers, and the policy that they give.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            %(X_train)s. Data frames may have columns of strings, categories and
+            booleans; NaN is a missing cell.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Classes, or numbers.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            %(sample_weight)s.
+
+        groups : array-like of shape (n_samples,), default=None
+            %(groups)s.
+
+        Returns
+        -------
+        ConstrainedAugmenter
+            The fitted augmenter.
+
+        Raises
+        ------
+        ValueError
+            If rows, labels or declared transformations do not fit each other.
+        """
+        fit_augmenter(self, X, y, sample_weight, groups, owner=self)
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.non_deterministic = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.input_tags.allow_nan = True
+        return tags
