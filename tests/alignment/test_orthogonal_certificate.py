@@ -54,11 +54,13 @@ def fitted(X, y, **settings):
         return OrthogonalAligner(**settings).fit(X, y)
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize(
+    "part", [0, *(pytest.param(part, marks=pytest.mark.slow) for part in range(1, 8))]
+)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_loss_never_rises_with_the_bound_on_200_problems(part):
     n_uncertified = 0
-    for seed in range(50 * part, 50 * part + 50):
+    for seed in range(25 * part, 25 * part + 25):
         X, y = random_views(seed)
         largest = fitted(X, y, lam=np.inf).largest_residual_
         if largest < 1e-6:  # least squares is a rotation
@@ -76,8 +78,8 @@ def test_loss_never_rises_with_the_bound_on_200_problems(part):
                 n_uncertified += not aligner.certified_
             if aligner.certified_:
                 assert aligner.duality_gap_ <= 1e-7, seed
-    # Of about 150 fits that have a convex problem.
-    assert n_uncertified <= 4
+    # Of about 75 fits that have a convex problem.
+    assert n_uncertified <= 2
 
 
 def augmented_lagrangian(X, y, lam, start):
@@ -121,8 +123,8 @@ def augmented_lagrangian(X, y, lam, start):
 @pytest.mark.parametrize(
     "seeds",
     [
-        range(1000, 1008),
-        pytest.param(range(1008, 1060), marks=pytest.mark.slow),
+        range(1000, 1003),
+        pytest.param(range(1003, 1060), marks=pytest.mark.slow),
     ],
 )
 def test_no_independent_solver_is_better(seeds):
@@ -142,7 +144,7 @@ def test_no_independent_solver_is_better(seeds):
             assert aligner.loss_ <= min(ends) + 1e-8, seed
 
 
-@pytest.mark.parametrize("seed", range(2000, 2012))
+@pytest.mark.parametrize("seed", range(2000, 2005))
 def test_no_other_factor_is_better(seed):
     X, y = unit_views(*random_views(seed))
     for lam in (0, 0.3):
@@ -154,7 +156,7 @@ def test_no_other_factor_is_better(seed):
             assert pair.certified_
 
 
-@pytest.mark.parametrize("lam", [3, 8, 14, 19, 26, 27])
+@pytest.mark.parametrize("lam", [3, 14, 27])
 def test_sums_of_pixels_are_explained_within_any_bound(lam):
     X = load_digits().data
     y = X.reshape(-1, 4, 2, 4, 2).sum((2, 4)).reshape(-1, 16)
