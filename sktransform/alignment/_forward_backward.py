@@ -97,9 +97,8 @@ def rotation_length(aligner, matrix):
     if values is None:
         squares = torch.linalg.svdvals(matrix).square()
         return (squares.square().sum() / squares.sum()).sqrt()
-    n_completed = 0
-    if aligner.complete_null:  # with singular values of 1 that are not listed
-        n_completed = min(matrix.shape) - len(values)
+    # Completed directions have singular values of 1 that are not listed.
+    n_completed = max(0, int(torch.linalg.matrix_rank(matrix)) - len(values))
     return (matrix.square().sum() / (float((values**2).sum()) + n_completed)).sqrt()
 
 
