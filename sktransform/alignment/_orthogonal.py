@@ -129,8 +129,9 @@ class OrthogonalAligner(MomentAligner):
         Mean squared error of the training rows as a share of the target's variance.
 
     lam_path_ : ndarray of shape (n_settings,) or None
-        Distances from orthogonality of the maps that "auto" compared, mean over the
-        folds, from least squares on; it ends where the error no longer falls.
+        Distances from orthogonality of the maps that "auto" compared, from least
+        squares on, mean over the folds; that of the chosen multiplier is `lam_`. It
+        ends where the error no longer falls.
 
     cv_loss_ : ndarray of shape (n_settings,) or None
         Their error on rows held out, as a share of the target's variance.
@@ -298,6 +299,7 @@ class OrthogonalAligner(MomentAligner):
                 )
                 self.lam_ = fitted.residual
                 self.lam_path_ = compared.residuals.numpy()
+                self.lam_path_[index] = self.lam_
                 self.cv_loss_ = compared.errors.min(dim=1).values.numpy()
             self.largest_residual_ = problem.largest_residual
             self._warn(problem, certificate)

@@ -509,7 +509,8 @@ def held_out(folds, problem, complete_null):
         if len(errors) - 1 - best >= _PATIENCE or rise > _RISE:
             break
     errors = torch.stack(errors) / (n_rows * problem.variance_y)
-    return HeldOut(splits[0][0], fitted, torch.tensor(residuals), errors)
+    residuals = torch.tensor(residuals, dtype=torch.float64)
+    return HeldOut(splits[0][0], fitted, residuals, errors)
 
 
 def _errors(splits, maps, complete_null):
