@@ -81,7 +81,7 @@ def standardized(X, Y):
 
 
 def _problem(moments):
-    from sktransform.alignment._orthogonal_fit import AlignmentProblem, DialOptions
+    from sktransform.alignment._orthogonal.problem import AlignmentProblem, DialOptions
 
     return AlignmentProblem(moments, DialOptions())
 

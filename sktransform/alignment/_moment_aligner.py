@@ -3,8 +3,8 @@
 
 from sklearn.base import clone
 
-from sktransform.alignment._affine import AffineAligner
-from sktransform.alignment._fold_moments import FoldMoments
+from sktransform.alignment._base import AffineAligner
+from sktransform.alignment._moments.folds import FoldMoments
 from sktransform.alignment._stream_checks import check_mergeable, checked_groups
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._runtime import Runtime

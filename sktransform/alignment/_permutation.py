@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from sktransform.alignment._affine import AffineAligner
+from sktransform.alignment._base import AffineAligner
 from sktransform.alignment._stream_checks import check_mergeable
 from sktransform.base import TorchTransformer
 from sktransform.runtime._callbacks import FitProgress

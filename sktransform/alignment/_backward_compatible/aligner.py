@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""New vectors whose first part compares with old ones, and old ones brought forward."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
+
+from sktransform.alignment._backward_compatible.closed_form import (
+    forward_backward_maps,
+    rotation_length,
+    with_variance_of_target,
+)
+from sktransform.alignment._base import AffineAligner
+from sktransform.alignment._moments.folds import row_folds
+from sktransform.alignment._orthogonal.aligner import OrthogonalAligner
+from sktransform.alignment._orthogonal.projection import (
+    orthogonality_residual,
+    project_to_ball,
+)
+from sktransform.base import TorchTransformer
+from sktransform.runtime._callbacks import FitProgress
+from sktransform.runtime._moments import PairMoments
+from sktransform.utils._sklearn import Interval, StrOptions, fit_context
+
+# Extra dimensions that "auto" keeps at most.
+_AUTO_EXTRA = 32
+
+# One of so many folds is held out when a polish is judged.
+_POLISH_FOLDS = 5
+
+
+def _class_codes(X, labels):
+    """Return a number for each row's class, its own where there are no labels."""
+    if labels is None:
+        return np.arange(len(X))
+    labels = column_or_1d(labels, warn=True)
+    check_consistent_length(X, labels)
+    return np.unique(labels, return_inverse=True)[1]
+
+
+class BackwardCompatibleAligner(AffineAligner):
+    """Extend a map into an old space by what the old space has no room for.
+
+    The first columns of `transform` compare with old vectors; further ones keep the
+    directions in which new vectors vary most besides. Old vectors stay as they are,
+    with zeros in the further columns (`pad`), or come forward by a map of their own
+    (`forward`) until their rows are embedded again.
+
+    Parameters
+    ----------
+    aligner : estimator, default=None
+        Aligner with `coef_` and `intercept_` for the first columns; it is cloned. None
+        takes the rotation of ``OrthogonalAligner(lam=0, scale=True)``, which keeps the
+        new vectors' geometry, and a common factor by which the images vary as much as
+        the old vectors. Old vectors that are a part of the new ones, turned and scaled,
+        are met exactly.
+
+    n_extra : int or "auto", default="auto"
+        Most further columns. "auto" takes those directions that the first columns lose,
+        at most 32. Directions without variance are never kept.
+
+    ridge : float, default=1e-3
+        Penalty of the forward map, above 0, in units of the old features' mean
+        variance.
+
+    polish : bool, default=False
+        Whether to train both maps further by a contrastive loss on minibatches: old
+        rows that come forward shall find the new ones of their class, or of themselves
+        without `labels`. The result is kept only if the loss of a fifth of the rows,
+        held out, has fallen. An orthogonal aligner's constraint holds throughout.
+
+    contrastive_weight : float, default=1.0
+        Weight of the contrastive loss beside the squared errors, in units of the old
+        vectors' variance.
+
+    temperature : float, default=0.07
+        Divides the cosines in the contrastive loss.
+
+    n_epochs : int, default=30
+        Most passes of the polish over the rows.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of the polish's minibatches.
+
+    device : str, default="auto"
+        Where to compute, see :class:`OrthogonalAligner`.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_outputs + n_extra, n_features)
+        Linear part of the map; its first `n_outputs` rows are the aligner's.
+
+    intercept_ : ndarray of shape (n_outputs + n_extra,)
+        Constant part of the map.
+
+    forward_coef_ : ndarray of shape (n_outputs + n_extra, n_outputs)
+        Linear part of the map of old vectors.
+
+    forward_intercept_ : ndarray of shape (n_outputs + n_extra,)
+        Constant part of the map of old vectors.
+
+    n_extra_ : int
+        Number of further columns.
+
+    polished_ : bool
+        Whether the maps are those of a polish.
+
+    polish_losses_ : ndarray of shape (2,) or None
+        Loss of the rows held out before and after the polish, if there was one.
+
+    mean_ : ndarray of shape (n_features,)
+        Mean row of X.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during `fit`, if they are all strings.
+
+    See Also
+    --------
+    OrthogonalAligner : The map of the first columns.
+    BackfillPlanner : In which order old vectors are replaced.
+
+    Notes
+    -----
+    The further columns are principal directions of the rows less their regression on
+    the first columns, in the units of the first, so that an orthogonal map onto a
+    smaller space becomes an orthogonal map onto a larger one. With columns enough for
+    all directions `inverse_transform` is exact; else it is least squares.
+
+    The idea of a comparable part beside extra dimensions is that of [1]_, here in
+    closed form and without training a network; the forward map is that of [2]_.
+
+    References
+    ----------
+    .. [1] Y. Zhou et al., "BT^2: Backward-compatible training with basis
+       transformation", ICCV 2023, arXiv:2211.03989.
+    .. [2] S. Ricci et al., "Lambda-orthogonality regularization for compatible
+       representation learning", arXiv:2509.16664, 2025.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktransform.alignment import BackwardCompatibleAligner
+    >>> new = np.random.default_rng(0).normal(size=(200, 6))
+    >>> old = new[:, :4] + 1.0
+    >>> aligner = BackwardCompatibleAligner().fit(new, old)
+    >>> aligner.transform(new).shape, aligner.n_extra_
+    ((200, 6), 2)
+    >>> bool(np.allclose(aligner.transform(new)[:, :4], old))
+    True
+    >>> bool(np.allclose(aligner.inverse_transform(aligner.transform(new)), new))
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **TorchTransformer._parameter_constraints,
+        "aligner": [AffineAligner, None],
+        "n_extra": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
+        "ridge": [Interval(Real, 0, None, closed="neither")],
+        "polish": ["boolean"],
+        "contrastive_weight": [Interval(Real, 0, None, closed="left")],
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "n_epochs": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        aligner=None,
+        *,
+        n_extra="auto",
+        ridge=1e-3,
+        polish=False,
+        contrastive_weight=1.0,
+        temperature=0.07,
+        n_epochs=30,
+        random_state=None,
+        device="auto",
+    ):
+        self.aligner = aligner
+        self.n_extra = n_extra
+        self.ridge = ridge
+        self.polish = polish
+        self.contrastive_weight = contrastive_weight
+        self.temperature = temperature
+        self.n_epochs = n_epochs
+        self.random_state = random_state
+        self.device = device
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, sample_weight=None, labels=None):
+        """Learn the map of new rows and that of old ones.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Rows in the new space.
+
+        y : array-like, data frame or Tensor of shape (n_samples, n_outputs)
+            The same rows in the old space.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative. None weighs every row 1. The polish
+            leaves out rows of weight 0 and weighs the others 1.
+
+        labels : array-like of shape (n_samples,), default=None
+            Classes for the polish. None takes every row for a class of its own.
+
+        Returns
+        -------
+        BackwardCompatibleAligner
+            The fitted aligner.
+
+        Raises
+        ------
+        ValueError
+            If X or y is not numeric, finite and two-dimensional, if their rows differ
+            in number, or if there are too few rows for a polish.
+        """
+        X, Y, row_weights = self._validate_pairs(X, y, sample_weight, reset=True)
+        classes = _class_codes(X, labels)
+        runtime = self._runtime(X)
+        X, Y, weights = runtime.tensors(X, Y, row_weights)
+        with FitProgress(self, max_iter=1 + self.polish) as progress:
+            aligner = self._fitted_aligner(X, Y, row_weights)
+            moments = PairMoments.of(X, Y, weights)
+            first = runtime.tensors(aligner.coef_.T, aligner.intercept_)
+            if self.aligner is None:
+                first = with_variance_of_target(moments, first[0])
+            maps = forward_backward_maps(
+                moments,
+                *first,
+                _AUTO_EXTRA if self.n_extra == "auto" else self.n_extra,
+                self.ridge,
+            )
+            progress.step()
+            self.polished_, self.polish_losses_ = False, None
+            if self.polish:
+                kept = weights > 0
+                codes = runtime.tensor(classes)[kept]
+                rows = X[kept], Y[kept], codes
+                unit = rotation_length(aligner, maps["matrix"])
+                maps = self._polish(maps, moments, rows, unit)
+                progress.step()
+        self.n_extra_ = maps["extra"].shape[1]
+        coef = torch.cat([maps["matrix"], maps["extra"]], 1).T
+        self.mean_, self.coef_, self.intercept_ = runtime.arrays(
+            moments.mean_x, coef, maps["intercept"]
+        )
+        self.forward_coef_, self.forward_intercept_ = runtime.arrays(
+            maps["forward_matrix"].T, maps["forward_intercept"]
+        )
+        return self
+
+    def _fitted_aligner(self, X, Y, row_weights):
+        """Return the aligner of the first columns, fitted."""
+        aligner = self.aligner
+        if aligner is None:
+            aligner = OrthogonalAligner(lam=0, scale=True, device=self.device)
+        return clone(aligner).fit(X, Y, sample_weight=row_weights)
+
+    def _polish(self, maps, moments, rows, unit):
+        """Return the maps after a contrastive polish, or as they are.
+
+        The first columns' map stays as near to a rotation as it is, in this unit.
+        """
+        from sktransform.alignment._backward_compatible.finetune import MapPair, polish
+
+        radius = orthogonality_residual(maps["matrix"] / unit)
+
+        def project(matrix):
+            return unit * project_to_ball(matrix / unit, radius)
+
+        X, Y, codes = rows
+        Y = torch.cat([Y, codes[:, None]], 1)
+        held_out = row_folds(X, _POLISH_FOLDS) == 0
+        if not 0 < held_out.sum() < len(X):
+            raise ValueError(
+                f"polish=True holds out rows, and {len(X)} are too few; give more rows "
+                "or set polish=False."
+            )
+        polished, *losses = polish(
+            MapPair(**{name: tensor.float() for name, tensor in maps.items()}),
+            (X[~held_out].float(), Y[~held_out].float()),
+            (X[held_out].float(), Y[held_out].float()),
+            project=project,
+            max_epochs=self.n_epochs,
+            random_state=check_random_state(self.random_state),
+            variance=moments.covariance_y.trace().item(),
+            weight=self.contrastive_weight,
+            temperature=self.temperature,
+        )
+        self.polished_, self.polish_losses_ = polished is not None, np.array(losses)
+        if polished is None:
+            return maps
+        state = polished.state_dict()
+        maps = {name: state[name].to(torch.float64) for name in maps}
+        return {**maps, "matrix": project(maps["matrix"])}
+
+    def forward(self, y):
+        """Map old vectors to where the new ones of their rows are expected.
+
+        Parameters
+        ----------
+        y : array-like, data frame or Tensor of shape (n_samples, n_outputs)
+            Rows in the old space.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_outputs + n_extra)
+            Their images, comparable with those of `transform`.
+        """
+        check_is_fitted(self)
+        Y = self._validate_old(y)
+        return self._apply(Y, self.forward_coef_, self.forward_intercept_)
+
+    def pad(self, y):
+        """Return old vectors as they are, with zeros in the further columns.
+
+        Parameters
+        ----------
+        y : array-like, data frame or Tensor of shape (n_samples, n_outputs)
+            Rows in the old space.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_outputs + n_extra)
+            The rows, comparable with those of `transform`.
+        """
+        check_is_fitted(self)
+        Y = self._validate_old(y)
+        padding = torch.nn.ConstantPad1d((0, self.n_extra_), 0.0)
+        return self._runtime(Y).map(padding, Y)
+
+    def _validate_old(self, y):
+        """Return rows of the old space, checked."""
+        Y = self._validate_targets(y)
+        if Y.shape[1] != self._n_targets:
+            raise ValueError(
+                f"y has {Y.shape[1]} columns, but the old space of "
+                f"{type(self).__name__} has {self._n_targets}; give old vectors."
+            )
+        return Y
+
+    @property
+    def _n_targets(self):
+        return len(self.coef_) - self.n_extra_

@@ -1,0 +1,509 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Queries of a new embedding model for a gallery of an old one."""
+
+from dataclasses import replace
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from sktransform.alignment._base import AffineAligner
+from sktransform.alignment._embedding_adapter.gallery_recall import expected_recall
+from sktransform.alignment._embedding_adapter.model import adapter_model
+from sktransform.alignment._embedding_adapter.report import adapter_report, report_text
+from sktransform.alignment._embedding_adapter.stream import (
+    StreamedAdapter,
+    checked_moments,
+)
+from sktransform.alignment._moments.pairs import Units
+from sktransform.base import TorchTransformer
+from sktransform.nn._affine import AffineMap
+from sktransform.nn._nystroem import GaussianKernelMap
+from sktransform.runtime._callbacks import FitProgress
+from sktransform.runtime._kept import built_once
+from sktransform.runtime._runtime import QUERY_ROWS, Runtime
+from sktransform.utils._sklearn import Interval, StrOptions, fit_context
+
+
+class EmbeddingAdapter(StreamedAdapter, AffineAligner):
+    """Make query vectors of a new embedding model usable against an old gallery.
+
+    After a change of model the vectors of a gallery are of the old one, and embedding
+    all of them again is dear. A few hundred rows that both models have embedded are
+    enough to learn a map by which new query vectors search the old gallery as it is.
+
+    It is a ridge regression whose penalty is chosen on folds, followed by what a
+    regression for searches needs: the predictions get back the covariance of the
+    gallery, which shrinking took from them (`calibrate`), and the share of the mean in
+    a query is set such that queries do not flock to the rows near the mean. Where they
+    clearly help, Gaussian kernels at landmarks are added to the features. All of it is
+    in closed form.
+
+    Parameters
+    ----------
+    metric : {"cosine", "euclidean"}, default="cosine"
+        How the gallery is searched.
+
+    calibrate : {"covariance"} or None, default="covariance"
+        None leaves the regression as it is: the least squared error, for other uses
+        than searches.
+
+    features : {"auto", "linear", "nystroem"}, default="auto"
+        Whether Gaussian kernels at landmarks stand beside the columns of X. "auto"
+        takes them from 200 different rows on, if they save more than 2 % of the squared
+        error of rows held out. A stream (`partial_fit`) is always linear.
+
+    ridge : float or "auto", default="auto"
+        The penalty, above 0, in units of the mean variance of a column of X. "auto"
+        takes what predicts rows held out best, from 1e-6 to 10; 3e-3 if there are too
+        few rows to hold some out.
+
+    shrinkage : float, default=0.5
+        How far the estimated covariance of predictions is drawn to the shape of the
+        gallery's before they are matched, from 0 to 1. Where few rows say little of
+        many columns more is taken. Less favours the first neighbour, more the list of
+        neighbours; at 1 only the length of the predictions changes.
+
+    n_folds : int, default=5
+        Folds, at least 3. The fold of a row depends on the row alone, so that copies
+        share it, and any order and split of the rows gives the same result. The cost
+        grows with its square.
+
+    n_landmarks : int, default=400
+        Most rows to be landmarks. Those with the smallest hashes are taken: as good as
+        drawn at random, but the same for any order of the rows.
+
+    polish : bool, default=False
+        Whether `fit` trains the map further by a contrastive loss on minibatches. The
+        result is kept only if rows held out find their targets clearly more often. Not
+        where a gallery holds near copies: they would be driven apart.
+
+    store_moments : bool, default=False
+        Whether `fit` keeps the moments of the rows, from which `partial_fit` and
+        `merge` go on, and the regression before the calibration, for `regress` and
+        `swapped`. They take about 16 times the memory of the map. An adapter that was
+        begun by `partial_fit` keeps them always.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of the polish's minibatches; nothing else is random.
+
+    device : str, default="auto"
+        Where to compute, see :class:`OrthogonalAligner`.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_outputs, n_features)
+        Linear part of the map.
+
+    intercept_ : ndarray of shape (n_outputs,)
+        Constant part of the map.
+
+    landmarks_ : ndarray of shape (n_landmarks, n_features) or None
+        Rows at which kernels stand, if there are any.
+
+    kernel_coef_ : ndarray of shape (n_outputs, n_landmarks) or None
+        What each kernel adds to the map.
+
+    kernel_width_ : float or None
+        The kernel of a row and a landmark is ``exp(-squared distance / width)``.
+
+    mean_ : ndarray of shape (n_features,)
+        Mean row of X.
+
+    report_ : dict of str to float, int, str, bool or None
+        What was chosen and what to expect; None where nothing is known. "features" and
+        "bandwidth" and "kernel_weight" of kernels, "kernel_gain", the share of the
+        held-out error that they save or would save; "ridge", the penalty; "r2" and
+        "r2_calibrated", the share of the target's variance that is explained for rows
+        held out, before the calibration and by what `transform` returns;
+        "evidence", by how many standard errors predictions for rows held out agree with
+        their own targets more than with others: below 3 no relation is found;
+        "hub_constant", what is left of the mean; "recall_at_1" and "overlap_at_10" of
+        rows held out that search in a gallery of "gallery" rows, and
+        "recall_at_1_ridge", the recall before the calibration; "weight", the sum of the
+        rows' weights, and "n_folds", the folds they fill; "polished" and "polish_gain",
+        the gain of recall in rows held out.
+
+    held_out_ranks_ : ndarray of int, shape (n_queries, 2) or None
+        For each row held out that searched, the rank of its target and the rows of the
+        gallery. None if no rows were kept, or they say nothing.
+
+    moments_ : dict of str to ndarray
+        Moments of the rows, fold by fold: matrices of the size of both views. There
+        only if they are kept, see `store_moments`.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during `fit`, if they are all strings.
+
+    See Also
+    --------
+    OrthogonalAligner : Keeps distances, as far as is asked.
+    BackwardCompatibleAligner : For a gallery that is embedded again bit by bit.
+
+    Notes
+    -----
+    With W the ridge regression, S the covariance of the gallery and P that of
+    predictions for rows held out, the map is ``h m_y + (x - m_x) W T``, where ``T =
+    S^1/2 (S^1/2 P S^1/2)^-1/2 S^1/2`` takes a normal distribution with covariance P to
+    one with S at the least cost [1]_ and h is the hub constant. For Euclidean searches
+    the mean is kept and the deviation divided by h. Queries are also flattened: where a
+    share u of the variance is not explained in rows held out, T is followed by a
+    multiple of ``S^-b`` with b = min(u / 3, 1 / 4), since rows that are near each other
+    differ in directions of small variance; and of the step from 1 to h the share 2 u is
+    taken, all of it from u = 1 / 2 on. Ridge regression alone makes
+    queries that gather around hubs of the gallery [2]_. Kernels at landmarks are those
+    of [3]_.
+
+    Normalise both views or neither. The calibration costs squared error for the sake of
+    searches. It stretches all directions of the gallery alike, those that X says
+    nothing of included: if the report's recall falls by it, set ``calibrate=None``.
+
+    A report's recall is that of maps learnt without the rows that search, calibration
+    included, in a gallery of one fold, of 1000 rows at most. In a larger gallery it is
+    lower, see `expected_recall`. So many folds search as have 500 rows together.
+
+    `inverse_transform` is least squares: by the pseudo-inverse of a linear map, and by
+    the ridge regression of X on y if there are kernels. :meth:`swapped` gives a
+    calibrated map in that direction.
+
+    References
+    ----------
+    .. [1] M. Knott and C. S. Smith, "On the optimal mapping of distributions", Journal
+       of Optimization Theory and Applications 43, 1984.
+    .. [2] Y. Shigeto et al., "Ridge regression, hubness, and zero-shot learning",
+       ECML PKDD 2015, arXiv:1507.00825.
+    .. [3] C. K. I. Williams and M. Seeger, "Using the Nyström method to speed up kernel
+       machines", NIPS 2000.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktransform.alignment import EmbeddingAdapter
+    >>> from sktransform.metrics import recall_at_k
+    >>> rng = np.random.default_rng(0)
+    >>> texts = rng.normal(size=(700, 8))
+    >>> old = texts @ rng.normal(size=(8, 16)) + 0.3 * rng.normal(size=(700, 16))
+    >>> new = texts @ rng.normal(size=(8, 12)) + 0.3 * rng.normal(size=(700, 12))
+    >>> adapter = EmbeddingAdapter().fit(new[:200], old[:200])
+    >>> queries, gallery = adapter.transform(new[200:]), old[200:]
+    >>> recall_at_k(queries, gallery) > 0.8
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **TorchTransformer._parameter_constraints,
+        "metric": [StrOptions({"cosine", "euclidean"})],
+        "calibrate": [StrOptions({"covariance"}), None],
+        "features": [StrOptions({"auto", "linear", "nystroem"})],
+        "ridge": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "shrinkage": [Interval(Real, 0, 1, closed="both")],
+        "n_folds": [Interval(Integral, 3, None, closed="left")],
+        "n_landmarks": [Interval(Integral, 1, None, closed="left")],
+        "polish": ["boolean"],
+        "store_moments": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        metric="cosine",
+        calibrate="covariance",
+        features="auto",
+        ridge="auto",
+        shrinkage=0.5,
+        n_folds=5,
+        n_landmarks=400,
+        polish=False,
+        store_moments=False,
+        random_state=None,
+        device="auto",
+    ):
+        self.metric = metric
+        self.calibrate = calibrate
+        self.features = features
+        self.ridge = ridge
+        self.shrinkage = shrinkage
+        self.n_folds = n_folds
+        self.n_landmarks = n_landmarks
+        self.polish = polish
+        self.store_moments = store_moments
+        self.random_state = random_state
+        self.device = device
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, groups=None):
+        """Learn the map from rows that both models have embedded.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Vectors of the new model, whose queries shall be mapped.
+
+        y : array-like, data frame or Tensor of shape (n_samples, n_outputs)
+            Vectors of the same rows by the old model, the gallery's.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative: 2 means the same as a repeated row. None
+            weighs every row 1. The polish weighs all but those of weight 0 alike.
+
+        groups : array-like of shape (n_samples,), default=None
+            Groups whose rows share a fold, near copies of each other for example.
+
+        Returns
+        -------
+        EmbeddingAdapter
+            The fitted adapter.
+
+        Raises
+        ------
+        ValueError
+            If X or y is not numeric, finite and two-dimensional, if their rows differ
+            in number, if no row has a positive weight, or if there are too few rows for
+            a polish.
+        """
+        rows = self._rows(X, y, sample_weight, groups, reset=True)
+        units = rows.units()
+        scaled = rows.in_units(units)
+        with FitProgress(self, max_iter=1 + self.polish) as progress:
+            model, seen = adapter_model(scaled, self.get_params(deep=False), units)
+            report, ranks = adapter_report(model, seen, rows)
+            progress.step()
+            affine = None
+            if self.polish:
+                affine, report["polish_gain"] = self._polished(model, seen)
+                report["polished"] = affine is not None
+                progress.step()
+            moments = checked_moments(rows) if self.store_moments else None
+            mean = scaled.mean_x() * units.x
+            self._keep(model, mean, report, moments, affine, units)
+            self.held_out_ranks_ = ranks
+        return self
+
+    def _polished(self, model, rows):
+        """Return the polished map, if it is better, and the gain."""
+        from sktransform.alignment._embedding_adapter.finetune import polished_affine
+
+        return polished_affine(model, rows, check_random_state(self.random_state))
+
+    def _keep(self, model, mean, report, moments, affine=None, units=(1.0, 1.0)):
+        """Set the fitted attributes; moments of None are not kept."""
+        units = Units(*units)
+        tensors = model.in_units_of_rows(*(affine or model.affine()), units)
+        state = {
+            "coef_": tensors["matrix"].T,
+            "intercept_": tensors["intercept"],
+            "mean_": mean,
+            "landmarks_": None,
+            "kernel_coef_": None,
+            "kernel_width_": None,
+            "_regression": None,
+            "_way_back": None,
+        }
+        if model.features is not None:
+            state["landmarks_"] = tensors["landmarks"]
+            state["kernel_coef_"] = tensors["kernel_matrix"].T
+            state["kernel_width_"] = model.features.width * units.x**2
+            matrix, intercept = model.way_back
+            state["_way_back"] = _arrays(
+                {
+                    "coef": matrix.T * (units.x / units.y),
+                    "intercept": intercept * units.x,
+                }
+            )
+        if moments is not None:
+            regression = model.in_units_of_rows(*model.regression(), units)
+            state["_regression"] = _regression_arrays(regression)
+        arrays = _arrays(state)
+        if not all(np.isfinite(arrays[name]).all() for name in ("coef_", "intercept_")):
+            raise ValueError(
+                "The map from X to y has coefficients beyond the range of float64: "
+                f"entries of X reach {units.x:g} and those of y {units.y:g}; bring "
+                "both views to a similar scale."
+            )
+        vars(self).update(arrays)
+        vars(self).pop("moments_", None)
+        if moments is not None:
+            self.moments_ = Runtime.state(moments.tensors())
+        self.report_ = report
+
+    def transform(self, X):
+        """Map query vectors of the new model into the space of the old one.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Vectors of the new model.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_outputs)
+            Queries for the gallery, in the precision of X. A row has the same bits
+            whatever rows come with it.
+        """
+        return super().transform(X)
+
+    def regress(self, X):
+        """Map rows by the regression alone, as before calibration and polish.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Vectors of the new model.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_outputs)
+            The predictions of least squared error, in the precision of X: what
+            `transform` returns with ``calibrate=None``.
+
+        Raises
+        ------
+        ValueError
+            If the adapter was fitted without ``store_moments=True``.
+        """
+        check_is_fitted(self, "coef_")
+        if self._regression is None:
+            self._require_moments("regress")
+        return self._mapped(X, "regression", self._regression_state)
+
+    def _map_state(self):
+        state = super()._map_state()
+        if self.landmarks_ is None:
+            return state
+        return {
+            **state,
+            "landmarks": self.landmarks_,
+            "kernel_coef": self.kernel_coef_,
+            "width": self.kernel_width_,
+        }
+
+    def _regression_state(self):
+        """Return the fitted arrays of the regression, by the module's names."""
+        return {**self._map_state(), **self._regression}
+
+    def _built(self, runtime, state):
+        if self.landmarks_ is None:
+            return super()._built(runtime, state)
+        # Kernels of neighbouring landmarks cancel, which takes double precision.
+        double = replace(runtime, dtype=torch.float64)
+        return double.module(GaussianKernelMap, state)
+
+    def inverse_transform(self, X):
+        """Map rows of the old model's space back into that of the new one.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_outputs)
+            Rows of the old model's space.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_features)
+            What is best in least squares. Without kernels: of all rows whose image is
+            nearest to the given one, that nearest to `mean_`, by the pseudo-inverse.
+            With kernels: the ridge regression of the rows of X on those of y.
+        """
+        check_is_fitted(self, "coef_")
+        if self.landmarks_ is None:
+            return super().inverse_transform(X)
+        X = self._validate_outputs(X)
+        runtime = self._runtime(X)
+
+        def build():
+            return runtime.module(AffineMap, self._way_back)
+
+        way_back = built_once(self, "inverse", runtime, self._way_back, build)
+        return runtime.map(way_back, X, QUERY_ROWS)
+
+    def expected_recall(self, gallery_size, k=1):
+        """Estimate how many queries find their row in a gallery of some size.
+
+        Parameters
+        ----------
+        gallery_size : int
+            Rows of the gallery, each query's own row included.
+
+        k : int, default=1
+            How many rows a search returns.
+
+        Returns
+        -------
+        recall : float
+            The expected share of queries that find their own row, from 0 to 1.
+
+        low, high : float
+            Ends of an interval in which it lies with a probability of 95 %.
+
+        Raises
+        ------
+        ValueError
+            If a size is not a positive integer, or if no rows were held out to search:
+            after `partial_fit`, or with very few rows.
+
+        Notes
+        -----
+        It extrapolates `held_out_ranks_`: a beta-binomial distribution, of the number
+        of rows nearer than the own one, is fitted to the first ranks. The interval
+        holds the uncertainty of both parameters, and grows with the logarithm of the
+        factor between the galleries. The maps that ranked had fewer rows than the final
+        one, so that with few pairs more is found than is told here.
+        """
+        check_is_fitted(self, "report_")
+        for name, value in {"gallery_size": gallery_size, "k": k}.items():
+            is_integer = isinstance(value, Integral) and not isinstance(value, bool)
+            if not is_integer or value < 1:
+                raise ValueError(f"{name} must be a positive integer, got {value!r}.")
+        if self.held_out_ranks_ is None:
+            raise ValueError(
+                "No held-out rows have searched, so that nothing is known of recall: "
+                "use fit, with more rows."
+            )
+        return expected_recall(*self.held_out_ranks_.T, int(gallery_size), int(k))
+
+    def report(self, gallery_size=None, k=1):
+        """Say in words what was chosen, and what to expect of searches.
+
+        Parameters
+        ----------
+        gallery_size : int, default=None
+            Rows of a gallery for which recall is estimated, see
+            :meth:`expected_recall`. None tells what was found in the small galleries of
+            rows held out alone.
+
+        k : int, default=1
+            How many rows a search in that gallery returns.
+
+        Returns
+        -------
+        str
+            A few lines; the numbers are those of `report_`.
+        """
+        check_is_fitted(self, "report_")
+        if gallery_size is None:
+            return report_text(self.report_)
+        expected = self.expected_recall(gallery_size, k)
+        return report_text(self.report_, (gallery_size, k, *expected))
+
+
+def _regression_arrays(tensors):
+    """Return the arrays of a map that differ from those of another calibration."""
+    state = {"coef": tensors["matrix"].T, "intercept": tensors["intercept"]}
+    if "kernel_matrix" in tensors:
+        state["kernel_coef"] = tensors["kernel_matrix"].T
+    return _arrays(state)
+
+
+def _arrays(state):
+    """Return values whose tensors have become contiguous arrays."""
+    return {
+        name: np.ascontiguousarray(value.cpu().numpy())
+        if isinstance(value, torch.Tensor)
+        else value
+        for name, value in state.items()
+    }

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Rotations that are kept as a few angles."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.utils.validation import check_is_fitted
+
+from sktransform.alignment._base import ServedMap
+from sktransform.alignment._givens.angles import (
+    angle_passes,
+    givens_rotation,
+    has_settled,
+)
+from sktransform.base import AlignerMixin, TorchTransformer
+from sktransform.nn._givens import GivensRotation
+from sktransform.runtime._callbacks import FitProgress
+from sktransform.runtime._kept import built_once
+from sktransform.runtime._moments import PairMoments
+from sktransform.runtime._runtime import QUERY_ROWS
+from sktransform.utils._sklearn import Interval, fit_context
+
+# A standard deviation below this share of the mean is rounding.
+_ROUNDING = 1e-14
+
+
+def _unit_ratio(moments):
+    """Return the target's total deviation over that of the rows, 1 if one has none."""
+    sizes = []
+    for scatter, mean in ((moments.yy, moments.mean_y), (moments.xx, moments.mean_x)):
+        size = (scatter.trace() / moments.weight).sqrt()
+        sizes.append((size * (size > _ROUNDING * mean.norm())).item())
+    return sizes[0] / sizes[1] if all(sizes) else 1.0
+
+
+class GivensAligner(
+    ServedMap, AlignerMixin, ClassNamePrefixFeaturesOutMixin, TorchTransformer
+):
+    """Turn one view into another by a rotation that is kept as a few angles.
+
+    The rotation is a product of plane rotations in the layout of [1]_: a sweep turns
+    ``width - 1`` planes, in about ``log2(width)`` levels of planes that have no
+    coordinate in common. The best angles of one level, all others fixed, have a closed
+    form; passes over the levels raise the covariance of the turned view with the target
+    and never lower it.
+
+    One sweep has as many angles as it takes to turn any one direction into any other,
+    far fewer than a rotation has degrees of freedom, ``width * (width - 1) / 2``: it
+    does not give every rotation. About ``width / 2`` sweeps are needed for that, and
+    then nothing is saved. A reflection is never given. Where the fit counts and not its
+    storage, an orthogonal aligner is better.
+
+    Parameters
+    ----------
+    n_sweeps : int, default=1
+        Number of sweeps.
+
+    max_iter : int, default=100
+        Most passes over all angles.
+
+    tol : float, default=1e-6
+        Stop when a pass raises the covariance by less than this fraction.
+
+    unit_scale : bool, default=True
+        Whether rows are brought to the total standard deviation of the target. Without
+        it the map keeps lengths.
+
+    device : str, default="auto"
+        Where to compute: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own
+        device, else CUDA if there is one, else the CPU. It may change after `fit`.
+
+    Attributes
+    ----------
+    angles_ : ndarray of shape (n_sweeps, width - 1)
+        The angles in radians; the width is that of the wider view.
+
+    mean_ : ndarray of shape (n_features,)
+        Mean row of X.
+
+    target_mean_ : ndarray of shape (n_outputs,)
+        Mean row of y.
+
+    scale_ : float
+        The factor that the turned rows are multiplied by; 1 without `unit_scale`.
+
+    gain_curve_ : ndarray of shape (n_iter,)
+        Trace of the covariance of the turned rows with the target after each pass,
+        before the change of scale.
+
+    n_iter_ : int
+        Passes done.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during `fit`, if they are all strings.
+
+    See Also
+    --------
+    givens_angles : The angles of a rotation that is known.
+    OrthogonalAligner : Fits all orthogonal maps, and views of different widths.
+
+    Notes
+    -----
+    Views of different widths are turned in the wider of the two, the other having
+    zeros in the further coordinates. Into a narrower space coordinates are dropped
+    after the turn, and the rotation is then not the one of least squared error.
+
+    References
+    ----------
+    .. [1] X. Ma et al., "Parameter efficient quasi-orthogonal fine-tuning via Givens
+       rotation", arXiv:2404.04316, 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktransform.alignment import GivensAligner, givens_rotation
+    >>> X = np.random.default_rng(0).normal(size=(100, 8))
+    >>> y = X @ givens_rotation([[0.1, 0.2, 0.3, 0.4, -0.3, -0.2, -0.1]]) + 5.0
+    >>> aligner = GivensAligner().fit(X, y)
+    >>> aligner.angles_.round(3) + 0.0
+    array([[ 0.1,  0.2,  0.3,  0.4, -0.3, -0.2, -0.1]])
+    >>> bool(np.allclose(aligner.transform(X), y))
+    True
+    """
+
+    _inverse_contract = "exact"
+
+    _parameter_constraints: dict = {
+        **TorchTransformer._parameter_constraints,
+        "n_sweeps": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "unit_scale": ["boolean"],
+    }
+
+    def __init__(
+        self, n_sweeps=1, *, max_iter=100, tol=1e-6, unit_scale=True, device="auto"
+    ):
+        self.n_sweeps = n_sweeps
+        self.max_iter = max_iter
+        self.tol = tol
+        self.unit_scale = unit_scale
+        self.device = device
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Learn the angles, and the scale.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Rows of the first view.
+
+        y : array-like, data frame or Tensor of shape (n_samples, n_outputs)
+            The same rows in the other view.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative. None weighs every row 1.
+
+        Returns
+        -------
+        GivensAligner
+            The fitted aligner.
+
+        Raises
+        ------
+        ValueError
+            If X or y is not numeric, finite and two-dimensional, or their rows differ
+            in number.
+        """
+        X, Y, weights = self._validate_pairs(X, y, sample_weight, reset=True)
+        runtime = self._runtime(X)
+        moments = PairMoments.of(*runtime.tensors(X, Y, weights))
+        width = max(moments.xy.shape)
+        cross = moments.xy.new_zeros((width, width))
+        cross[: X.shape[1], : Y.shape[1]] = moments.covariance_xy
+        gains = []
+        with FitProgress(self, self.max_iter, "pass") as progress:
+            for passed in angle_passes(cross, self.n_sweeps):
+                angles, gain = passed
+                gains.append(gain)
+                is_last = len(gains) == self.max_iter
+                if progress.step() or is_last or has_settled(gains, self.tol):
+                    break
+        self.angles_, self.mean_, self.target_mean_ = runtime.arrays(
+            angles, moments.mean_x, moments.mean_y
+        )
+        self.scale_ = _unit_ratio(moments) if self.unit_scale else 1.0
+        self.gain_curve_, self.n_iter_ = np.array(gains), len(gains)
+        return self
+
+    def transform(self, X):
+        """Turn rows into the space of the target.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Rows of the first view.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_outputs)
+            Their images, in the precision of X.
+        """
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False)
+        return self._turned(X, "forward", self.mean_, self.target_mean_, self.scale_)
+
+    def inverse_transform(self, X):
+        """Turn rows of the target's space back.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_outputs)
+            Rows of the target's space.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_features)
+            The rows before: exact, if the target has as many columns as the first view
+            or more. Else least squares: of all rows with this image that nearest to
+            `mean_`.
+        """
+        check_is_fitted(self)
+        X = self._validate_outputs(X)
+        return self._turned(
+            X, "inverse", self.target_mean_, self.mean_, 1 / self.scale_
+        )
+
+    def _turned(self, X, direction, origin, target, scale):
+        """Return rows, turned about their mean, scaled and moved to another mean."""
+        runtime = self._runtime(X)
+        state = {"angles": self.angles_}
+
+        def build():
+            return runtime.module(GivensRotation, state)
+
+        module = built_once(self, "rotation", runtime, state, build)
+        turn = getattr(module, direction)
+        origin, target = runtime.tensors(origin, target, dtype=runtime.dtype)
+        missing = self.angles_.shape[1] + 1 - len(origin)
+
+        def moved(rows):
+            rows = rows - origin
+            if missing:
+                rows = torch.nn.functional.pad(rows, (0, missing))
+            return torch.add(target, turn(rows)[:, : len(target)], alpha=scale)
+
+        return runtime.map(moved, X, QUERY_ROWS)
+
+    @property
+    def coef_(self):
+        """The map's matrix, made of the angles, shape (n_outputs, n_features)."""
+        rotation = givens_rotation(self.angles_)
+        return self.scale_ * rotation[: len(self.mean_), : len(self.target_mean_)].T
+
+    @property
+    def intercept_(self):
+        """The map's constant part, shape (n_outputs,)."""
+        return self.target_mean_ - self.coef_ @ self.mean_
+
+    @property
+    def _n_features_out(self):
+        return len(self.target_mean_)

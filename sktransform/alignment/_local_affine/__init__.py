@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""An affine map with Gaussian-weighted local changes."""

@@ -1,0 +1,396 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""An affine map that changes from region to region, with Gaussian weights."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.utils.validation import check_is_fitted
+
+from sktransform.alignment._local_affine.charts import (
+    ChartedRows,
+    chart_inputs,
+    chart_places,
+)
+from sktransform.alignment._local_affine.local_ridge import (
+    ChartPaths,
+    change_summary,
+    held_out_rows,
+    path_errors,
+    residuals_of,
+)
+from sktransform.alignment._moments.folds import FoldMoments, row_folds
+from sktransform.alignment._moments.ridge import RidgeFolds
+from sktransform.alignment._moments.ridge_path import mean_variance
+from sktransform.base import AlignerMixin, TorchTransformer
+from sktransform.nn._affine import AffineMap
+from sktransform.nn._gaussian_weighted import GaussianWeightedMap, gaussian_weights
+from sktransform.nn._prepared import PreparedMap
+from sktransform.runtime._callbacks import FitProgress
+from sktransform.runtime._kept import built_once
+from sktransform.runtime._runtime import QUERY_ROWS
+from sktransform.utils._sklearn import Interval, StrOptions, fit_context
+
+# Penalties of the charts that "auto" tries, the global map first.
+_CHART_RIDGES = [np.inf, *(10.0 ** (power / 2) for power in range(4, -11, -1))]
+
+
+class GaussianWeightedAligner(
+    AlignerMixin, ClassNamePrefixFeaturesOutMixin, TorchTransformer
+):
+    """Map one view into another by an affine map that changes from region to region.
+
+    To the ridge regression of all pairs, ``g(x)``, a mixture of local changes is added:
+    ``f(x) = g(x) + sum_i w_i(x) (b_i + A_i (x - mu_i))``. Charts with centres ``mu_i``
+    hold a change each, and a row follows the charts near it, with weights ``w(x) =
+    softmax_i(-||x - mu_i||^2 / s_i)``. Each chart is the ridge regression, weighted by
+    ``w_i``, of what the global map leaves over; a large penalty returns the global map.
+    Both penalties are chosen by the error on pairs that the maps have not seen. The
+    global map is among the choices, so that over held-out pairs the mixture is never
+    worse. All is closed form; `chart_summary_` tells which region is moved how.
+
+    Parameters
+    ----------
+    n_gaussians : int or "auto", default="auto"
+        Number of charts. "auto" takes one for every 10 distinct rows, at most 32; with
+        many pairs of spaces that are not linearly related, more may pay.
+
+    centers : {"kmeans", "random", "farthest"}, default="kmeans"
+        Where the charts lie: means of clusters, rows drawn at random, or rows each
+        farthest from those before it.
+
+    width : float, default=0.5
+        Width of the charts, as a factor on the mean squared distance from a centre to
+        its three nearest other centres.
+
+    ridge : float or "auto", default="auto"
+        Penalty of the global map, in units of the features' mean variance. "auto"
+        chooses from 1e-6 to 10 by held-out error.
+
+    chart_ridge : float or "auto", default="auto"
+        Penalty of the charts' changes, in the same units; it also divides their mean
+        change by 1 plus it. Infinity is the global map. "auto" chooses among infinity
+        and half powers of ten, from 100 down to at most 1e-5, by held-out error.
+
+    n_folds : int, default=5
+        Number of folds, at least 2. A hash of the row's numbers picks its fold, so that
+        equal rows share one.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of the centres.
+
+    device : str, default="auto"
+        Where to compute: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own
+        device, else CUDA if there is one, else the CPU. It may change after `fit`.
+
+    Attributes
+    ----------
+    global_coef_ : ndarray of shape (n_outputs, n_features)
+        Linear part of the global map.
+
+    global_intercept_ : ndarray of shape (n_outputs,)
+        Its constant part.
+
+    map_ : dict of str to ndarray
+        State of the local changes: "mean", "centers" (less the mean), "widths",
+        "components", "offsets" and, for more than 128 features, the "projection" onto
+        128 principal directions in which the other entries live.
+
+    ridge_ : float
+        The global map's penalty.
+
+    chart_ridge_ : float
+        The charts' penalty; infinity if no local change helps.
+
+    cv_results_ : dict of str to ndarray
+        "chart_ridge", the penalties that were tried, infinity first, and "error", the
+        mean squared length of the error on held-out pairs. If all rows fall into one
+        fold, the errors are those of the pairs themselves, and "auto" takes infinity.
+
+    chart_summary_ : dict of str to ndarray
+        What each chart does. "weight_share", of shape (n_charts,): its share of the
+        pairs' weight. "center", (n_charts, n_features). "mean_change", (n_charts,
+        n_outputs): the mean of ``f(x) - g(x)`` over the chart's pairs, and
+        "change_length", (n_charts,): the root mean square of its length.
+        "error_before" and "error_after", (n_charts,): root mean squared length of the
+        errors of the global map and of the whole, on held-out pairs.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during `fit`, if they are all strings.
+
+    See Also
+    --------
+    sktransform.reduction.GaussianWeightedLinearReducer : The same model, fitted to keep
+        distances.
+    sklearn.linear_model.Ridge : The global map.
+
+    Notes
+    -----
+    There is no inverse: the map may fold.
+
+    The time of `fit` grows with the number of pairs, of charts and of outputs, and with
+    the square of the features up to 128 of them.
+
+    Far from all centres the map is affine; with unequal widths the widest chart wins.
+
+    The charts are those of [1]_. Each is fitted by itself, as in locally weighted
+    regression [2]_, not all together: a chart's map then speaks of its own region.
+
+    References
+    ----------
+    .. [1] E. Bergh, "Gaussian-weighted linear transformations for interpretable
+       dimensionality reduction", arXiv:2504.17601, 2025.
+    .. [2] W. S. Cleveland and S. J. Devlin, "Locally weighted regression: an approach
+       to regression analysis by local fitting", Journal of the American Statistical
+       Association 83(403), 1988.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktransform.alignment import GaussianWeightedAligner
+    >>> X = np.random.default_rng(0).normal(size=(600, 3))
+    >>> y = np.column_stack([X[:, 0], np.abs(X[:, 1])])
+    >>> plain = GaussianWeightedAligner(chart_ridge=np.inf).fit(X[:400], y[:400])
+    >>> aligner = GaussianWeightedAligner(random_state=0).fit(X[:400], y[:400])
+    >>> print(f"{plain.score(X[400:], y[400:]):.2f}")
+    0.76
+    >>> print(f"{aligner.score(X[400:], y[400:]):.2f}")
+    0.99
+    """
+
+    _parameter_constraints: dict = {
+        **TorchTransformer._parameter_constraints,
+        "n_gaussians": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
+        "centers": [StrOptions({"kmeans", "random", "farthest"})],
+        "width": [Interval(Real, 0, None, closed="neither")],
+        "ridge": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "chart_ridge": [
+            Interval(Real, 0, None, closed="right"),
+            StrOptions({"auto"}),
+        ],
+        "n_folds": [Interval(Integral, 2, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_gaussians="auto",
+        *,
+        centers="kmeans",
+        width=0.5,
+        ridge="auto",
+        chart_ridge="auto",
+        n_folds=5,
+        random_state=None,
+        device="auto",
+    ):
+        self.n_gaussians = n_gaussians
+        self.centers = centers
+        self.width = width
+        self.ridge = ridge
+        self.chart_ridge = chart_ridge
+        self.n_folds = n_folds
+        self.random_state = random_state
+        self.device = device
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Learn the global map and the local changes.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Rows of the first view.
+
+        y : array-like, data frame or Tensor of shape (n_samples, n_outputs)
+            The same rows in the other view.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative. None weighs every row 1.
+
+        Returns
+        -------
+        GaussianWeightedAligner
+            The fitted aligner.
+
+        Raises
+        ------
+        ValueError
+            If X or y is not numeric, finite and two-dimensional, their rows differ in
+            number, or no row has weight.
+        """
+        X, Y, weights = self._validate_pairs(X, y, sample_weight, reset=True)
+        runtime = self._runtime(X)
+        kept = np.flatnonzero(weights)
+        X, Y, weights = runtime.tensors(X[kept], Y[kept], weights[kept])
+        folds = row_folds(X, self.n_folds)
+        moments = FoldMoments.of_folds(X, Y, weights, folds, self.n_folds)
+        ridge = RidgeFolds.of_rows(moments, self.ridge)
+        grid = self._grid(ridge)
+        with FitProgress(self, max_iter=len(grid) + 1) as progress:
+            charted, frame = self._charted(runtime, X, weights, ridge.total)
+            held_out = held_out_rows(charted, (X, Y), folds, ridge)
+            errors = []
+            for of_penalty in path_errors(held_out, grid):
+                errors.append(of_penalty)
+                progress.step()
+            errors = torch.stack(errors)
+            chosen = int(errors.sum(1).argmin()) if self.chart_ridge == "auto" else -1
+            residuals = residuals_of((X, Y), ridge.total, ridge.matrix)
+            changes = ChartPaths.of(charted, residuals).changes(charted, grid[chosen])
+            self._keep(runtime, ridge, frame, changes)
+            self._report(runtime, charted, changes, errors[0], errors[chosen])
+            self.chart_ridge_ = float(grid[chosen])
+            self.cv_results_ = {
+                "chart_ridge": np.array(grid[: len(errors)]),
+                "error": runtime.arrays(errors.sum(1) / weights.sum())[0],
+            }
+            progress.step()
+        return self
+
+    def _grid(self, ridge):
+        """Return penalties of the charts to choose from, the global map first."""
+        if self.chart_ridge != "auto":
+            return [np.inf, self.chart_ridge]
+        # Nothing tells how the charts do on pairs that they have not seen.
+        return _CHART_RIDGES if ridge.fold_maps else [np.inf]
+
+    def _charted(self, runtime, X, row_weights, moments):
+        """Return rows with their charts' weights, and the state that gives these."""
+        Z, unit, projection = chart_inputs(X, moments)
+        places = chart_places(
+            *runtime.arrays(Z, row_weights),
+            self.n_gaussians,
+            self.centers,
+            self.width,
+            self.random_state,
+        )
+        centers, widths = runtime.tensors(*places)
+        weights = gaussian_weights(Z, centers, widths) * row_weights[:, None]
+        frame = {"mean": moments.mean_x, "centers": centers, "widths": widths}
+        if projection is not None:
+            frame["projection"] = projection
+        return ChartedRows(Z, weights, centers, unit), frame
+
+    def _keep(self, runtime, ridge, frame, changes):
+        """Keep the global map and the charts."""
+        intercept = ridge.total.mean_y - ridge.total.mean_x @ ridge.matrix
+        self.global_coef_, self.global_intercept_ = runtime.arrays(
+            ridge.matrix.T, intercept
+        )
+        unit = mean_variance(ridge.total).item()
+        self.ridge_ = ridge.penalty / unit if unit > 0 else 0.0
+        offsets, components = changes
+        self.map_ = runtime.state(
+            {**frame, "components": components, "offsets": offsets}
+        )
+
+    def _report(self, runtime, charted, changes, before, after):
+        """Keep what each chart does, and its squared errors' roots."""
+        summary = change_summary(charted, *changes)
+        for name, errors in (("error_before", before), ("error_after", after)):
+            summary[name] = (errors / charted.mass()).sqrt()
+        self.chart_summary_ = {"center": self.centers_, **runtime.state(summary)}
+
+    def transform(self, X):
+        """Map rows into the space of the target.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Rows of the first view.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_outputs)
+            Their images, in the precision of X. A row has the same bits whatever rows
+            come with it.
+        """
+        X, runtime = self._checked(X)
+        state = {**self.map_, "coef": self.global_coef_}
+        state["intercept"] = self.global_intercept_
+
+        def build():
+            affine, change = self._parts(runtime)
+            prepared = PreparedMap(change)
+            return lambda rows: affine(rows) + prepared(rows)
+
+        whole = built_once(self, "map", runtime, state, build)
+        return runtime.map(whole, X, QUERY_ROWS)
+
+    def jacobian(self, X):
+        """Return the exact derivative of the map at rows.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Rows of the first view.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_outputs, n_features)
+            How each column of the image changes with each feature.
+        """
+        X, runtime = self._checked(X)
+        affine, change = self._parts(runtime)
+        return runtime.map(lambda rows: affine.coef + change.jacobian(rows), X)
+
+    def chart_weights(self, X):
+        """Return how much each row follows each chart.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Rows of the first view.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_charts)
+            The weights, which sum to 1 in each row.
+        """
+        X, runtime = self._checked(X)
+        return runtime.map(self._parts(runtime)[1].weights, X)
+
+    def _checked(self, X):
+        """Return validated rows of a fitted estimator and their runtime."""
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False)
+        return X, self._runtime(X)
+
+    def _parts(self, runtime):
+        """Return the map's two summands as modules."""
+        state = {"coef": self.global_coef_, "intercept": self.global_intercept_}
+        affine = runtime.module(AffineMap, state)
+        return affine, runtime.module(GaussianWeightedMap, self.map_)
+
+    @property
+    def centers_(self):
+        """Centres of the charts, shape (n_charts, n_features)."""
+        return self.map_["mean"] + self._in_features(self.map_["centers"])
+
+    @property
+    def components_(self):
+        """Linear maps of the charts, shape (n_charts, n_outputs, n_features)."""
+        return self.global_coef_ + self._in_features(self.map_["components"])
+
+    @property
+    def offsets_(self):
+        """Values of the charts at their centres, shape (n_charts, n_outputs)."""
+        values = self.centers_ @ self.global_coef_.T + self.global_intercept_
+        return values + self.map_["offsets"]
+
+    def _in_features(self, directions):
+        """Return directions of the projected space in the features' space."""
+        projection = self.map_.get("projection")
+        return directions if projection is None else directions @ projection.T
+
+    @property
+    def _n_features_out(self):
+        return len(self.global_coef_)

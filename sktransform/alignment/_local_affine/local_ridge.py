@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Local changes of an affine map: what rows near a centre say against it."""
+
+from dataclasses import dataclass
+
+import torch
+
+from sktransform.alignment._local_affine.charts import ChartedRows
+from sktransform.nn._gaussian_weighted import mixture_values
+
+# Rows whose values of all charts are held at once.
+_BLOCK_ROWS = 1024
+
+# Penalties without a better one after which the search ends.
+_PATIENCE = 2
+
+
+@dataclass(frozen=True)
+class ChartPaths:
+    """Ridge regressions of residuals on rows, one for each chart, for any penalty.
+
+    Parameters
+    ----------
+    mean_z : Tensor of shape (n_charts, n_inputs)
+        Mean rows, weighted for each chart.
+
+    mean_r : Tensor of shape (n_charts, n_outputs)
+        Mean residuals.
+
+    values : Tensor of shape (n_charts, n_inputs)
+        Eigenvalues of the rows' covariance.
+
+    vectors : Tensor of shape (n_charts, n_inputs, n_inputs)
+        Its eigenvectors, in columns.
+
+    cross : Tensor of shape (n_charts, n_inputs, n_outputs)
+        Covariance of the rows in the eigenbasis with the residuals.
+    """
+
+    mean_z: torch.Tensor
+    mean_r: torch.Tensor
+    values: torch.Tensor
+    vectors: torch.Tensor
+    cross: torch.Tensor
+
+    @classmethod
+    def of(cls, rows, residuals):
+        """Return the regressions of all charts; without weight a chart has zeros.
+
+        Parameters
+        ----------
+        rows : ChartedRows
+            The rows.
+
+        residuals : Tensor of shape (n_rows, n_outputs)
+            What a map into the target leaves over.
+
+        Returns
+        -------
+        ChartPaths
+            The regressions.
+        """
+        moments = [_moments(rows.Z, residuals, weights) for weights in rows.weights.T]
+        mean_z, mean_r, gram, cross = map(torch.stack, zip(*moments, strict=True))
+        values, vectors = torch.linalg.eigh(gram)
+        return cls(mean_z, mean_r, values.clamp_min(0), vectors, vectors.mT @ cross)
+
+    def changes(self, rows, chart_ridge):
+        """Return the charts' affine maps of the change, for one penalty.
+
+        Parameters
+        ----------
+        rows : ChartedRows
+            Their centres and unit are read.
+
+        chart_ridge : float
+            Penalty in units of the features' mean variance. The mean change of a chart
+            is divided by 1 plus it; an infinite one leaves no change.
+
+        Returns
+        -------
+        offsets : Tensor of shape (n_charts, n_outputs)
+            Change at each centre.
+
+        components : Tensor of shape (n_charts, n_outputs, n_inputs)
+            Linear part of the change.
+        """
+        shrunk = self.values + chart_ridge * rows.unit
+        matrices = self.vectors @ (self.cross / shrunk.unsqueeze(2))
+        steps = (rows.centers - self.mean_z).unsqueeze(1) @ matrices
+        return self.mean_r / (1 + chart_ridge) + steps.squeeze(1), matrices.mT
+
+
+def _moments(Z, residuals, weights):
+    """Return weighted means of rows and residuals, covariance and cross-covariance."""
+    mass = weights.sum().clamp_min(torch.finfo(weights.dtype).tiny)
+    shares = weights / mass
+    mean_z, mean_r = shares @ Z, shares @ residuals
+    roots = shares.sqrt()[:, None]
+    Z, residuals = (Z - mean_z) * roots, (residuals - mean_r) * roots
+    return mean_z, mean_r, Z.T @ Z, Z.T @ residuals
+
+
+def mixed_changes(rows, offsets, components):
+    """Yield blocks of rows and the change of the map at each of their rows.
+
+    Parameters
+    ----------
+    rows : ChartedRows
+        Rows of weight above 0.
+
+    offsets : Tensor of shape (n_charts, n_outputs)
+        Change at each centre.
+
+    components : Tensor of shape (n_charts, n_outputs, n_inputs)
+        Linear part of the change.
+
+    Yields
+    ------
+    places : slice
+        The rows of the block.
+
+    changes : Tensor of shape (n_block_rows, n_outputs)
+        Their changes.
+    """
+    for start in range(0, len(rows.Z), _BLOCK_ROWS):
+        places = slice(start, start + _BLOCK_ROWS)
+        block = rows[places]
+        weights = block.weights / block.weights.sum(1, keepdim=True)
+        yield (
+            places,
+            mixture_values(weights, block.Z, rows.centers, offsets, components),
+        )
+
+
+def chart_errors(rows, residuals, offsets, components):
+    """Return each chart's sum of squared residuals after the change.
+
+    Parameters
+    ----------
+    rows : ChartedRows
+        The rows.
+
+    residuals : Tensor of shape (n_rows, n_outputs)
+        What the map leaves over before the change.
+
+    offsets : Tensor of shape (n_charts, n_outputs)
+        Change at each centre.
+
+    components : Tensor of shape (n_charts, n_outputs, n_inputs)
+        Linear part of the change.
+
+    Returns
+    -------
+    Tensor of shape (n_charts,)
+        Weighted sums of squares; they add up to that of all rows.
+    """
+    sums = torch.zeros_like(rows.weights[0])
+    for places, changes in mixed_changes(rows, offsets, components):
+        squares = (residuals[places] - changes).square().sum(1)
+        sums += squares @ rows.weights[places]
+    return sums
+
+
+@dataclass(frozen=True)
+class HeldOutRows:
+    """Rows of a fold, and the charts' regressions on the other folds.
+
+    Parameters
+    ----------
+    rows : ChartedRows
+        The rows of the fold.
+
+    residuals : Tensor of shape (n_rows, n_outputs)
+        What the map of the other folds leaves over there.
+
+    paths : ChartPaths
+        Regressions of what it leaves over on the other folds.
+    """
+
+    rows: ChartedRows
+    residuals: torch.Tensor
+    paths: ChartPaths
+
+    def errors(self, chart_ridge):
+        """Return the charts' sums of squares for a penalty, shape (n_charts,)."""
+        changes = self.paths.changes(self.rows, chart_ridge)
+        return chart_errors(self.rows, self.residuals, *changes)
+
+
+def held_out_rows(rows, pairs, folds, ridge):
+    """Return each fold with the charts' regressions on the others.
+
+    Parameters
+    ----------
+    rows : ChartedRows
+        All rows.
+
+    pairs : tuple of Tensor
+        The rows of both views.
+
+    folds : Tensor of int64, shape (n_rows,)
+        Folds of the rows. If there is one alone, it is both seen and held out.
+
+    ridge : RidgeFolds
+        The regressions that the charts change.
+
+    Returns
+    -------
+    list of HeldOutRows
+        As many as there are folds with rows.
+    """
+    maps = [(fold_map.others, fold_map.matrix) for fold_map in ridge.fold_maps]
+    maps = maps or [(ridge.total, ridge.matrix)]
+    result = []
+    for fold, (seen, matrix) in zip(folds.unique(), maps, strict=True):
+        is_held_out = folds == fold
+        is_seen = ~is_held_out if ridge.fold_maps else is_held_out
+        residuals = residuals_of(pairs, seen, matrix)
+        paths = ChartPaths.of(rows[is_seen], residuals[is_seen])
+        result.append(HeldOutRows(rows[is_held_out], residuals[is_held_out], paths))
+    return result
+
+
+def path_errors(held_out, grid):
+    """Yield the charts' errors for one penalty after the other, while they may fall.
+
+    Parameters
+    ----------
+    held_out : list of HeldOutRows
+        The folds.
+
+    grid : list of float
+        Penalties, see :meth:`ChartPaths.changes`.
+
+    Yields
+    ------
+    Tensor of shape (n_charts,)
+        The charts' sums of squares over all folds. Nothing more comes once the last two
+        penalties were worse than one before.
+    """
+    totals = []
+    for chart_ridge in grid:
+        errors = sum(part.errors(chart_ridge) for part in held_out)
+        yield errors
+        totals.append(errors.sum().item())
+        if totals.index(min(totals)) < len(totals) - _PATIENCE:
+            return
+
+
+def residuals_of(pairs, moments, matrix):
+    """Return what a regression leaves over, shape (n_rows, n_outputs).
+
+    Parameters
+    ----------
+    pairs : tuple of Tensor
+        The rows of both views.
+
+    moments : PairMoments
+        Moments of the rows of the regression.
+
+    matrix : Tensor of shape (n_features, n_outputs)
+        Its matrix.
+
+    Returns
+    -------
+    Tensor of shape (n_rows, n_outputs)
+        The residuals.
+    """
+    rows, targets = pairs
+    return targets - moments.mean_y - (rows - moments.mean_x) @ matrix
+
+
+def change_summary(rows, offsets, components):
+    """Return how the charts' rows are moved by the change.
+
+    Parameters
+    ----------
+    rows : ChartedRows
+        The rows.
+
+    offsets : Tensor of shape (n_charts, n_outputs)
+        Change at each centre.
+
+    components : Tensor of shape (n_charts, n_outputs, n_inputs)
+        Linear part of the change.
+
+    Returns
+    -------
+    dict of str to Tensor
+        "weight_share" of shape (n_charts,), the charts' shares of the weights;
+        "mean_change" of shape (n_charts, n_outputs), the weighted mean of the change of
+        each chart's rows; "change_length" of shape (n_charts,), the root of the
+        weighted mean of its squared length.
+    """
+    sums, squares = torch.zeros_like(offsets), torch.zeros_like(offsets[:, 0])
+    for places, changes in mixed_changes(rows, offsets, components):
+        weights = rows.weights[places]
+        sums += weights.T @ changes
+        squares += changes.square().sum(1) @ weights
+    mass = rows.mass()
+    return {
+        "weight_share": mass / mass.sum(),
+        "mean_change": sums / mass[:, None],
+        "change_length": (squares / mass).sqrt(),
+    }

@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Ridge regression whose penalty and held-out behaviour come from fold moments."""
+
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from itertools import combinations
+
+import torch
+
+from sktransform.alignment._degenerate import ROUNDING
+from sktransform.alignment._moments.ridge_path import (
+    HeldOutPath,
+    RidgePath,
+    mean_variance,
+    regression,
+)
+from sktransform.runtime._linalg import ridge_solve
+from sktransform.runtime._moments import PairMoments
+
+# Penalties that are tried, in units of the mean variance of the first view.
+PENALTIES = torch.logspace(-6, 1, 29, dtype=torch.float64)
+
+# Rows that are enough to judge by.
+_ENOUGH_ROWS = 500
+
+# Keeps a Cholesky factor defined, in units of the trace.
+_DAMPING = 1e-13
+
+
+def _rows_share(held, total):
+    """Return how many more rows there are in total than those of a regression."""
+    return total.weight / held.path.moments.weight
+
+
+@dataclass(frozen=True)
+class FoldMap:
+    """A regression without the rows of a fold, and what it predicts for them.
+
+    Parameters
+    ----------
+    held_out : HeldOutPath
+        The regressions for every penalty, and the fold.
+
+    penalty : Tensor of shape ()
+        The penalty.
+    """
+
+    held_out: HeldOutPath
+    penalty: torch.Tensor
+
+    @property
+    def others(self):
+        """Moments of the rows of the regression."""
+        return self.held_out.path.moments
+
+    @property
+    def fold(self):
+        """Moments of the fold."""
+        return self.held_out.fold
+
+    @cached_property
+    def matrix(self):
+        """The regression, (n_inputs, n_outputs): multiplies centred rows."""
+        return self.held_out.path.matrix(self.penalty)
+
+    @cached_property
+    def predicted(self):
+        """Sum of outer products of the fold's centred predictions."""
+        return self.held_out.predicted(self.penalty)
+
+    @cached_property
+    def cross(self):
+        """The same between predictions and targets, (n_outputs, n_outputs)."""
+        return self.fold.image_cross(self.matrix)
+
+    def predict(self, X):
+        """Return the regression's predictions for rows, shape (n_rows, n_outputs)."""
+        return (X - self.others.mean_x) @ self.matrix + self.others.mean_y
+
+
+@dataclass(frozen=True)
+class RidgeFolds:
+    """A ridge regression, and what its folds say of rows not seen.
+
+    A regression that lacks the rows of a fold has the same penalty on the sum of
+    squares, and therefore a larger one beside its covariance.
+
+    Parameters
+    ----------
+    total : PairMoments
+        Moments of all rows.
+
+    penalty : float
+        The penalty, in the first view's squared units.
+
+    matrix : Tensor of shape (n_inputs, n_outputs)
+        The regression on all rows; multiplies centred rows from the right.
+
+    fold_maps : list of FoldMap
+        The regressions without a fold.
+
+    error : float
+        Mean squared error of the folds' rows, each under the regression without its
+        fold. nan without folds.
+    """
+
+    total: PairMoments
+    penalty: float
+    matrix: torch.Tensor
+    fold_maps: list
+    error: float
+
+    @classmethod
+    def of(cls, total, splits, penalties):
+        """Return the regression of least held-out error.
+
+        Parameters
+        ----------
+        total : PairMoments
+            Moments of all rows.
+
+        splits : list of tuple of PairMoments
+            See `FoldMoments.splits`. Without any, the penalty in the middle is taken.
+
+        penalties : Tensor of shape (n_penalties,)
+            The penalties to choose from.
+
+        Returns
+        -------
+        RidgeFolds
+            The regression.
+        """
+        paths = [HeldOutPath(RidgePath.of(others), fold) for others, fold in splits]
+        penalty, error = penalties[len(penalties) // 2].item(), float("nan")
+        if paths:
+            errors = held_out_errors(total, paths, penalties)
+            penalty, error = penalties[errors.argmin()].item(), errors.min().item()
+        maps = [FoldMap(held, penalty * _rows_share(held, total)) for held in paths]
+        return cls(total, penalty, regression(total, penalty), maps, error)
+
+    @classmethod
+    def of_rows(cls, moments, ridge):
+        """Return the regression on rows with moments of folds, see :meth:`of`.
+
+        Parameters
+        ----------
+        moments : FoldMoments
+            Moments of the rows.
+
+        ridge : float or "auto"
+            See :func:`penalties_of`; in units of the columns' mean variance.
+
+        Returns
+        -------
+        RidgeFolds
+            The regression.
+        """
+        total = moments.total()
+        penalties = penalties_of(ridge, mean_variance(total))
+        return cls.of(total, moments.splits(), penalties)
+
+    def predicted_covariance(self):
+        """Return the covariance of predictions for rows not seen, (n_out, n_out)."""
+        parts = [fold_map.predicted for fold_map in self.fold_maps]
+        return reduce(torch.add, parts) / self.total.weight
+
+    @property
+    def judges(self):
+        """The first folds, as many as it takes to judge what is made of predictions."""
+        weights = [fold_map.fold.weight.item() for fold_map in self.fold_maps]
+        before = [sum(weights[:i]) for i in range(len(weights))]
+        return self.fold_maps[: sum(weight < _ENOUGH_ROWS for weight in before)]
+
+    def judges_scatter(self, n_judges=None):
+        """Return the sum of outer products of the judges' targets less their mean.
+
+        Of the first `n_judges` of them alone, if that is given.
+        """
+        scatter = 0
+        for fold_map in self.judges[:n_judges]:
+            fold = fold_map.fold
+            shift = fold.mean_y - self.total.mean_y
+            scatter = scatter + fold.yy + fold.weight * torch.outer(shift, shift)
+        return scatter
+
+    def nested_covariances(self):
+        """Return the covariance of predictions for each judge, without its help.
+
+        Returns
+        -------
+        list of Tensor of shape (n_outputs, n_outputs)
+            Neither the rows that are predicted nor those of the regressions are of the
+            fold; there must be three folds or more.
+        """
+        folds = [fold_map.fold for fold_map in self.fold_maps]
+        sums = [0] * len(self.judges)
+        for left, right in combinations(range(len(folds)), 2):
+            if left >= len(sums):
+                break
+            kept = [fold for i, fold in enumerate(folds) if i not in (left, right)]
+            matrix = _pooled_regression(kept, self.penalty * self.total.weight)
+            for judge, other in ((left, right), (right, left)):
+                if judge < len(sums):
+                    sums[judge] = sums[judge] + folds[other].image_scatter(matrix)
+        weights = [self.total.weight - fold.weight for fold in folds[: len(sums)]]
+        return [part / weight for part, weight in zip(sums, weights, strict=True)]
+
+
+def _pooled_regression(folds, penalty):
+    """Return the regression on the rows of some folds, quicker than by a path.
+
+    Parameters
+    ----------
+    folds : list of PairMoments
+        Moments of the folds.
+
+    penalty : Tensor of shape ()
+        The penalty on the sum of squares. Where it is less than rounding, directions of
+        rounding are damped and not dropped.
+
+    Returns
+    -------
+    Tensor of shape (n_inputs, n_outputs)
+        Multiplies centred rows from the right.
+    """
+    weights = torch.stack([fold.weight for fold in folds])
+    means_x, means_y = (
+        torch.stack([getattr(fold, name) for fold in folds])
+        for name in ("mean_x", "mean_y")
+    )
+    shares = weights / weights.sum()
+    mean_x = shares @ means_x
+    # Like merging them, but without the moments that a regression does not need.
+    shift_x, shift_y = means_x - mean_x, means_y - shares @ means_y
+    weighted = (shift_x * weights[:, None]).T
+    gram, cross = (
+        torch.addmm(reduce(torch.add, parts), weighted, shift)
+        for parts, shift in (
+            ([fold.xx for fold in folds], shift_x),
+            ([fold.xy for fold in folds], shift_y),
+        )
+    )
+    rounding = (ROUNDING * mean_x).square().sum() * weights.sum()
+    floor = _DAMPING * gram.trace() + rounding + torch.finfo(gram.dtype).tiny
+    return ridge_solve(gram, cross, penalty + floor)
+
+
+def penalties_of(ridge, unit):
+    """Return the penalties to choose from, on the device and in units of the rows.
+
+    Parameters
+    ----------
+    ridge : float or "auto"
+        The penalty in these units; "auto" stands for all that are tried.
+
+    unit : Tensor of shape ()
+        The unit.
+
+    Returns
+    -------
+    Tensor of shape (n_penalties,)
+        The penalties.
+    """
+    if ridge == "auto":
+        return PENALTIES.to(unit.device) * unit
+    return ridge * unit.reshape(1)
+
+
+def held_out_errors(total, paths, penalties):
+    """Return mean squared errors of rows that their regression has not seen.
+
+    Parameters
+    ----------
+    total : PairMoments
+        Moments of all rows.
+
+    paths : list of HeldOutPath
+        Regressions without a fold, and the fold.
+
+    penalties : Tensor of shape (n_penalties,)
+        Penalties of a regression on all rows.
+
+    Returns
+    -------
+    Tensor of shape (n_penalties,)
+        The errors over these folds, each weighted as its rows are.
+    """
+    sums = sum(
+        held.errors(penalties * _rows_share(held, total)) * held.fold.weight
+        for held in paths
+    )
+    return sums / sum(held.fold.weight for held in paths)

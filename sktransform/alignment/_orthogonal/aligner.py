@@ -1,0 +1,412 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Alignment of two spaces with an exact dial from a rotation to a free linear map."""
+
+import math
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Bunch
+from sklearn.utils.validation import check_is_fitted
+
+from sktransform.alignment._degenerate import warn_of_constant_views
+from sktransform.alignment._moment_aligner import MomentAligner
+from sktransform.alignment._orthogonal.problem import (
+    AlignmentProblem,
+    Certificate,
+    DialOptions,
+    held_out,
+)
+from sktransform.base import TorchTransformer
+from sktransform.exceptions import DegenerateDataWarning
+from sktransform.runtime._runtime import Runtime
+from sktransform.utils._sklearn import Interval, StrOptions, fit_context
+
+# Bounds of a path that nobody asked for, as shares of the residual of least squares.
+_PATH = (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 1)
+
+
+class OrthogonalAligner(MomentAligner):
+    """Map one space into another, as close to a rotation as you like.
+
+    It finds ``x W + b`` of least squared error to the target under the exact bound
+    ``||W W' - I|| <= lam`` (``||W' W - I||`` onto fewer dimensions). At 0 the map is a
+    rotation and keeps all distances; at infinity it is least squares; between them the
+    bound decides how far it may stretch. All that is kept of the rows are their
+    moments: they come in blocks, in any order, and from several machines.
+
+    Parameters
+    ----------
+    lam : float or "auto", default="auto"
+        The bound, at least 0; 0 is Procrustes, ``inf`` least squares. "auto" takes what
+        predicts held-out rows best, by moments of `n_folds` folds, with no second pass
+        over the rows; a rotation if there are too few rows to hold some out. It
+        compares multipliers of the bound, on as many folds as have 200 rows together.
+
+    relative : bool, default=False
+        Whether `lam` is a share of the distance of least squares from a rotation, from
+        0 to 1.
+
+    ridge : float, default=0.0
+        Penalty on the map in units of the mean variance of a feature.
+
+    ridge_target : {"zero", "rotation"}, default="zero"
+        Where the penalty pulls: to 0, or to the best rotation with the best length.
+
+    scale : bool, default=False
+        Whether a common factor is fitted beside the bounded map. Without it a small
+        bound leaves no room to shrink where the target cannot be predicted.
+
+    unit_scale : bool, default=True
+        Whether both spaces are measured in units of their total standard deviation
+        first. Without it a rotation keeps absolute lengths.
+
+    fit_intercept : bool, default=True
+        Whether the spaces are centred; else 0 is mapped to 0.
+
+    complete_null : bool or "auto", default="auto"
+        Whether directions in which the rows do not vary are mapped onto dimensions of
+        the target that are not in use, as a rotation would. Otherwise they are mapped
+        to 0. "auto" takes what predicts held-out rows better if ``lam="auto"``, and
+        maps them to 0 for a given bound: with fewer rows than features a rotation of
+        directions that were never seen adds noise.
+
+    n_folds : int, default=5
+        Folds for ``lam="auto"``. The fold of a row depends on the row alone, so that
+        copies share it, and any order and split of the rows gives the same result.
+
+    device : str, default="auto"
+        Where to compute: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own
+        device, else CUDA if there is one, else the CPU. It may change after `fit`.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_outputs, n_features)
+        Linear part of the map.
+
+    intercept_ : ndarray of shape (n_outputs,)
+        Constant part of the map.
+
+    mean_ : ndarray of shape (n_features,)
+        Mean row of X.
+
+    lam_ : float
+        The bound that was used; for "auto", what the chosen map keeps.
+
+    orth_residual_ : float
+        Distance of the bounded map from orthogonality, at most `lam_`.
+
+    largest_residual_ : float
+        The same of least squares: a bound as large as this is none.
+
+    multiplier_ : float
+        Lagrange's multiplier of the bound, in units where the target's variance is 1;
+        infinite at a rotation, 0 at least squares.
+
+    certified_ : bool
+        Whether no other map within the bound, nor another factor, has a lower loss:
+        true if the map satisfies the conditions of Karush, Kuhn and Tucker and the
+        duality gap is below 1e-8 of the size of the loss. Onto fewer dimensions the
+        problem is not convex, and a certificate exists for large bounds alone.
+
+    duality_gap_ : float
+        How much lower the loss of another map could be, as a share of the target's
+        variance: the loss less a lower bound of all. Infinite where no lower bound is
+        known.
+
+    singular_values_ : ndarray of shape (min(rank, rank of the target),)
+        Of the bounded map, between spaces of unit size, the largest first. Directions
+        in which the rows or the targets do not vary have none.
+
+    scale_ : float
+        The fitted common factor, 1 without one.
+
+    rank_ : int
+        Number of directions in which the rows vary.
+
+    loss_ : float
+        Mean squared error of the training rows as a share of the target's variance.
+
+    lam_path_ : ndarray of shape (n_settings,) or None
+        Distances from orthogonality of the maps that "auto" compared, from least
+        squares on, mean over the folds; that of the chosen multiplier is `lam_`. It
+        ends where the error no longer falls.
+
+    cv_loss_ : ndarray of shape (n_settings,) or None
+        Their error on rows held out, as a share of the target's variance.
+
+    moments_ : dict of str to ndarray
+        Moments of the rows, fold by fold.
+
+    n_iter_ : int
+        Newton steps of the last solve, at least 1.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during `fit`, if they are all strings.
+
+    See Also
+    --------
+    EmbeddingAdapter : For searches: gives queries the covariance of the gallery.
+    scipy.linalg.orthogonal_procrustes : The rotation between spaces of equal width.
+
+    Notes
+    -----
+    Both views are reduced to the directions in which they vary, and the bound is
+    applied there: constant targets come out constant. Onto as many dimensions or more
+    the problem is convex in ``W W'``, also with a common factor, and is solved by its
+    dual and by Newton's method on the map. Onto fewer dimensions the best of several
+    local solutions is taken; even the rotation has no closed form there: its column
+    space solves a self-consistent eigenvalue problem [2]_, and Newton's method gives
+    the last digits. If a solution does not converge a ``ConvergenceWarning`` says by
+    how much. Where the moments leave a choice of rotations, that nearest to a fixed
+    matrix is taken, so that equal moments give equal maps.
+
+    `inverse_transform` is the transposed map if the map is a rotation onto as many
+    dimensions or more, and exact then; else least squares by the pseudo-inverse.
+
+    The bound is that of [1]_, where a penalty of a neural network's training keeps it
+    approximately.
+
+    References
+    ----------
+    .. [1] S. Ricci et al., "Lambda-orthogonality regularization for compatible
+       representation learning", arXiv:2509.16664, 2025.
+    .. [2] L.-H. Zhang, L. Wang, Z. Bai and R.-C. Li, "A self-consistent-field iteration
+       for orthogonal canonical correlation analysis", IEEE Transactions on Pattern
+       Analysis and Machine Intelligence 44, 2022.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktransform.alignment import OrthogonalAligner
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 4))
+    >>> turn = np.linalg.qr(rng.normal(size=(4, 4)))[0]
+    >>> aligner = OrthogonalAligner(lam=0).fit(X, X @ turn + 1)
+    >>> bool(np.allclose(aligner.transform(X), X @ turn + 1))
+    True
+    >>> bool(np.allclose(aligner.inverse_transform(X @ turn + 1), X))
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **TorchTransformer._parameter_constraints,
+        "lam": [Interval(Real, 0, None, closed="both"), StrOptions({"auto"})],
+        "relative": ["boolean"],
+        "ridge": [Interval(Real, 0, None, closed="left")],
+        "ridge_target": [StrOptions({"zero", "rotation"})],
+        "scale": ["boolean"],
+        "unit_scale": ["boolean"],
+        "fit_intercept": ["boolean"],
+        "complete_null": ["boolean", StrOptions({"auto"})],
+        "n_folds": [Interval(Integral, 2, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        lam="auto",
+        *,
+        relative=False,
+        ridge=0.0,
+        ridge_target="zero",
+        scale=False,
+        unit_scale=True,
+        fit_intercept=True,
+        complete_null="auto",
+        n_folds=5,
+        device="auto",
+    ):
+        self.lam = lam
+        self.relative = relative
+        self.ridge = ridge
+        self.ridge_target = ridge_target
+        self.scale = scale
+        self.unit_scale = unit_scale
+        self.fit_intercept = fit_intercept
+        self.complete_null = complete_null
+        self.n_folds = n_folds
+        self.device = device
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, groups=None):
+        """Learn the map.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Rows of the first view.
+
+        y : array-like, data frame or Tensor of shape (n_samples, n_outputs)
+            The same rows in the target's space.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative: 2 means the same as a repeated row. None
+            weighs every row 1.
+
+        groups : array-like of shape (n_samples,), default=None
+            Groups whose rows share a fold, near copies of each other for example.
+
+        Returns
+        -------
+        OrthogonalAligner
+            The fitted aligner.
+
+        Raises
+        ------
+        ValueError
+            If X or y is not numeric, finite and two-dimensional, if their rows differ
+            in number, or no row has a positive weight.
+        """
+        vars(self).pop("moments_", None)
+        return self._add(X, y, sample_weight, groups, reset=True)
+
+    def _options(self):
+        """Return what is fitted, for the tensor functions."""
+        return DialOptions(
+            ridge=self.ridge,
+            to_rotation=self.ridge_target == "rotation",
+            scale=self.scale,
+            unit_scale=self.unit_scale,
+            fit_intercept=self.fit_intercept,
+        )
+
+    def _solve(self, runtime, folds):
+        """Set the fitted attributes from moments."""
+        total = folds.total()
+        problem = AlignmentProblem(total, self._options())
+        self.lam_path_ = self.cv_loss_ = None
+        if problem.is_degenerate:
+            warn_of_constant_views(problem.constant_views)
+            fitted, certificate = problem.constant(), Certificate(0.0, True, True)
+            self.lam_, self.largest_residual_ = math.inf, 0.0
+            matrix = fitted.matrix
+        else:
+            is_completed = self.complete_null is True
+            compared = None
+            if self.lam == "auto":
+                compared = held_out(folds, problem, self.complete_null)
+            if compared is None:
+                self.lam_ = 0.0 if self.lam == "auto" else self._bound(problem)
+                fitted, certificate = problem.certified(self.lam_)
+            else:
+                index, is_completed = compared.best
+                fitted, certificate = problem.certified_near(
+                    compared.without, compared.fitted[index]
+                )
+                self.lam_ = fitted.residual
+                self.lam_path_ = compared.residuals.numpy()
+                self.lam_path_[index] = self.lam_
+                self.cv_loss_ = compared.errors.min(dim=1).values.numpy()
+            self.largest_residual_ = problem.largest_residual
+            self._warn(problem, certificate)
+            matrix = problem.completed(fitted) if is_completed else fitted.matrix
+        self._keep(runtime, total, problem, fitted, matrix)
+        self.certified_ = bool(certificate.is_certified)
+        self.duality_gap_ = float(certificate.gap)
+
+    def _bound(self, problem):
+        """Return the absolute bound; `lam` may be a share of that of least squares."""
+        if not self.relative:
+            return float(self.lam)
+        if self.lam > 1:
+            raise ValueError(
+                f"lam={self.lam} with relative=True is a share of the distance of "
+                "least squares; give a number from 0 to 1."
+            )
+        return float(self.lam * problem.largest_residual)
+
+    def _warn(self, problem, certificate):
+        """Warn if the solution is not unique, or has not converged."""
+        if not problem.is_unique and self.lam_ < self.largest_residual_:
+            warnings.warn(
+                "Some directions of X tell nothing of y, or the other way round: other "
+                "rotations are as good, and one of them was chosen.",
+                DegenerateDataWarning,
+                stacklevel=3,
+            )
+        # Onto fewer dimensions a local solution is all that is promised.
+        is_enough = certificate.is_certified or not problem.problem.is_convex
+        if not (certificate.is_stationary and is_enough):
+            warnings.warn(
+                f"The map for lam={self.lam_:.3g} has not converged: its loss could be "
+                f"lower by up to {certificate.gap:.1e} of the target's variance. A "
+                "small ridge makes the problem easier.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def _keep(self, runtime, moments, problem, fitted, matrix):
+        """Set the attributes that describe the map."""
+        intercept = problem.intercept(matrix)
+        self.mean_, self.intercept_, self.singular_values_ = runtime.arrays(
+            moments.mean_x, intercept, fitted.singular_values
+        )
+        # A copy: the transposed view would keep the order of its columns.
+        self.coef_ = np.ascontiguousarray(runtime.arrays(matrix)[0].T)
+        self.orth_residual_ = fitted.residual
+        self.scale_ = fitted.factor
+        self.rank_ = problem.rank
+        self.n_iter_ = max(1, fitted.solution.n_iter)
+        self.multiplier_, self.loss_ = float(fitted.solution.multiplier), 0.0
+        if not problem.is_degenerate:
+            self.multiplier_ /= problem.loss_unit
+            self.loss_ = problem.training_loss(fitted)
+
+    def path(self, lams=None):
+        """Return the maps along the dial, from the moments alone.
+
+        Parameters
+        ----------
+        lams : array-like of shape (n_lams,), default=None
+            Bounds, not negative. None takes eleven from 0 to the distance of least
+            squares from a rotation.
+
+        Returns
+        -------
+        Bunch
+            "lams" in rising order, "coefs" of shape (n_lams, n_outputs, n_features),
+            "intercepts" of shape (n_lams, n_outputs), "residuals" and "losses" of shape
+            (n_lams,): distances from orthogonality, and mean squared errors of the rows
+            seen as shares of the target's variance. Losses are those of `fit` to about
+            1e-8, maps to about 1e-3: refit at the bound that you choose.
+        """
+        check_is_fitted(self, "moments_")
+        runtime = Runtime.of(self.moments_["mean_x"], self.device)
+        moments = self._moments(runtime).total()
+        problem = AlignmentProblem(moments, self._options())
+        if problem.is_degenerate:
+            raise ValueError("X or y does not vary: there is no path.")
+        if lams is None:
+            lams = np.array(_PATH) * problem.largest_residual
+        lams = np.sort(np.asarray(lams, dtype=float), axis=None)
+        if not lams.size or not np.all(lams >= 0):
+            raise ValueError(f"lams must be one or more numbers from 0 on, got {lams}.")
+        maps = [*problem.path(lams[::-1])][::-1]
+        matrices = [
+            problem.completed(fitted) if self.complete_null is True else fitted.matrix
+            for fitted in maps
+        ]
+        intercepts = [problem.intercept(matrix) for matrix in matrices]
+        return Bunch(
+            lams=lams,
+            coefs=np.stack([matrix.T.cpu().numpy() for matrix in matrices]),
+            intercepts=np.stack([each.cpu().numpy() for each in intercepts]),
+            residuals=np.array([fitted.residual for fitted in maps]),
+            losses=np.array([problem.training_loss(fitted) for fitted in maps]),
+        )
+
+    @property
+    def _n_features_out(self):
+        return self.moments_["mean_y"].shape[1]
+
+    def _inverse_coef(self):
+        """Return the transposed map for a rotation, else the pseudo-inverse."""
+        n_outputs, n_features = self.coef_.shape
+        is_rotation = self.lam_ == 0 and self.rank_ == n_features <= n_outputs
+        if is_rotation:
+            return self.coef_.T / np.linalg.norm(self.coef_[:, 0]) ** 2
+        return super()._inverse_coef()

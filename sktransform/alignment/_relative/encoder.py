@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Rows described by their similarities to the same items in every space."""
+
+from numbers import Integral
+
+import numpy as np
+import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from sktransform.alignment._relative.similarities import (
+    ORDERS,
+    SIMILARITIES,
+    distances,
+    encoding,
+    mean_between,
+)
+from sktransform.base import TorchTransformer
+from sktransform.runtime._callbacks import FitProgress
+from sktransform.runtime._kept import built_once
+from sktransform.runtime._runtime import QUERY_ROWS
+from sktransform.utils._charts import farthest_rows
+from sktransform.utils._graphs import geodesic_distances
+from sktransform.utils._sklearn import Interval, StrOptions, fit_context
+
+
+class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
+    """Describe rows by their similarities to anchors, the same items in every space.
+
+    Two models that embed the same items may place them in spaces that have nothing to
+    do with each other, while the angles between items agree. Similarities to items that
+    both models have seen are then coordinates that they share, without any map between
+    them. Each kind of similarity forgets something else about the space; several kinds
+    side by side keep what either of them keeps.
+
+    Anchors must be the same items in all spaces: give the same places, or fit on the
+    same items in the same order with the same integer as `random_state`.
+
+    Parameters
+    ----------
+    n_anchors : int, default=300
+        Number of anchors, at most that of the rows. Not read if `anchors` are places.
+
+    anchors : {"random", "farthest"} or array-like of int of shape (n_anchors,), \
+            default="random"
+        Rows drawn at random; rows each farthest from those before it, the first being
+        nearest to the mean; or the places of rows. The farthest rows of one space are
+        not those of another: give `anchor_indices_` of the first to the others.
+
+    similarities : str or list of str, default="cosine"
+        One or more of "cosine", "euclidean", "geodesic", "l1" and "chebyshev".
+        "geodesic" is the length of the shortest path over anchors that are near each
+        other.
+
+    combination : {"concatenate", "sum", "attention"}, default="concatenate"
+        Whether each similarity has columns of its own, or they are added up, or
+        averaged row by row with the weights of self-attention, of which nothing is
+        trained: those weigh more that are like the others.
+
+    n_neighbors : int, default=10
+        Nearest anchors to which a path of "geodesic" may lead from an anchor or a row.
+
+    center : bool, default=True
+        Whether cosines are those of rows less the mean row of `fit`. Distances do not
+        depend on it.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of random anchors.
+
+    device : str, default="auto"
+        Where to compute: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own
+        device, else CUDA if there is one, else the CPU. It may change after `fit`.
+
+    Attributes
+    ----------
+    anchor_indices_ : ndarray of shape (n_anchors,)
+        Places of the anchors among the rows of `fit`.
+
+    anchors_ : ndarray of shape (n_anchors, n_features)
+        The anchors.
+
+    mean_ : ndarray of shape (n_features,)
+        Mean row of X; zeros if `center` is False.
+
+    scales_ : dict of str to float
+        Mean distance between anchors, for each similarity that is a distance.
+
+    similarities_ : list of str
+        The similarities of `fit`.
+
+    combination_ : str
+        Their combination.
+
+    path_lengths_ : ndarray of shape (n_anchors, n_anchors) or None
+        Shortest paths between anchors, for "geodesic".
+
+    n_neighbors_ : int
+        Nearest anchors of a row to which they lead.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during `fit`, if they are all strings.
+
+    See Also
+    --------
+    OrthogonalAligner : Maps one space into another, which keeps more of it.
+
+    Notes
+    -----
+    A distance d becomes the similarity ``1 - d / scale``: 1 for an anchor itself, about
+    0 at the anchors' mean distance from each other.
+
+    What the encoding does not see: translations (with `center`) and changes of scale of
+    the space, for all similarities; besides, rotations for "cosine", "euclidean" and
+    "geodesic", and the order and the signs of coordinates for "l1" and "chebyshev".
+    "geodesic" sees little of how the space is bent as a whole.
+
+    "attention" takes, for the matrix S whose rows are a row's codes, the mean row of
+    ``softmax(S S' / sqrt(n_anchors)) S``. In [2]_ it has trained projections besides.
+
+    A row at the mean has no direction, and cosine 0 with all anchors. Fewer anchors
+    than dimensions lose information; there is no inverse.
+
+    References
+    ----------
+    .. [1] L. Moschella et al., "Relative representations enable zero-shot latent space
+       communication", ICLR 2023, arXiv:2209.15430.
+    .. [2] I. Cannistraci et al., "From bricks to bridges: product of invariances to
+       enhance latent space communication", ICLR 2024, arXiv:2310.01211.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.stats import special_ortho_group
+    >>> from sktransform.alignment import RelativeEncoder
+    >>> one = np.random.default_rng(0).normal(size=(50, 4))
+    >>> other = 3.0 * one @ special_ortho_group(4, seed=0).rvs() + 7.0
+    >>> encoder = RelativeEncoder(10, random_state=0)
+    >>> code, other_code = (encoder.fit_transform(space) for space in (one, other))
+    >>> code.shape, bool(np.allclose(code, other_code))
+    ((50, 10), True)
+    """
+
+    _parameter_constraints: dict = {
+        **TorchTransformer._parameter_constraints,
+        "n_anchors": [Interval(Integral, 1, None, closed="left")],
+        "anchors": [StrOptions({"random", "farthest"}), "array-like"],
+        "similarities": [StrOptions(SIMILARITIES), list, tuple],
+        "combination": [StrOptions({"concatenate", "sum", "attention"})],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "center": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_anchors=300,
+        *,
+        anchors="random",
+        similarities="cosine",
+        combination="concatenate",
+        n_neighbors=10,
+        center=True,
+        random_state=None,
+        device="auto",
+    ):
+        self.n_anchors = n_anchors
+        self.anchors = anchors
+        self.similarities = similarities
+        self.combination = combination
+        self.n_neighbors = n_neighbors
+        self.center = center
+        self.random_state = random_state
+        self.device = device
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Choose the anchors.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Rows, the anchors among them.
+
+        y : None
+            Ignored; here for pipelines.
+
+        Returns
+        -------
+        RelativeEncoder
+            The fitted encoder.
+
+        Raises
+        ------
+        ValueError
+            If X is not numeric, finite and two-dimensional, a similarity is not known,
+            or anchors are not places of rows.
+        """
+        X = self._validate_rows(X, reset=True)
+        runtime = self._runtime(X)
+        names = self._names()
+        with FitProgress(self, max_iter=1) as progress:
+            rows = runtime.tensor(X)
+            mean = rows.mean(0) if self.center else torch.zeros_like(rows[0])
+            centered = rows - rows.mean(0)
+            self.anchor_indices_ = self._places(runtime.arrays(centered)[0])
+            self.mean_, self.anchors_ = runtime.arrays(mean, rows[self.anchor_indices_])
+            self._measure(centered[self.anchor_indices_], names, runtime)
+            self.similarities_, self.combination_ = names, self.combination
+            progress.step()
+        return self
+
+    def _measure(self, anchors, names, runtime):
+        """Set the units of distances, and the paths between anchors."""
+        between = {
+            name: distances(anchors, anchors, ORDERS[name])
+            for name in names
+            if name in ORDERS
+        }
+        self.path_lengths_, self.n_neighbors_ = None, self.n_neighbors
+        if "geodesic" in names:
+            (rows,) = runtime.arrays(anchors)
+            self.path_lengths_ = geodesic_distances(rows, self.n_neighbors)
+            between["geodesic"] = torch.from_numpy(self.path_lengths_)
+        self.scales_ = {name: mean_between(table) for name, table in between.items()}
+
+    def _names(self):
+        """Return the names of the similarities, checked."""
+        names = self.similarities
+        names = [names] if isinstance(names, str) else list(names)
+        unknown = [name for name in names if name not in [*SIMILARITIES]]
+        if unknown or not names or len(set(names)) < len(names):
+            raise ValueError(
+                f"similarities={self.similarities!r} must name each once, of "
+                f"{sorted(SIMILARITIES)}."
+            )
+        return names
+
+    def _places(self, rows):
+        """Return the places of the anchors among rows."""
+        n_anchors = min(self.n_anchors, len(rows))
+        if isinstance(self.anchors, str) and self.anchors == "farthest":
+            return farthest_rows(rows, n_anchors, np.ones(len(rows)))
+        if isinstance(self.anchors, str):
+            generator = check_random_state(self.random_state)
+            return np.sort(generator.choice(len(rows), n_anchors, replace=False))
+        places = np.asarray(self.anchors)
+        if places.ndim != 1 or places.dtype.kind not in "iu" or not places.size:
+            raise ValueError(
+                f"anchors must be one axis of whole numbers, places of rows; got "
+                f"{self.anchors!r}."
+            )
+        if places.min() < 0 or places.max() >= len(rows):
+            raise ValueError(
+                f"anchors lie between {places.min()} and {places.max()}, but X has "
+                f"{len(rows)} rows; give places from 0 to {len(rows) - 1}."
+            )
+        if len(np.unique(places)) < len(places):
+            raise ValueError("anchors must be different rows; give each place once.")
+        return places.astype(np.int64)
+
+    def transform(self, X):
+        """Return similarities of rows to the anchors.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Rows of the space of `fit`.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_columns)
+            The similarities, in the precision of X: the columns of one similarity after
+            those of the other, or one table of all. A row has the same bits whatever
+            rows come with it.
+        """
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False)
+        runtime = self._runtime(X)
+        fitted = (
+            "mean",
+            "anchors",
+            "scales",
+            "similarities",
+            "combination",
+            "path_lengths",
+            "n_neighbors",
+        )
+        state = {name: getattr(self, f"{name}_") for name in fitted}
+
+        def build():
+            return self._encoding(runtime)
+
+        encoded = built_once(self, "encoding", runtime, state, build)
+        return runtime.map(encoded, X, QUERY_ROWS)
+
+    def _encoding(self, runtime):
+        """Return the function of rows that `transform` applies."""
+        origin, anchors = runtime.tensors(
+            self.mean_, self.anchors_ - self.mean_, dtype=runtime.dtype
+        )
+        paths = None
+        if self.path_lengths_ is not None:
+            paths = runtime.tensor(self.path_lengths_, runtime.dtype), self.n_neighbors_
+        return encoding(
+            self.similarities_, self.combination_, origin, anchors, self.scales_, paths
+        )
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns, such as ``"cosine_17"``.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Only checked against the names seen during `fit`.
+
+        Returns
+        -------
+        ndarray of str objects
+            The similarity, or "similarity" where several share a column, and the place
+            of the anchor among the rows of `fit`.
+        """
+        super().get_feature_names_out(input_features)
+        is_joined = self.combination_ != "concatenate"
+        kinds = ["similarity"] if is_joined else self.similarities_
+        names = [f"{kind}_{place}" for kind in kinds for place in self.anchor_indices_]
+        return np.array(names, dtype=object)
+
+    @property
+    def _n_features_out(self):
+        is_joined = self.combination_ != "concatenate"
+        n_parts = 1 if is_joined else len(self.similarities_)
+        return n_parts * len(self.anchor_indices_)
