@@ -1,20 +1,26 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What aligners share whose fitted map is one affine map."""
+"""Bases of aligners: one affine map, and streams of moments from which to solve it."""
 
 import numpy as np
 import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, clone
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
 
+from sktransform.alignment._moments.folds import FoldMoments
 from sktransform.base import AlignerMixin, TorchTransformer
 from sktransform.nn._affine import AffineMap
 from sktransform.runtime._kept import built_once
-from sktransform.runtime._runtime import QUERY_ROWS, Runtime
+from sktransform.runtime._runtime import QUERY_ROWS, Runtime, resolve_device
 from sktransform.runtime._small_blocks import SmallBlocks
+from sktransform.utils._sklearn import check_params
 
 
-class ServedMap:
-    """The part of an aligner that hands out its map as a torch module.
+class TorchModuleMixin:
+    """The part of an aligner that returns its map as a torch module.
 
     The estimator has `coef_` and `intercept_`.
     """
@@ -23,9 +29,9 @@ class ServedMap:
         """Return the map as a torch module, to be served or exported.
 
         It takes and returns tensors of shape (n_samples, n_features) and (n_samples,
-        n_outputs), checks nothing and knows no blocks: of one row it is several times
-        faster than `transform`, with which it agrees to rounding. Where NumPy is
-        enough, ``row @ coef_.T + intercept_`` is the same map, if it is affine.
+        n_outputs) and checks nothing: of one row it is several times faster than
+        `transform`, with which it agrees to rounding. Where NumPy is enough, ``row @
+        coef_.T + intercept_`` is the same map.
 
         Parameters
         ----------
@@ -35,24 +41,16 @@ class ServedMap:
         Returns
         -------
         torch.nn.Module
-            A module of its own on the CPU, in evaluation mode: no change of it reaches
-            the estimator. With kernels it computes in double precision.
+            A module of its own on the CPU, in evaluation mode: changing it does not
+            change the estimator.
         """
         check_is_fitted(self)
-        runtime = Runtime(torch.device("cpu"), dtype, None)
-        return self._built(runtime, self._map_state()).requires_grad_(False)
-
-    def _map_state(self):
-        """Return the fitted arrays of the map, by the module's names."""
-        return {"coef": self.coef_, "intercept": self.intercept_}
-
-    def _built(self, runtime, state):
-        """Return a module of such arrays."""
-        return runtime.module(AffineMap, state)
+        state = {"coef": self.coef_, "intercept": self.intercept_}
+        return module_on_cpu(affine_module, state, dtype)
 
 
 class AffineAligner(
-    ServedMap, AlignerMixin, ClassNamePrefixFeaturesOutMixin, TorchTransformer
+    TorchModuleMixin, AlignerMixin, ClassNamePrefixFeaturesOutMixin, TorchTransformer
 ):
     """Base of aligners whose map is ``x @ coef_.T + intercept_``.
 
@@ -76,17 +74,20 @@ class AffineAligner(
             Their images, in the precision of X. A row has the same bits whatever rows
             come with it.
         """
-        return self._mapped(X, "map", self._map_state)
+        check_has_map(self)
+        state = {"coef": self.coef_, "intercept": self.intercept_}
+        return self._map_rows(X, "map", affine_module, state)
 
-    def _mapped(self, X, name, state_of_map):
-        """Return rows under a map, whose module is kept by a name."""
-        if "coef_" not in vars(self):  # one row should not wait for the whole check
-            check_is_fitted(self, "coef_")
+    def _map_rows(self, X, name, make_module, state):
+        """Return rows of the first view under a map that is kept by a name.
+
+        `make_module` takes the runtime and `state`, the fitted arrays of the map.
+        """
         X = self._validate_rows(X, reset=False)
-        runtime, state = self._runtime(X), state_of_map()
+        runtime = self._runtime(X)
 
         def build():
-            module = self._built(runtime, state)
+            module = make_module(runtime, state)
             return SmallBlocks(module, QUERY_ROWS, runtime.dtype)
 
         blocks = built_once(self, name, runtime, state, build)
@@ -109,22 +110,130 @@ class AffineAligner(
             `mean_`: least squares, by the pseudo-inverse. It undoes `transform` where
             the map loses no dimension.
         """
+        return self._map_back(X, np.linalg.pinv)
+
+    def _map_back(self, X, inverse_of):
+        """Return rows of the target's space mapped back about `mean_`.
+
+        `inverse_of` takes `coef_` and returns an inverse (n_features, n_outputs).
+        """
         check_is_fitted(self)
         X = self._validate_outputs(X)
-        inverse = self._inverse_coef()
+        inverse = inverse_of(self.coef_)
         image_of_mean = self.coef_ @ self.mean_ + self.intercept_
         return self._apply(X, inverse, self.mean_ - inverse @ image_of_mean)
-
-    def _inverse_coef(self):
-        """Return the linear part of the inverse, shape (n_features, n_outputs)."""
-        return np.linalg.pinv(self.coef_)
 
     def _apply(self, X, coef, intercept):
         """Return validated rows under an affine map."""
         runtime = self._runtime(X)
-        state = {"coef": coef, "intercept": intercept}
-        return runtime.map(runtime.module(AffineMap, state), X, QUERY_ROWS)
+        module = affine_module(runtime, {"coef": coef, "intercept": intercept})
+        return runtime.map(module, X, QUERY_ROWS)
 
     @property
     def _n_features_out(self):
         return len(self.coef_)
+
+
+class MomentAligner(AffineAligner):
+    """Base of aligners that keep the moments of the rows and solve for their map.
+
+    `moments_` is a dict of arrays whose first axis is that of the folds. A subclass
+    writes `fit`, `partial_fit` and `merge`: each takes moments, merges them with those
+    kept, solves for the map and assigns the fitted attributes.
+    """
+
+    def _kept_moments(self, n_folds=None, device=None):
+        """Return `moments_` on a device, by default that of the estimator.
+
+        The folds must be as many as the parameters ask for, if that is given.
+        """
+        n_kept = len(self.moments_["weight"])
+        if n_folds not in (None, n_kept):
+            raise ValueError(
+                f"The rows seen so far are held in {n_kept} folds, but the parameters "
+                f"now ask for {n_folds}; call fit to start anew."
+            )
+        if device is None:
+            device = resolve_device(self.moments_["weight"], self.device)
+        return FoldMoments.from_arrays(self.moments_, device)
+
+    def _merged_with(self, other, n_folds):
+        """Return an unfitted copy of the aligner, and the moments of both aligners."""
+        check_mergeable(self, other)
+        check_params(self)
+        kept = self._kept_moments(n_folds)
+        device = kept.folds[0].weight.device
+        moments = kept.merge(FoldMoments.from_arrays(other.moments_, device))
+        merged = clone(self)
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self, name):
+                setattr(merged, name, getattr(self, name))
+        return merged, moments
+
+
+def affine_module(runtime, state):
+    """Return the module of an affine map's arrays, "coef" and "intercept"."""
+    return runtime.module(AffineMap, state)
+
+
+def module_on_cpu(make_module, state, dtype):
+    """Return a module of fitted arrays that does not share their memory."""
+    runtime = Runtime(torch.device("cpu"), dtype, None)
+    return make_module(runtime, state).requires_grad_(False)
+
+
+def check_has_map(aligner):
+    """Check that an aligner has `coef_`, quickly: a single row should not wait."""
+    if "coef_" not in vars(aligner):
+        check_is_fitted(aligner, "coef_")
+
+
+def checked_groups(X, groups):
+    """Return the groups of the rows of X as an array (n_samples,), None as it is."""
+    if groups is None:
+        return None
+    groups = column_or_1d(groups)
+    check_consistent_length(X, groups)
+    is_missing = (groups != groups) | np.equal(groups, None)
+    if is_missing.any():
+        raise ValueError(
+            f"groups has {is_missing.sum()} missing values; give every row a group."
+        )
+    return groups
+
+
+def check_mergeable(aligner, other):
+    """Check that two fitted aligners have one class, the same parameters and views.
+
+    Parameters are all but the device; views have the same widths and feature names.
+    """
+    check_is_fitted(aligner, "moments_")
+    if type(other) is not type(aligner):
+        name = type(aligner).__name__
+        raise ValueError(f"other must be of class {name}, got {other!r}.")
+    check_is_fitted(other, "moments_")
+    first, second = (one.get_params(deep=False) for one in (aligner, other))
+    differing = sorted(
+        name for name in first if name != "device" and first[name] != second[name]
+    )
+    if differing:
+        raise ValueError(
+            f"Aligners with other parameters cannot be merged ({differing}); fit both "
+            "with the same."
+        )
+    widths = [
+        tuple(one.moments_[name].shape[-1] for name in ("mean_x", "mean_y"))
+        for one in (aligner, other)
+    ]
+    if widths[0] != widths[1]:
+        raise ValueError(
+            f"Aligners of other spaces cannot be merged: {widths[0]} and {widths[1]} "
+            "features and outputs."
+        )
+    names = [getattr(one, "feature_names_in_", None) for one in (aligner, other)]
+    is_named = all(name is not None for name in names)
+    if is_named and not np.array_equal(*names):
+        raise ValueError(
+            "Aligners of other spaces cannot be merged: their features have other "
+            "names, or the same in another order."
+        )

@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Units of one network matched with those of another."""
 
-import copy
-
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from sktransform.alignment._base import AffineAligner
-from sktransform.alignment._stream_checks import check_mergeable
+from sktransform.alignment._base import MomentAligner
+from sktransform.alignment._moments.folds import FoldMoments
 from sktransform.base import TorchTransformer
 from sktransform.runtime._callbacks import FitProgress
-from sktransform.runtime._moments import PairMoments
+from sktransform.runtime._runtime import Runtime
 from sktransform.utils._sklearn import fit_context
 
 # A standard deviation below this share of the mean is rounding.
@@ -126,7 +124,7 @@ def matching_map(moments, signed, rescale):
     }
 
 
-class PermutationAligner(AffineAligner):
+class PermutationAligner(MomentAligner):
     """Match the units of one network with those of another.
 
     Networks that were trained apart may have learnt the same units in another order.
@@ -168,7 +166,7 @@ class PermutationAligner(AffineAligner):
         Mean row of X.
 
     moments_ : dict of str to ndarray
-        Weight, means and scatter of all pairs so far, from which all else follows.
+        Weight, means and scatter of all pairs so far, with a leading axis of length 1.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -250,8 +248,7 @@ class PermutationAligner(AffineAligner):
             If X or y is not numeric, finite and two-dimensional, or their rows differ
             in number.
         """
-        vars(self).pop("moments_", None)
-        return self._learn(X, y, sample_weight)
+        return self._fit_to(self._moments_of(X, y, sample_weight, reset=True))
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
@@ -282,7 +279,13 @@ class PermutationAligner(AffineAligner):
             If X or y is not numeric, finite and two-dimensional, their rows differ in
             number, or their columns from those before.
         """
-        return self._learn(X, y, sample_weight)
+        reset = not hasattr(self, "moments_")
+        moments = self._moments_of(X, y, sample_weight, reset=reset)
+        if not reset:
+            moments = self._kept_moments(device=moments.folds[0].xx.device).merge(
+                moments
+            )
+        return self._fit_to(moments)
 
     def merge(self, other):
         """Return an aligner of the rows that two aligners have seen.
@@ -290,47 +293,44 @@ class PermutationAligner(AffineAligner):
         Parameters
         ----------
         other : PermutationAligner
-            A fitted aligner of the same views.
+            A fitted aligner with the same parameters, of the same views.
 
         Returns
         -------
         PermutationAligner
-            A new aligner with the parameters of this one. Neither of the two is
-            changed.
+            A new aligner, the same to rounding as one fitted to all rows. Neither of
+            the two is changed.
 
         Raises
         ------
         ValueError
-            If the views of the other have other widths or names.
+            If parameters, or widths or names of the views, differ.
         """
-        check_mergeable(self, other, same_parameters=False)
-        runtime = self._runtime(self.coef_)
-        mine, its = (_moments(runtime, a.moments_) for a in (self, other))
-        merged = copy.copy(self)
-        merged._set(runtime, mine.merge(its))
+        merged, moments = self._merged_with(other, n_folds=1)
+        merged._assign(moments)
         return merged
 
-    def _learn(self, X, y, sample_weight):
-        """Add pairs to the moments, and match units anew."""
-        is_first = not hasattr(self, "moments_")
-        X, Y, weights = self._validate_pairs(X, y, sample_weight, reset=is_first)
-        runtime = self._runtime(X)
+    def _moments_of(self, X, y, sample_weight, *, reset):
+        """Return the moments of validated rows, as one fold."""
+        X, Y, weights = self._validate_pairs(X, y, sample_weight, reset=reset)
+        return FoldMoments.of(*self._runtime(X).tensors(X, Y, weights))
+
+    def _fit_to(self, moments):
+        """Match units by moments, and keep both."""
         with FitProgress(self, max_iter=1) as progress:
-            moments = PairMoments.of(*runtime.tensors(X, Y, weights))
-            if not is_first:
-                moments = _moments(runtime, self.moments_).merge(moments)
-            self._set(runtime, moments)
+            self._assign(moments)
             progress.step()
         return self
 
-    def _set(self, runtime, moments):
-        """Match units by moments, and keep the result."""
-        found = runtime.state(matching_map(moments, self.signed, self.rescale))
-        self.moments_ = runtime.state(moments.tensors())
-        self.mean_ = self.moments_["mean_x"]
-        self.coef_, self.intercept_ = found["coef"], found["intercept"]
-        self.permutation_ = found["permutation"]
-        self.correlations_ = found["correlations"]
+    def _assign(self, moments):
+        """Set the fitted attributes from moments."""
+        total = moments.total()
+        found = matching_map(total, self.signed, self.rescale)
+        self.coef_, self.intercept_, self.permutation_, self.correlations_ = (
+            Runtime.arrays(*found.values())
+        )
+        (self.mean_,) = Runtime.arrays(total.mean_x)
+        self.moments_ = Runtime.state(moments.tensors())
 
     def inverse_transform(self, X):
         """Put units back into the order of the first network.
@@ -347,14 +347,11 @@ class PermutationAligner(AffineAligner):
             or more. Units that `transform` drops take their mean, which is least
             squares.
         """
-        return super().inverse_transform(X)
-
-    def _inverse_coef(self):
-        reciprocal = np.zeros_like(self.coef_)
-        np.divide(1.0, self.coef_, out=reciprocal, where=self.coef_ != 0)
-        return reciprocal.T
+        return self._map_back(X, reciprocals)
 
 
-def _moments(runtime, state):
-    """Return kept moments as tensors."""
-    return PairMoments(**{name: runtime.tensor(a) for name, a in state.items()})
+def reciprocals(coef):
+    """Return the transposed matrix with the reciprocals of its entries, 0 for 0."""
+    inverse = np.zeros_like(coef)
+    np.divide(1.0, coef, out=inverse, where=coef != 0)
+    return inverse.T

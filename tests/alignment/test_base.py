@@ -11,7 +11,7 @@ from sktransform.alignment import (
     OrthogonalAligner,
     PermutationAligner,
 )
-from sktransform.alignment._stream_checks import checked_groups
+from sktransform.alignment._base import checked_groups
 
 MERGEABLE = [
     OrthogonalAligner(),

@@ -6,28 +6,62 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sktransform.alignment._base import AffineAligner
-from sktransform.alignment._embedding_adapter.gallery_recall import expected_recall
-from sktransform.alignment._embedding_adapter.model import adapter_model
-from sktransform.alignment._embedding_adapter.report import adapter_report, report_text
-from sktransform.alignment._embedding_adapter.stream import (
-    StreamedAdapter,
-    checked_moments,
+from sktransform.alignment._base import (
+    MomentAligner,
+    affine_module,
+    check_has_map,
+    checked_groups,
+    module_on_cpu,
 )
-from sktransform.alignment._moments.pairs import Units
+from sktransform.alignment._degenerate import constant_views, warn_of_constant_views
+from sktransform.alignment._embedding_adapter.gallery_recall import expected_recall
+from sktransform.alignment._embedding_adapter.model import adapter_model, linear_model
+from sktransform.alignment._embedding_adapter.report import adapter_report, report_text
+from sktransform.alignment._moments.pairs import PairRows, moments_in_units
 from sktransform.base import TorchTransformer
-from sktransform.nn._affine import AffineMap
 from sktransform.nn._nystroem import GaussianKernelMap
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._kept import built_once
 from sktransform.runtime._runtime import QUERY_ROWS, Runtime
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 
+# Entries from here on have squares whose sums may be beyond float64.
+_LARGEST_ENTRY = 1e140
 
-class EmbeddingAdapter(StreamedAdapter, AffineAligner):
+
+def checked_moments(rows):
+    """Return the moments of `PairRows`, whose squares must be numbers of float64."""
+    largest = max(part.abs().max().item() for part in (rows.X, rows.Y))
+    if largest > _LARGEST_ENTRY:
+        raise ValueError(
+            f"Entries reach {largest:g}, but moments can be kept of entries up to "
+            f"{_LARGEST_ENTRY:g}; scale both views, or use fit with "
+            "store_moments=False."
+        )
+    return rows.moments()
+
+
+def _require_moments(adapter, method):
+    """Raise an error if a fitted adapter did not keep the moments a method needs."""
+    if hasattr(adapter, "coef_") and not hasattr(adapter, "moments_"):
+        raise ValueError(
+            f"{method} needs the moments of the rows, which this adapter did not "
+            "keep; fit it with store_moments=True."
+        )
+
+
+def _can_continue(adapter):
+    """Return True if a stream may begin or go on, else raise an error."""
+    _require_moments(adapter, "partial_fit")
+    return True
+
+
+class EmbeddingAdapter(MomentAligner):
     """Make query vectors of a new embedding model usable against an old gallery.
 
     After a change of model the vectors of a gallery are of the old one, and embedding
@@ -267,7 +301,7 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
             in number, if no row has a positive weight, or if there are too few rows for
             a polish.
         """
-        rows = self._rows(X, y, sample_weight, groups, reset=True)
+        rows = self._pair_rows(X, y, sample_weight, groups, reset=True)
         units = rows.units()
         scaled = rows.in_units(units)
         with FitProgress(self, max_iter=1 + self.polish) as progress:
@@ -281,8 +315,7 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
                 progress.step()
             moments = checked_moments(rows) if self.store_moments else None
             mean = scaled.mean_x() * units.x
-            self._keep(model, mean, report, moments, affine, units)
-            self.held_out_ranks_ = ranks
+            self._assign(model, mean, (report, ranks), moments, units, affine)
         return self
 
     def _polished(self, model, rows):
@@ -291,9 +324,141 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
 
         return polished_affine(model, rows, check_random_state(self.random_state))
 
-    def _keep(self, model, mean, report, moments, affine=None, units=(1.0, 1.0)):
+    @available_if(_can_continue)
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None, groups=None, solve=True):
+        """Add rows to those seen, and learn the linear map of all.
+
+        The result is that of `fit` with ``features="linear"`` on all rows at once, to
+        rounding, but for the report, which knows nothing of searches. Kernels need the
+        rows: after a `fit` that took some, this leaves the linear map of all rows.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Vectors of the new model.
+
+        y : array-like, data frame or Tensor of shape (n_samples, n_outputs)
+            Vectors of the same rows by the old model.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative. None weighs every row 1.
+
+        groups : array-like of shape (n_samples,), default=None
+            Groups whose rows share a fold.
+
+        solve : bool, default=True
+            Whether to solve for the map now. In a stream of small blocks it is quicker
+            to solve with the last one.
+
+        Returns
+        -------
+        EmbeddingAdapter
+            The adapter; its map is as before if `solve` is False.
+
+        Raises
+        ------
+        ValueError
+            As for `fit`, if kernels or a polish are asked for, or if `n_folds` has
+            changed since the stream began.
+
+        AttributeError
+            If a `fit` before did not keep the moments, see `store_moments`.
+        """
+        self._refuse_what_needs_rows()
+        reset = not hasattr(self, "moments_")
+        rows = self._pair_rows(X, y, sample_weight, groups, reset=reset)
+        moments = checked_moments(rows)
+        if not reset:
+            kept = self._kept_moments(self.n_folds, rows.X.device)
+            moments = kept.merge(moments)
+        with FitProgress(self, max_iter=1) as progress:
+            if solve:
+                self._solve(moments)
+            else:
+                self.moments_ = Runtime.state(moments.tensors())
+            progress.step()
+        return self
+
+    def merge(self, other):
+        """Return a linear adapter of the rows that two adapters have seen.
+
+        Parameters
+        ----------
+        other : EmbeddingAdapter
+            A fitted adapter with the same parameters, of the same spaces.
+
+        Returns
+        -------
+        EmbeddingAdapter
+            A new adapter, the same to rounding as one to which all rows were given by
+            `partial_fit`. Neither of the two is changed.
+
+        Raises
+        ------
+        ValueError
+            If parameters, or numbers of features or outputs, or the names of features,
+            differ, if kernels or a polish are asked for, or if moments were not kept.
+        """
+        self._refuse_what_needs_rows()
+        for adapter in (self, other):
+            if isinstance(adapter, EmbeddingAdapter):
+                _require_moments(adapter, "merge")
+        merged, moments = self._merged_with(other, self.n_folds)
+        merged._solve(moments)
+        return merged
+
+    def swapped(self):
+        """Return the linear adapter of the other direction, from the same moments.
+
+        It maps rows of the old model into the space of the new one: the gallery, to be
+        searched by new queries as they are.
+
+        Returns
+        -------
+        EmbeddingAdapter
+            A new adapter, with the parameters of this one but for ``features="linear"``
+            and ``polish=False``; its folds are those of the rows of X.
+
+        Raises
+        ------
+        ValueError
+            If the adapter was fitted without ``store_moments=True``.
+        """
+        check_is_fitted(self)
+        _require_moments(self, "swapped")
+        swapped = clone(self).set_params(features="linear", polish=False)
+        moments = self._kept_moments(self.n_folds).swapped()
+        swapped.n_features_in_ = len(moments.folds[0].mean_x)
+        swapped._solve(moments)
+        return swapped
+
+    def _refuse_what_needs_rows(self):
+        """Tell what moments alone cannot do."""
+        if self.features == "nystroem" or self.polish:
+            name = "polish=True" if self.polish else "features='nystroem'"
+            raise ValueError(
+                f"{name} needs all rows at once; use fit, or set features='linear' and "
+                "polish=False."
+            )
+
+    def _pair_rows(self, X, y, sample_weight, groups, *, reset):
+        """Return validated rows of positive weight, with their folds."""
+        X, Y, weights = self._validate_pairs(X, y, sample_weight, reset=reset)
+        groups = checked_groups(X, groups)
+        tensors = self._runtime(X).tensors(X, Y, weights)
+        return PairRows.of(*tensors, self.n_folds, groups)
+
+    def _solve(self, moments):
+        """Set the fitted attributes to the linear map of moments."""
+        scaled, units = moments_in_units(moments)
+        warn_of_constant_views(constant_views(scaled.total()))
+        model = linear_model(scaled, self.get_params(deep=False))
+        report = adapter_report(model)
+        self._assign(model, moments.mean_x(), report, moments, units)
+
+    def _assign(self, model, mean, report, moments, units, affine=None):
         """Set the fitted attributes; moments of None are not kept."""
-        units = Units(*units)
         tensors = model.in_units_of_rows(*(affine or model.affine()), units)
         state = {
             "coef_": tensors["matrix"].T,
@@ -330,7 +495,7 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         vars(self).pop("moments_", None)
         if moments is not None:
             self.moments_ = Runtime.state(moments.tensors())
-        self.report_ = report
+        self.report_, self.held_out_ranks_ = report
 
     def transform(self, X):
         """Map query vectors of the new model into the space of the old one.
@@ -346,7 +511,30 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
             Queries for the gallery, in the precision of X. A row has the same bits
             whatever rows come with it.
         """
-        return super().transform(X)
+        check_has_map(self)
+        return self._map_rows(X, "map", _map_module, self._map_state())
+
+    def torch_module(self, dtype=torch.float32):
+        """Return the map as a torch module, to be served or exported.
+
+        It takes and returns tensors of shape (n_samples, n_features) and (n_samples,
+        n_outputs) and checks nothing: of one row it is several times faster than
+        `transform`, with which it agrees to rounding. Where NumPy is enough and there
+        are no kernels, ``row @ coef_.T + intercept_`` is the same map.
+
+        Parameters
+        ----------
+        dtype : torch.dtype, default=torch.float32
+            Precision of its numbers, and of the tensors that it takes.
+
+        Returns
+        -------
+        torch.nn.Module
+            A module of its own on the CPU, in evaluation mode: changing it does not
+            change the estimator. With kernels it computes in double precision.
+        """
+        check_is_fitted(self)
+        return module_on_cpu(_map_module, self._map_state(), dtype)
 
     def regress(self, X):
         """Map rows by the regression alone, as before calibration and polish.
@@ -369,11 +557,13 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         """
         check_is_fitted(self, "coef_")
         if self._regression is None:
-            self._require_moments("regress")
-        return self._mapped(X, "regression", self._regression_state)
+            _require_moments(self, "regress")
+        state = {**self._map_state(), **self._regression}
+        return self._map_rows(X, "regression", _map_module, state)
 
     def _map_state(self):
-        state = super()._map_state()
+        """Return the fitted arrays of the map, by the names of its module."""
+        state = {"coef": self.coef_, "intercept": self.intercept_}
         if self.landmarks_ is None:
             return state
         return {
@@ -382,17 +572,6 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
             "kernel_coef": self.kernel_coef_,
             "width": self.kernel_width_,
         }
-
-    def _regression_state(self):
-        """Return the fitted arrays of the regression, by the module's names."""
-        return {**self._map_state(), **self._regression}
-
-    def _built(self, runtime, state):
-        if self.landmarks_ is None:
-            return super()._built(runtime, state)
-        # Kernels of neighbouring landmarks cancel, which takes double precision.
-        double = replace(runtime, dtype=torch.float64)
-        return double.module(GaussianKernelMap, state)
 
     def inverse_transform(self, X):
         """Map rows of the old model's space back into that of the new one.
@@ -411,12 +590,12 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
         """
         check_is_fitted(self, "coef_")
         if self.landmarks_ is None:
-            return super().inverse_transform(X)
+            return self._map_back(X, np.linalg.pinv)
         X = self._validate_outputs(X)
         runtime = self._runtime(X)
 
         def build():
-            return runtime.module(AffineMap, self._way_back)
+            return affine_module(runtime, self._way_back)
 
         way_back = built_once(self, "inverse", runtime, self._way_back, build)
         return runtime.map(way_back, X, QUERY_ROWS)
@@ -489,6 +668,20 @@ class EmbeddingAdapter(StreamedAdapter, AffineAligner):
             return report_text(self.report_)
         expected = self.expected_recall(gallery_size, k)
         return report_text(self.report_, (gallery_size, k, *expected))
+
+    @property
+    def _n_targets(self):
+        if hasattr(self, "moments_"):
+            return self.moments_["mean_y"].shape[1]
+        return len(self.coef_)
+
+
+def _map_module(runtime, state):
+    """Return the module of a map's fitted arrays, with kernels or without."""
+    if "landmarks" not in state:
+        return affine_module(runtime, state)
+    # Kernels of neighbouring landmarks cancel, which takes double precision.
+    return replace(runtime, dtype=torch.float64).module(GaussianKernelMap, state)
 
 
 def _regression_arrays(tensors):

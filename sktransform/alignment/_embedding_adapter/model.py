@@ -264,7 +264,7 @@ def _may_have_kernels(rows, settings, units):
 
 def _way_back(moments, span):
     """Return the regression of the rows on their targets, matrix and constant part."""
-    swapped = FoldMoments(tuple(fold.swapped() for fold in moments.folds))
+    swapped = moments.swapped()
     total = swapped.total()
     unit = total.covariance_x.trace() / (
         len(total.mean_x) if span is None else len(span.axes_y)

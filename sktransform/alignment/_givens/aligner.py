@@ -8,7 +8,7 @@ import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sktransform.alignment._base import ServedMap
+from sktransform.alignment._base import TorchModuleMixin
 from sktransform.alignment._givens.angles import (
     angle_passes,
     givens_rotation,
@@ -36,7 +36,7 @@ def _unit_ratio(moments):
 
 
 class GivensAligner(
-    ServedMap, AlignerMixin, ClassNamePrefixFeaturesOutMixin, TorchTransformer
+    TorchModuleMixin, AlignerMixin, ClassNamePrefixFeaturesOutMixin, TorchTransformer
 ):
     """Turn one view into another by a rotation that is kept as a few angles.
 

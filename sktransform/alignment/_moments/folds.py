@@ -188,9 +188,10 @@ class FoldMoments:
         return cls(tuple(moments_of(fold) for fold in range(n_folds)))
 
     @classmethod
-    def from_state(cls, state):
-        """Return the moments that :meth:`tensors` described, from its tensors."""
-        columns = zip(*state.values(), strict=True)
+    def from_arrays(cls, arrays, device="cpu"):
+        """Return the moments of arrays whose first axis is that of the folds."""
+        tensors = {name: torch.tensor(a, device=device) for name, a in arrays.items()}
+        columns = zip(*tensors.values(), strict=True)
         return cls(tuple(PairMoments(*fold) for fold in columns))
 
     def tensors(self):
@@ -202,6 +203,10 @@ class FoldMoments:
         """Return the moments of both sets of pairs together, fold by fold."""
         pairs = zip(self.folds, other.folds, strict=True)
         return FoldMoments(tuple(mine.merge(its) for mine, its in pairs))
+
+    def swapped(self):
+        """Return the moments with the views exchanged."""
+        return FoldMoments(tuple(fold.swapped() for fold in self.folds))
 
     def total(self):
         """Return the moments of all folds together."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 
 from sktransform.alignment._moments.folds import FoldMoments, row_folds
+from sktransform.runtime._moments import PairMoments
 
 # Sizes of rows whose products of four entries are far from the limits of float64: they
 # are taken as they are. Powers of two.
@@ -96,3 +97,30 @@ class PairRows:
         return FoldMoments.of_folds(
             self.X, self.Y, self.weights, self.folds, self.n_folds
         )
+
+
+def _size(mean, scatter):
+    """Return the size of a view's entries, by its moments."""
+    return (mean.square().sum() + scatter.trace()).sqrt().item()
+
+
+def moments_in_units(moments):
+    """Return moments in units in which products of them are numbers, and the units."""
+    total = moments.total()
+    units = Units.of_sizes(
+        _size(total.mean_x, total.covariance_x), _size(total.mean_y, total.covariance_y)
+    )
+    if units == (1, 1):
+        return moments, units
+    folds = (
+        PairMoments(
+            fold.weight,
+            fold.mean_x / units.x,
+            fold.mean_y / units.y,
+            fold.xx / units.x / units.x,
+            fold.xy / units.x / units.y,
+            fold.yy / units.y / units.y,
+        )
+        for fold in moments.folds
+    )
+    return FoldMoments(tuple(folds)), units

@@ -10,8 +10,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
+from sktransform.alignment._base import MomentAligner, checked_groups
 from sktransform.alignment._degenerate import warn_of_constant_views
-from sktransform.alignment._moment_aligner import MomentAligner
+from sktransform.alignment._moments.folds import FoldMoments
 from sktransform.alignment._orthogonal.problem import (
     AlignmentProblem,
     Certificate,
@@ -20,6 +21,7 @@ from sktransform.alignment._orthogonal.problem import (
 )
 from sktransform.base import TorchTransformer
 from sktransform.exceptions import DegenerateDataWarning
+from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._runtime import Runtime
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 
@@ -261,8 +263,97 @@ class OrthogonalAligner(MomentAligner):
             If X or y is not numeric, finite and two-dimensional, if their rows differ
             in number, or no row has a positive weight.
         """
-        vars(self).pop("moments_", None)
-        return self._add(X, y, sample_weight, groups, reset=True)
+        runtime, moments = self._moments_of(X, y, sample_weight, groups, reset=True)
+        return self._fit_to(runtime, moments)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None, groups=None, solve=True):
+        """Add rows to those seen, and learn the map of all.
+
+        The result is that of `fit` on all rows at once, to rounding.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            Rows of the first view.
+
+        y : array-like, data frame or Tensor of shape (n_samples, n_outputs)
+            The same rows in the target's space.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative. None weighs every row 1.
+
+        groups : array-like of shape (n_samples,), default=None
+            Groups whose rows share a fold.
+
+        solve : bool, default=True
+            Whether to solve for the map now. In a stream of small blocks it is quicker
+            to solve with the last one.
+
+        Returns
+        -------
+        OrthogonalAligner
+            The aligner; its map is as before if `solve` is False.
+        """
+        reset = not hasattr(self, "moments_")
+        runtime, moments = self._moments_of(X, y, sample_weight, groups, reset=reset)
+        if not reset:
+            kept = self._kept_moments(len(moments.folds), runtime.device)
+            moments = kept.merge(moments)
+        return self._fit_to(runtime, moments, solve)
+
+    def merge(self, other):
+        """Return an aligner of the rows that two aligners have seen.
+
+        Parameters
+        ----------
+        other : OrthogonalAligner
+            A fitted aligner with the same parameters, of the same spaces.
+
+        Returns
+        -------
+        OrthogonalAligner
+            A new aligner, the same to rounding as one fitted to all rows. Neither of
+            the two is changed.
+
+        Raises
+        ------
+        ValueError
+            If parameters, or numbers of features or outputs, or the names of features,
+            differ.
+        """
+        merged, moments = self._merged_with(other, self._n_folds())
+        merged._assign(Runtime.of(self.moments_["mean_x"], self.device), moments)
+        return merged
+
+    def _n_folds(self):
+        """Return how many folds the moments are held in."""
+        return self.n_folds if self.lam == "auto" else 1
+
+    def _moments_of(self, X, y, sample_weight, groups, *, reset):
+        """Return the runtime of validated rows, and their moments, fold by fold."""
+        X, Y, row_weights = self._validate_pairs(X, y, sample_weight, reset=reset)
+        runtime = self._runtime(X)
+        moments = FoldMoments.of(
+            runtime.tensor(X, runtime.dtype),
+            *runtime.tensors(Y, row_weights),
+            n_folds=self._n_folds(),
+            groups=checked_groups(X, groups),
+        )
+        return runtime, moments
+
+    def _fit_to(self, runtime, moments, solve=True):
+        """Keep moments, and solve for the map if that is asked for."""
+        with FitProgress(self, max_iter=1) as progress:
+            self._assign(runtime, moments, solve)
+            progress.step()
+        return self
+
+    def _assign(self, runtime, moments, solve=True):
+        """Set the fitted attributes: those of the map, if it is solved for."""
+        if solve:
+            self._solve(runtime, moments)
+        self.moments_ = runtime.state(moments.tensors())
 
     def _options(self):
         """Return what is fitted, for the tensor functions."""
@@ -375,9 +466,7 @@ class OrthogonalAligner(MomentAligner):
             1e-8, maps to about 1e-3: refit at the bound that you choose.
         """
         check_is_fitted(self, "moments_")
-        runtime = Runtime.of(self.moments_["mean_x"], self.device)
-        moments = self._moments(runtime).total()
-        problem = AlignmentProblem(moments, self._options())
+        problem = AlignmentProblem(self._kept_moments().total(), self._options())
         if problem.is_degenerate:
             raise ValueError("X or y does not vary: there is no path.")
         if lams is None:
@@ -403,10 +492,27 @@ class OrthogonalAligner(MomentAligner):
     def _n_features_out(self):
         return self.moments_["mean_y"].shape[1]
 
-    def _inverse_coef(self):
+    def inverse_transform(self, X):
+        """Map rows of the target's space back into that of the first view.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_outputs)
+            Rows of the target's space.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_features)
+            By the transposed map if it is a rotation onto as many dimensions or more,
+            which is exact. Else least squares, by the pseudo-inverse: of all rows whose
+            image is nearest to the given one, that nearest to `mean_`.
+        """
+        return self._map_back(X, self._inverse_of)
+
+    def _inverse_of(self, coef):
         """Return the transposed map for a rotation, else the pseudo-inverse."""
-        n_outputs, n_features = self.coef_.shape
+        n_outputs, n_features = coef.shape
         is_rotation = self.lam_ == 0 and self.rank_ == n_features <= n_outputs
         if is_rotation:
-            return self.coef_.T / np.linalg.norm(self.coef_[:, 0]) ** 2
-        return super()._inverse_coef()
+            return coef.T / np.linalg.norm(coef[:, 0]) ** 2
+        return np.linalg.pinv(coef)
