@@ -7,7 +7,6 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn.base import clone
-from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -109,19 +108,11 @@ class EmbeddingAdapter(MomentAligner):
         Most rows to be landmarks. Those with the smallest hashes are taken: as good as
         drawn at random, but the same for any order of the rows.
 
-    polish : bool, default=False
-        Whether `fit` trains the map further by a contrastive loss on minibatches. The
-        result is kept only if rows held out find their targets clearly more often. Not
-        where a gallery holds near copies: they would be driven apart.
-
     store_moments : bool, default=False
         Whether `fit` keeps the moments of the rows, from which `partial_fit` and
         `merge` go on, and the regression before the calibration, for `regress` and
         `swapped`. They take about 16 times the memory of the map. An adapter that was
         begun by `partial_fit` keeps them always.
-
-    random_state : int, RandomState instance or None, default=None
-        Seed of the polish's minibatches; nothing else is random.
 
     device : str, default="auto"
         Where to compute, see :class:`OrthogonalAligner`.
@@ -157,8 +148,7 @@ class EmbeddingAdapter(MomentAligner):
         "hub_constant", what is left of the mean; "recall_at_1" and "overlap_at_10" of
         rows held out that search in a gallery of "gallery" rows, and
         "recall_at_1_ridge", the recall before the calibration; "weight", the sum of the
-        rows' weights, and "n_folds", the folds they fill; "polished" and "polish_gain",
-        the gain of recall in rows held out.
+        rows' weights, and "n_folds", the folds they fill.
 
     held_out_ranks_ : ndarray of int, shape (n_queries, 2) or None
         For each row held out that searched, the rank of its target and the rows of the
@@ -238,9 +228,7 @@ class EmbeddingAdapter(MomentAligner):
         "shrinkage": [Interval(Real, 0, 1, closed="both")],
         "n_folds": [Interval(Integral, 3, None, closed="left")],
         "n_landmarks": [Interval(Integral, 1, None, closed="left")],
-        "polish": ["boolean"],
         "store_moments": ["boolean"],
-        "random_state": ["random_state"],
     }
 
     def __init__(
@@ -253,9 +241,7 @@ class EmbeddingAdapter(MomentAligner):
         shrinkage=0.5,
         n_folds=5,
         n_landmarks=400,
-        polish=False,
         store_moments=False,
-        random_state=None,
         device="auto",
     ):
         self.metric = metric
@@ -265,9 +251,7 @@ class EmbeddingAdapter(MomentAligner):
         self.shrinkage = shrinkage
         self.n_folds = n_folds
         self.n_landmarks = n_landmarks
-        self.polish = polish
         self.store_moments = store_moments
-        self.random_state = random_state
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -284,7 +268,7 @@ class EmbeddingAdapter(MomentAligner):
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, not negative: 2 means the same as a repeated row. None
-            weighs every row 1. The polish weighs all but those of weight 0 alike.
+            weighs every row 1.
 
         groups : array-like of shape (n_samples,), default=None
             Groups whose rows share a fold, near copies of each other for example.
@@ -298,31 +282,19 @@ class EmbeddingAdapter(MomentAligner):
         ------
         ValueError
             If X or y is not numeric, finite and two-dimensional, if their rows differ
-            in number, if no row has a positive weight, or if there are too few rows for
-            a polish.
+            in number, or if no row has a positive weight.
         """
         rows = self._pair_rows(X, y, sample_weight, groups, reset=True)
         units = rows.units()
         scaled = rows.in_units(units)
-        with FitProgress(self, max_iter=1 + self.polish) as progress:
+        with FitProgress(self, max_iter=1) as progress:
             model, seen = adapter_model(scaled, self.get_params(deep=False), units)
             report, ranks = adapter_report(model, seen, rows)
-            progress.step()
-            affine = None
-            if self.polish:
-                affine, report["polish_gain"] = self._polished(model, seen)
-                report["polished"] = affine is not None
-                progress.step()
             moments = checked_moments(rows) if self.store_moments else None
             mean = scaled.mean_x() * units.x
-            self._assign(model, mean, (report, ranks), moments, units, affine)
+            self._assign(model, mean, (report, ranks), moments, units)
+            progress.step()
         return self
-
-    def _polished(self, model, rows):
-        """Return the polished map, if it is better, and the gain."""
-        from sktransform.alignment._embedding_adapter.finetune import polished_affine
-
-        return polished_affine(model, rows, check_random_state(self.random_state))
 
     @available_if(_can_continue)
     @fit_context(prefer_skip_nested_validation=True)
@@ -359,7 +331,7 @@ class EmbeddingAdapter(MomentAligner):
         Raises
         ------
         ValueError
-            As for `fit`, if kernels or a polish are asked for, or if `n_folds` has
+            As for `fit`, if kernels are asked for, or if `n_folds` has
             changed since the stream began.
 
         AttributeError
@@ -398,7 +370,7 @@ class EmbeddingAdapter(MomentAligner):
         ------
         ValueError
             If parameters, or numbers of features or outputs, or the names of features,
-            differ, if kernels or a polish are asked for, or if moments were not kept.
+            differ, if kernels are asked for, or if moments were not kept.
         """
         self._refuse_what_needs_rows()
         for adapter in (self, other):
@@ -417,8 +389,8 @@ class EmbeddingAdapter(MomentAligner):
         Returns
         -------
         EmbeddingAdapter
-            A new adapter, with the parameters of this one but for ``features="linear"``
-            and ``polish=False``; its folds are those of the rows of X.
+            A new adapter, with the parameters of this one but for
+            ``features="linear"``; its folds are those of the rows of X.
 
         Raises
         ------
@@ -427,7 +399,7 @@ class EmbeddingAdapter(MomentAligner):
         """
         check_is_fitted(self)
         _require_moments(self, "swapped")
-        swapped = clone(self).set_params(features="linear", polish=False)
+        swapped = clone(self).set_params(features="linear")
         moments = self._kept_moments(self.n_folds).swapped()
         swapped.n_features_in_ = len(moments.folds[0].mean_x)
         swapped._solve(moments)
@@ -435,11 +407,10 @@ class EmbeddingAdapter(MomentAligner):
 
     def _refuse_what_needs_rows(self):
         """Tell what moments alone cannot do."""
-        if self.features == "nystroem" or self.polish:
-            name = "polish=True" if self.polish else "features='nystroem'"
+        if self.features == "nystroem":
             raise ValueError(
-                f"{name} needs all rows at once; use fit, or set features='linear' and "
-                "polish=False."
+                "features='nystroem' needs all rows at once; use fit, or set "
+                "features='linear'."
             )
 
     def _pair_rows(self, X, y, sample_weight, groups, *, reset):
@@ -457,9 +428,9 @@ class EmbeddingAdapter(MomentAligner):
         report = adapter_report(model)
         self._assign(model, moments.mean_x(), report, moments, units)
 
-    def _assign(self, model, mean, report, moments, units, affine=None):
+    def _assign(self, model, mean, report, moments, units):
         """Set the fitted attributes; moments of None are not kept."""
-        tensors = model.in_units_of_rows(*(affine or model.affine()), units)
+        tensors = model.in_units_of_rows(*model.affine(), units)
         state = {
             "coef_": tensors["matrix"].T,
             "intercept_": tensors["intercept"],
@@ -537,7 +508,7 @@ class EmbeddingAdapter(MomentAligner):
         return module_on_cpu(_map_module, self._map_state(), dtype)
 
     def regress(self, X):
-        """Map rows by the regression alone, as before calibration and polish.
+        """Map rows by the regression alone, as it is before calibration.
 
         Parameters
         ----------

@@ -227,8 +227,7 @@ def adapter_model(rows, settings, units=_PLAIN):
         The rows as the adapter sees them: few rows of wide views along their span.
     """
     is_few = len(rows.X) <= rows.X.shape[1] + rows.Y.shape[1]
-    # Fine-tuning trains the map, and would end elsewhere along other axes.
-    span = RowSpan.of(rows) if is_few and not settings["polish"] else None
+    span = RowSpan.of(rows) if is_few else None
     seen = rows if span is None else span.rows(rows)
     moments = seen.moments()
     total = moments.total()

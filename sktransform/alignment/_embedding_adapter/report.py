@@ -68,8 +68,6 @@ def adapter_report(model, seen=None, rows=None):
         "recall_at_1": None,
         "recall_at_1_ridge": None,
         "overlap_at_10": None,
-        "polished": False,
-        "polish_gain": None,
     }
     ranks, covariance = None, ridge.total.covariance_y
     if ridge.fold_maps and varies(covariance, ridge.total.mean_y):
@@ -227,8 +225,6 @@ def report_text(report, expected=None):
         )
     if report["evidence"] is not None and report["evidence"] < _LEAST_EVIDENCE:
         lines.append(f"No relation found ({report['evidence']:.1f} standard errors)")
-    if report["polished"]:
-        lines.append("Polished by a contrastive loss, as held-out searches asked for")
     return "\n".join(lines)
 
 

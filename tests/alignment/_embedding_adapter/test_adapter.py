@@ -553,49 +553,6 @@ def test_kernels_of_wide_rows_are_those_of_the_rows_themselves():
     assert_allclose(adapter.transform(new), expected, atol=1e-8)
 
 
-def hidden_views(n_rows, seed=0):
-    """Return views that share some directions; the old one has larger ones besides."""
-    generator = np.random.default_rng(seed)
-    shared, rest = (generator.normal(size=(n_rows, width)) for width in (12, 6))
-    new = np.hstack([shared, rest]) + 0.05 * generator.normal(size=(n_rows, 18))
-    return new, np.hstack([shared, 1.5 * generator.normal(size=(n_rows, 6))])
-
-
-def test_polish_is_kept_where_held_out_rows_find_more():
-    new, old = hidden_views(600)
-    queries, gallery = hidden_views(1000, seed=1)
-    options = {"features": "linear"}
-    closed = EmbeddingAdapter(**options).fit(new, old)
-    polished = EmbeddingAdapter(polish=True, random_state=0, **options).fit(new, old)
-    assert polished.report_["polished"]
-    assert polished.report_["polish_gain"] > 0
-    before, after = (recall(a, queries, gallery) for a in (closed, polished))
-    assert after > before + 0.02
-    assert "Polished" in polished.report()
-
-
-def test_polish_is_dropped_where_it_does_not_help():
-    # Every row has a near copy, whose target the loss would drive away.
-    generator = np.random.default_rng(0)
-    new, old = views(150, noise=0.1)
-    new, old = (np.repeat(view, 2, axis=0) for view in (new, old))
-    new += 0.01 * generator.normal(size=new.shape)
-    old += 0.01 * generator.normal(size=old.shape)
-    options = {"features": "linear"}
-    closed = EmbeddingAdapter(**options).fit(new, old)
-    polished = EmbeddingAdapter(polish=True, random_state=0, **options).fit(new, old)
-    assert not polished.report_["polished"]
-    assert_array_equal(polished.coef_, closed.coef_)
-
-
-def test_polish_takes_kernels_along(bent):
-    new, old, adapter = bent
-    adapter = EmbeddingAdapter(n_landmarks=100, polish=True, random_state=0)
-    images = adapter.fit(new, old).transform(new)
-    assert adapter.landmarks_ is not None
-    assert LinearRegression().fit(images, old).score(images, old) > 0.9
-
-
 def test_wrong_usage_is_said():
     new, old = views(50)
     adapter = EmbeddingAdapter(store_moments=True).fit(new, old)
@@ -607,10 +564,6 @@ def test_wrong_usage_is_said():
         EmbeddingAdapter().fit(new, old, groups=[0, 1])
     with pytest.raises(ValueError, match="features='nystroem' needs all rows"):
         EmbeddingAdapter(features="nystroem").partial_fit(new, old)
-    with pytest.raises(ValueError, match="polish=True needs all rows"):
-        EmbeddingAdapter(polish=True).partial_fit(new, old)
-    with pytest.raises(ValueError, match="too few"):
-        EmbeddingAdapter(polish=True).fit(new[:2], old[:2])
     with pytest.raises(ValueError, match=r"other parameters .*shrinkage"):
         adapter.merge(EmbeddingAdapter(shrinkage=0.2, store_moments=True).fit(new, old))
     with pytest.raises(ValueError, match="other spaces"):
