@@ -18,14 +18,12 @@ from sktransform.alignment._moments.folds import FoldMoments, hashed_sample
 from sktransform.alignment._moments.pairs import Units
 from sktransform.alignment._moments.ridge import (
     PENALTIES,
-    RidgeFolds,
-    held_out_errors,
-    penalties_of,
-)
-from sktransform.alignment._moments.ridge_path import (
     HeldOutPath,
+    RidgeFolds,
     RidgePath,
+    held_out_errors,
     mean_variance,
+    penalties_of,
     scaled,
 )
 from sktransform.runtime._moments import PairMoments

@@ -21,8 +21,10 @@ from sktransform.alignment._local_affine.local_ridge import (
     residuals_of,
 )
 from sktransform.alignment._moments.folds import FoldMoments, row_folds
-from sktransform.alignment._moments.ridge import RidgeFolds
-from sktransform.alignment._moments.ridge_path import mean_variance
+from sktransform.alignment._moments.ridge import (
+    RidgeFolds,
+    mean_variance,
+)
 from sktransform.base import AlignerMixin, TorchTransformer
 from sktransform.nn._affine import AffineMap
 from sktransform.nn._gaussian_weighted import GaussianWeightedMap, gaussian_weights

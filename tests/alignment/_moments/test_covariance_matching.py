@@ -12,8 +12,11 @@ from sktransform.alignment._moments.covariance_matching import (
     matching_map,
 )
 from sktransform.alignment._moments.folds import FoldMoments
-from sktransform.alignment._moments.ridge import PENALTIES, RidgeFolds
-from sktransform.alignment._moments.ridge_path import mean_variance
+from sktransform.alignment._moments.ridge import (
+    PENALTIES,
+    RidgeFolds,
+    mean_variance,
+)
 
 
 def covariance(n_columns, seed):

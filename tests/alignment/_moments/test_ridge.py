@@ -7,8 +7,12 @@ from sklearn.linear_model import Ridge
 
 from sktransform.alignment._moments import ridge as _ridge_folds
 from sktransform.alignment._moments.folds import FoldMoments
-from sktransform.alignment._moments.ridge import RidgeFolds
-from sktransform.alignment._moments.ridge_path import HeldOutPath, RidgePath, scaled
+from sktransform.alignment._moments.ridge import (
+    HeldOutPath,
+    RidgeFolds,
+    RidgePath,
+    scaled,
+)
 from sktransform.runtime._moments import PairMoments
 
 PENALTIES = torch.logspace(-3, 2, 11, dtype=torch.float64)
