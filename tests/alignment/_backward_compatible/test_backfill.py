@@ -124,7 +124,7 @@ def test_wrong_usage_is_said(gallery):
 
 
 def test_the_recipe_of_the_user_guide_runs_as_it_stands():
-    guide = Path(__file__).parents[2] / "doc" / "modules" / "alignment.rst"
+    guide = Path(__file__).parents[3] / "doc" / "modules" / "alignment.rst"
     result = doctest.testfile(str(guide), module_relative=False)
     assert result.attempted > 10
     assert result.failed == 0

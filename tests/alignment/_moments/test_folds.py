@@ -3,6 +3,7 @@ import numpy as np
 import torch
 
 from sktransform.alignment._moments.folds import FoldMoments, row_folds
+from sktransform.runtime._runtime import Runtime
 
 
 def _rows(n_rows=500, n_columns=4, seed=0):
@@ -53,6 +54,6 @@ def test_splits_leave_out_one_fold_each():
 
 def test_state_comes_back():
     moments = FoldMoments.of(_rows(), _rows(n_columns=2, seed=1), n_folds=3)
-    again = FoldMoments.from_state(moments.tensors())
+    again = FoldMoments.from_arrays(Runtime.state(moments.tensors()))
     assert torch.equal(again.total().xx, moments.total().xx)
     assert len(again.folds) == 3
