@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The base of every transformer, and one small mixin for each kind of family."""
+"""Bases of all transformers, and one small mixin for each kind of family."""
 
 from collections.abc import Iterator
 
@@ -17,6 +17,9 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from sktransform.nn._gaussian_weighted import GaussianWeightedMap
+from sktransform.nn._prepared import PreparedMap
+from sktransform.runtime._kept import built_once
 from sktransform.runtime._runtime import Runtime, SparseRows
 from sktransform.runtime._validation import check_tensor, is_valid_array
 from sktransform.utils._sklearn import check_sample_weight
@@ -96,6 +99,113 @@ class TorchTransformer(TransformerMixin, TorchEstimator):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+class MixtureTransformer(TorchTransformer):
+    """Base of transformers whose map is a Gaussian-weighted mixture of affine maps.
+
+    `fit` sets `map_`, a dict of arrays: the arguments of
+    `sktransform.nn._gaussian_weighted.GaussianWeightedMap`. A subclass writes
+    `transform`.
+    """
+
+    def jacobian(self, X):
+        """Return the exact derivative of the map at rows.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_outputs, n_features)
+            How each column of the image changes with each feature.
+        """
+        X, runtime = self._checked(X)
+        return runtime.map(self._module(runtime).jacobian, X)
+
+    def chart_weights(self, X):
+        """Return how much each row follows each chart.
+
+        Parameters
+        ----------
+        X : array-like, data frame or Tensor of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray or Tensor of shape (n_samples, n_charts)
+            The weights, which sum to 1 in each row.
+        """
+        X, runtime = self._checked(X)
+        return runtime.map(self._module(runtime).weights, X)
+
+    @property
+    def centers_(self):
+        """Centres of the charts, shape (n_charts, n_features)."""
+        return self.map_["mean"] + self._in_features(self.map_["centers"])
+
+    @property
+    def components_(self):
+        """Linear maps of the charts, shape (n_charts, n_outputs, n_features)."""
+        components = self._in_features(self.map_["components"])
+        return components if "coef" not in self.map_ else self.map_["coef"] + components
+
+    @property
+    def offsets_(self):
+        """Values of the charts at their centres, shape (n_charts, n_outputs)."""
+        offsets = self.map_["offsets"]
+        if "coef" not in self.map_:
+            return offsets
+        return self.centers_ @ self.map_["coef"].T + self.map_["intercept"] + offsets
+
+    @property
+    def _n_features_out(self):
+        return self.map_["components"].shape[1]
+
+    def _in_features(self, directions):
+        """Return directions of the projected space in the features' space."""
+        projection = self.map_.get("projection")
+        return directions if projection is None else directions @ projection.T
+
+    def _checked(self, X):
+        """Return validated rows of a fitted estimator and their runtime."""
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False)
+        return X, self._runtime(X)
+
+    def _module(self, runtime):
+        """Return the map as a module with a derivative."""
+        state = self.map_
+        return built_once(
+            self, "module", runtime, state, lambda: mixture_module(runtime, state)
+        )
+
+    def _mapping(self, runtime):
+        """Return the function of rows that `transform` applies."""
+        return built_once(
+            self,
+            "mapping",
+            runtime,
+            self.map_,
+            lambda: PreparedMap(self._module(runtime)),
+        )
+
+
+def mixture_module(runtime, state):
+    """Return the module of a mixture's state in the rows' precision, if it fits."""
+    limits = torch.finfo(runtime.dtype)
+    widths = np.asarray(state["widths"], dtype=np.float64)
+    # Also true for NaN: the comparisons are False.
+    if not (limits.tiny <= widths.min() and widths.max() <= limits.max):
+        # Neighbours are kept in single precision whatever the rows have.
+        is_single = runtime.dtype == torch.float32
+        raise ValueError(
+            "Squared distances of these rows do not fit into float32; give rows in "
+            f"{'float64, or in ' if is_single else ''}units nearer to their distances."
+        )
+    return runtime.module(GaussianWeightedMap, state)
 
 
 class AlignerMixin:

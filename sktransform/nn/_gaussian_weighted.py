@@ -4,6 +4,7 @@
 import torch
 from torch import nn
 
+from sktransform.nn._affine import AffineMap
 from sktransform.nn._products import row_stable_product
 
 
@@ -48,7 +49,7 @@ class GaussianWeightedMap(nn.Module):
 
     With ``z = (x - mean) @ projection`` the map is ``f(x) = sum_i w_i(z) (offsets_i +
     components_i (z - centers_i))`` and the weights ``w_i`` are the softmax of ``-||z -
-    centers_i||^2 / widths_i``.
+    centers_i||^2 / widths_i``. An affine map ``coef x + intercept`` may be added to it.
 
     Parameters
     ----------
@@ -73,6 +74,12 @@ class GaussianWeightedMap(nn.Module):
     log_masses : Tensor of shape (n_charts,), default=None
         What is added to the charts' log weights: charts that share what was one chart
         have the logarithms of their shares. None adds nothing.
+
+    coef : Tensor of shape (n_outputs, n_features), default=None
+        Linear part of the affine map that is added. None adds no map.
+
+    intercept : Tensor of shape (n_outputs,), default=None
+        Constant part of that map, given together with `coef`.
     """
 
     def __init__(
@@ -84,6 +91,8 @@ class GaussianWeightedMap(nn.Module):
         offsets,
         projection=None,
         log_masses=None,
+        coef=None,
+        intercept=None,
     ):
         super().__init__()
         self.register_buffer("log_masses", log_masses)
@@ -93,6 +102,7 @@ class GaussianWeightedMap(nn.Module):
         self.widths = nn.Parameter(widths)
         self.components = nn.Parameter(components)
         self.offsets = nn.Parameter(offsets)
+        self.affine = None if coef is None else AffineMap(coef, intercept)
 
     def inputs(self, X):
         """Return centred and projected rows, shape (n_rows, n_inputs)."""
@@ -122,7 +132,8 @@ class GaussianWeightedMap(nn.Module):
         """Return the mapped rows, shape (n_rows, n_outputs)."""
         Z = self.inputs(X)
         weights = self._weights_of_inputs(Z)
-        return (self._local_values(Z) * weights.unsqueeze(1)).sum(2)
+        values = (self._local_values(Z) * weights.unsqueeze(1)).sum(2)
+        return values if self.affine is None else self.affine(X) + values
 
     def jacobian(self, X):
         """Return the exact Jacobian, shape (n_rows, n_outputs, n_features).
@@ -143,7 +154,7 @@ class GaussianWeightedMap(nn.Module):
             + pull.sum(2, keepdim=True) * Z.unsqueeze(1)
             - pulled.view(len(Z), n_outputs, -1)
         )
-        if self.projection is None:
-            return jacobian
-        jacobian = row_stable_product(jacobian.flatten(0, 1), self.projection.T)
-        return jacobian.view(len(Z), n_outputs, -1)
+        if self.projection is not None:
+            jacobian = row_stable_product(jacobian.flatten(0, 1), self.projection.T)
+            jacobian = jacobian.view(len(Z), n_outputs, -1)
+        return jacobian if self.affine is None else self.affine.coef + jacobian

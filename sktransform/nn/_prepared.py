@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Prepared map: the values of a fitted mixture in as few products as possible."""
 
+import copy
+
 import torch
 
 from sktransform.nn._products import padded_columns
@@ -32,6 +34,7 @@ class PreparedMap:
         self._log_masses = None
         if module.log_masses is not None:
             self._log_masses = module.log_masses.clone()
+        self._affine = copy.deepcopy(module.affine)
 
     def inputs(self, X):
         """Return centred and projected rows, shape (n_rows, n_inputs)."""
@@ -41,7 +44,10 @@ class PreparedMap:
         return (Z @ self._projection)[:, : self._n_inputs]
 
     def values(self, Z):
-        """Return the values at centred and projected rows, (n_rows, n_outputs)."""
+        """Return the mixture's values at centred and projected rows.
+
+        Shapes (n_rows, n_inputs) and (n_rows, n_outputs); an affine map is not added.
+        """
         products = torch.addmm(self._shift, Z, self._matrix)
         n_used = self._n_charts * (1 + self._n_outputs)
         logits = products[:, : self._n_charts]
@@ -56,4 +62,5 @@ class PreparedMap:
 
     def __call__(self, X):
         """Return the mapped rows, shape (n_rows, n_outputs)."""
-        return self.values(self.inputs(X))
+        values = self.values(self.inputs(X))
+        return values if self._affine is None else self._affine(X) + values

@@ -7,6 +7,7 @@ from sktransform.nn._gaussian_weighted import (
     gaussian_weights,
     mixture_values,
 )
+from sktransform.nn._prepared import PreparedMap
 
 
 def _map(projected, n_charts=4):
@@ -61,6 +62,21 @@ def test_jacobian_agrees_with_automatic_differentiation(projected):
         [torch.autograd.functional.jacobian(module, x[None])[0, :, 0] for x in X]
     )
     torch.testing.assert_close(module.jacobian(X), expected)
+
+
+@pytest.mark.parametrize("projected", [False, True])
+def test_an_affine_map_is_added_to_values_and_derivative(projected):
+    generator = torch.Generator().manual_seed(2)
+    coef = torch.randn((2, 6), generator=generator, dtype=torch.float64)
+    intercept = torch.randn(2, generator=generator, dtype=torch.float64)
+    mixture = _map(projected)
+    state = {name: tensor.detach() for name, tensor in mixture.state_dict().items()}
+    whole = GaussianWeightedMap(**state, coef=coef, intercept=intercept)
+    X = _rows(mixture)
+    expected = mixture(X) + X @ coef.T + intercept
+    torch.testing.assert_close(whole(X), expected)
+    torch.testing.assert_close(PreparedMap(whole)(X), expected.detach())
+    torch.testing.assert_close(whole.jacobian(X), mixture.jacobian(X) + coef)
 
 
 def test_one_chart_is_affine():

@@ -6,7 +6,6 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
-from sklearn.utils.validation import check_is_fitted
 
 from sktransform.alignment._local_affine.charts import (
     ChartedRows,
@@ -25,12 +24,9 @@ from sktransform.alignment._moments.ridge import (
     RidgeFolds,
     mean_variance,
 )
-from sktransform.base import AlignerMixin, TorchTransformer
-from sktransform.nn._affine import AffineMap
-from sktransform.nn._gaussian_weighted import GaussianWeightedMap, gaussian_weights
-from sktransform.nn._prepared import PreparedMap
+from sktransform.base import AlignerMixin, MixtureTransformer
+from sktransform.nn._gaussian_weighted import gaussian_weights
 from sktransform.runtime._callbacks import FitProgress
-from sktransform.runtime._kept import built_once
 from sktransform.runtime._runtime import QUERY_ROWS
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 
@@ -39,7 +35,7 @@ _CHART_RIDGES = [np.inf, *(10.0 ** (power / 2) for power in range(4, -11, -1))]
 
 
 class GaussianWeightedAligner(
-    AlignerMixin, ClassNamePrefixFeaturesOutMixin, TorchTransformer
+    AlignerMixin, ClassNamePrefixFeaturesOutMixin, MixtureTransformer
 ):
     """Map one view into another by an affine map that changes from region to region.
 
@@ -95,9 +91,10 @@ class GaussianWeightedAligner(
         Its constant part.
 
     map_ : dict of str to ndarray
-        State of the local changes: "mean", "centers" (less the mean), "widths",
-        "components", "offsets" and, for more than 128 features, the "projection" onto
-        128 principal directions in which the other entries live.
+        State of the map: "coef" and "intercept" of the global map and, of the local
+        changes, "mean", "centers" (less the mean), "widths", "components", "offsets"
+        and, for more than 128 features, the "projection" onto 128 principal directions
+        in which the other entries of the changes live.
 
     ridge_ : float
         The global map's penalty.
@@ -165,7 +162,7 @@ class GaussianWeightedAligner(
     """
 
     _parameter_constraints: dict = {
-        **TorchTransformer._parameter_constraints,
+        **MixtureTransformer._parameter_constraints,
         "n_gaussians": [
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
@@ -283,15 +280,17 @@ class GaussianWeightedAligner(
 
     def _keep(self, runtime, ridge, frame, changes):
         """Keep the global map and the charts."""
-        intercept = ridge.total.mean_y - ridge.total.mean_x @ ridge.matrix
-        self.global_coef_, self.global_intercept_ = runtime.arrays(
-            ridge.matrix.T, intercept
-        )
         unit = mean_variance(ridge.total).item()
         self.ridge_ = ridge.penalty / unit if unit > 0 else 0.0
         offsets, components = changes
         self.map_ = runtime.state(
-            {**frame, "components": components, "offsets": offsets}
+            {
+                **frame,
+                "components": components,
+                "offsets": offsets,
+                "coef": ridge.matrix.T,
+                "intercept": ridge.total.mean_y - ridge.total.mean_x @ ridge.matrix,
+            }
         )
 
     def _report(self, runtime, charted, changes, before, after):
@@ -316,83 +315,14 @@ class GaussianWeightedAligner(
             come with it.
         """
         X, runtime = self._checked(X)
-        state = {**self.map_, "coef": self.global_coef_}
-        state["intercept"] = self.global_intercept_
-
-        def build():
-            affine, change = self._parts(runtime)
-            prepared = PreparedMap(change)
-            return lambda rows: affine(rows) + prepared(rows)
-
-        whole = built_once(self, "map", runtime, state, build)
-        return runtime.map(whole, X, QUERY_ROWS)
-
-    def jacobian(self, X):
-        """Return the exact derivative of the map at rows.
-
-        Parameters
-        ----------
-        X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            Rows of the first view.
-
-        Returns
-        -------
-        ndarray or Tensor of shape (n_samples, n_outputs, n_features)
-            How each column of the image changes with each feature.
-        """
-        X, runtime = self._checked(X)
-        affine, change = self._parts(runtime)
-        return runtime.map(lambda rows: affine.coef + change.jacobian(rows), X)
-
-    def chart_weights(self, X):
-        """Return how much each row follows each chart.
-
-        Parameters
-        ----------
-        X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            Rows of the first view.
-
-        Returns
-        -------
-        ndarray or Tensor of shape (n_samples, n_charts)
-            The weights, which sum to 1 in each row.
-        """
-        X, runtime = self._checked(X)
-        return runtime.map(self._parts(runtime)[1].weights, X)
-
-    def _checked(self, X):
-        """Return validated rows of a fitted estimator and their runtime."""
-        check_is_fitted(self)
-        X = self._validate_rows(X, reset=False)
-        return X, self._runtime(X)
-
-    def _parts(self, runtime):
-        """Return the map's two summands as modules."""
-        state = {"coef": self.global_coef_, "intercept": self.global_intercept_}
-        affine = runtime.module(AffineMap, state)
-        return affine, runtime.module(GaussianWeightedMap, self.map_)
+        return runtime.map(self._mapping(runtime), X, QUERY_ROWS)
 
     @property
-    def centers_(self):
-        """Centres of the charts, shape (n_charts, n_features)."""
-        return self.map_["mean"] + self._in_features(self.map_["centers"])
+    def global_coef_(self):
+        """Linear part of the global map, shape (n_outputs, n_features)."""
+        return self.map_["coef"]
 
     @property
-    def components_(self):
-        """Linear maps of the charts, shape (n_charts, n_outputs, n_features)."""
-        return self.global_coef_ + self._in_features(self.map_["components"])
-
-    @property
-    def offsets_(self):
-        """Values of the charts at their centres, shape (n_charts, n_outputs)."""
-        values = self.centers_ @ self.global_coef_.T + self.global_intercept_
-        return values + self.map_["offsets"]
-
-    def _in_features(self, directions):
-        """Return directions of the projected space in the features' space."""
-        projection = self.map_.get("projection")
-        return directions if projection is None else directions @ projection.T
-
-    @property
-    def _n_features_out(self):
-        return len(self.global_coef_)
+    def global_intercept_(self):
+        """Constant part of the global map, shape (n_outputs,)."""
+        return self.map_["intercept"]

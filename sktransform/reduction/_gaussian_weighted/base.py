@@ -9,14 +9,11 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from sktransform.base import TorchTransformer
+from sktransform.base import MixtureTransformer, mixture_module
 from sktransform.metrics import stress
-from sktransform.nn._gaussian_weighted import GaussianWeightedMap
-from sktransform.nn._prepared import PreparedMap
 from sktransform.nn._products import row_stable_product
 from sktransform.reduction._gaussian_weighted.decoder import refine
 from sktransform.reduction._gaussian_weighted.rows import sparse_distances
-from sktransform.runtime._kept import built_once
 from sktransform.runtime._runtime import SparseRows
 from sktransform.utils._sklearn import Interval, StrOptions
 
@@ -24,7 +21,7 @@ from sktransform.utils._sklearn import Interval, StrOptions
 _SCORED_ROWS = 2000
 
 
-class MixtureReducer(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
+class MixtureReducer(ClassNamePrefixFeaturesOutMixin, MixtureTransformer):
     """Base of reducers whose map is a Gaussian-weighted mixture of affine maps.
 
     It keeps what a solver returns and applies it. A subclass writes `fit`.
@@ -34,7 +31,7 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
     _accepts_sparse = True
 
     _parameter_constraints: dict = {
-        **TorchTransformer._parameter_constraints,
+        **MixtureTransformer._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "target_weight": [Interval(Real, 0, 1, closed="both")],
         "n_neighbors": [
@@ -206,43 +203,6 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
             return stress(*runtime.arrays(X, Y))
         return stress(distances, *runtime.arrays(Y), metric="precomputed")
 
-    def jacobian(self, X):
-        """Return the exact derivative of the map at rows.
-
-        Parameters
-        ----------
-        X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            The rows.
-
-        Returns
-        -------
-        ndarray or Tensor of shape (n_samples, n_components, n_features)
-            How each coordinate of the embedding changes with each feature.
-        """
-        X, runtime = self._checked(X)
-        return runtime.map(self._module(runtime).jacobian, X)
-
-    def chart_weights(self, X):
-        """Return how much each row follows each chart.
-
-        Parameters
-        ----------
-        X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            The rows.
-
-        Returns
-        -------
-        ndarray or Tensor of shape (n_samples, n_charts)
-            The weights, which sum to 1 in each row.
-        """
-        X, runtime = self._checked(X)
-        return runtime.map(self._module(runtime).weights, X)
-
-    @property
-    def centers_(self):
-        """Centres of the charts, shape (n_charts, n_features)."""
-        return self.map_["mean"] + self._in_features(self.map_["centers"])
-
     @property
     def embedded_centers_(self):
         """Images of the charts' centres, shape (n_charts, n_components)."""
@@ -256,55 +216,9 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         return self.map_["widths"]
 
     @property
-    def components_(self):
-        """Linear maps of the charts, shape (n_charts, n_components, n_features)."""
-        return self._in_features(self.map_["components"])
-
-    @property
-    def offsets_(self):
-        """Values of the charts at their centres, shape (n_charts, n_components)."""
-        return self.map_["offsets"]
-
-    @property
     def mean_(self):
         """Mean of the rows that the solver saw, shape (n_features,)."""
         return self.map_["mean"]
-
-    @property
-    def _n_features_out(self):
-        return self.map_["components"].shape[1]
-
-    def _in_features(self, directions):
-        """Return directions of the projected space in the features' space."""
-        if "projection" not in self.map_:
-            return directions
-        return directions @ self.map_["projection"].T
-
-    def _checked(self, X):
-        """Return validated rows of a fitted estimator and their runtime."""
-        check_is_fitted(self)
-        X = self._validate_rows(X, reset=False)
-        return X, self._runtime(X)
-
-    def _module(self, runtime):
-        """Return the map as a module with a derivative."""
-        return built_once(
-            self,
-            "module",
-            runtime,
-            self.map_,
-            lambda: mixture_module(runtime, self.map_),
-        )
-
-    def _mapping(self, runtime):
-        """Return the function of rows that `transform` applies."""
-        return built_once(
-            self,
-            "mapping",
-            runtime,
-            self.map_,
-            lambda: PreparedMap(self._module(runtime)),
-        )
 
     def _mapped(self, X, runtime):
         """Return what `transform` returns for validated rows."""
@@ -316,18 +230,3 @@ def scored_rows(n_rows):
     if n_rows <= _SCORED_ROWS:
         return np.arange(n_rows)
     return np.sort(np.random.RandomState(0).permutation(n_rows)[:_SCORED_ROWS])
-
-
-def mixture_module(runtime, state):
-    """Return the module of a mixture's state in the rows' precision, if it fits."""
-    limits = torch.finfo(runtime.dtype)
-    widths = np.asarray(state["widths"], dtype=np.float64)
-    # Also true for NaN: the comparisons are False.
-    if not (limits.tiny <= widths.min() and widths.max() <= limits.max):
-        # Neighbours are kept in single precision whatever the rows have.
-        is_single = runtime.dtype == torch.float32
-        raise ValueError(
-            "Squared distances of these rows do not fit into float32; give rows in "
-            f"{'float64, or in ' if is_single else ''}units nearer to their distances."
-        )
-    return runtime.module(GaussianWeightedMap, state)
