@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from sktransform.inspection import BiplotDisplay
-from sktransform.inspection._arrows import _name_positions
+from sktransform.inspection._reduction.arrows import _name_positions
 from sktransform.reduction import GaussianWeightedLinearReducer
 
 

@@ -3,8 +3,8 @@
 
 import numpy as np
 
-from sktransform.inspection._arrows import draw_arrows
 from sktransform.inspection._palette import class_legend, class_style
+from sktransform.inspection._reduction.arrows import draw_arrows
 from sktransform.inspection._tools import (
     check_components,
     check_map,

@@ -3,10 +3,10 @@
 
 from sklearn.utils.validation import check_consistent_length
 
-from sktransform.inspection._arrows import draw_arrows, draw_expansion
-from sktransform.inspection._deferred import Deferred, deferred_explanations
-from sktransform.inspection._interactive import write_html
-from sktransform.inspection._points import draw_centers, draw_rows
+from sktransform.inspection._reduction.arrows import draw_arrows, draw_expansion
+from sktransform.inspection._reduction.deferred import Deferred, deferred_explanations
+from sktransform.inspection._reduction.interactive import write_html
+from sktransform.inspection._reduction.points import draw_centers, draw_rows
 from sktransform.inspection._tools import (
     check_components,
     check_map,

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from sktransform.inspection._interactive import row_labels, write_html
+from sktransform.inspection._reduction.interactive import row_labels, write_html
 
 pytest.importorskip("plotly")
 
