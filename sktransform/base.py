@@ -24,7 +24,7 @@ from sktransform.runtime._runtime import Runtime, SparseRows
 from sktransform.runtime._validation import check_tensor, is_valid_array
 from sktransform.utils._sklearn import check_sample_weight
 
-__all__ = ["AlignerMixin", "TorchEstimator", "TorchTransformer"]
+__all__ = ["AlignerMixin", "MixtureTransformer", "TorchEstimator", "TorchTransformer"]
 
 
 class TorchEstimator(CallbackSupportMixin, BaseEstimator):
@@ -179,7 +179,7 @@ class MixtureTransformer(TorchTransformer):
         """Return the map as a module with a derivative."""
         state = self.map_
         return built_once(
-            self, "module", runtime, state, lambda: mixture_module(runtime, state)
+            self, "module", runtime, state, lambda: self._mixture_module(runtime, state)
         )
 
     def _mapping(self, runtime):
@@ -192,20 +192,21 @@ class MixtureTransformer(TorchTransformer):
             lambda: PreparedMap(self._module(runtime)),
         )
 
-
-def mixture_module(runtime, state):
-    """Return the module of a mixture's state in the rows' precision, if it fits."""
-    limits = torch.finfo(runtime.dtype)
-    widths = np.asarray(state["widths"], dtype=np.float64)
-    # Also true for NaN: the comparisons are False.
-    if not (limits.tiny <= widths.min() and widths.max() <= limits.max):
-        # Neighbours are kept in single precision whatever the rows have.
-        is_single = runtime.dtype == torch.float32
-        raise ValueError(
-            "Squared distances of these rows do not fit into float32; give rows in "
-            f"{'float64, or in ' if is_single else ''}units nearer to their distances."
-        )
-    return runtime.module(GaussianWeightedMap, state)
+    @staticmethod
+    def _mixture_module(runtime, state):
+        """Return the module of a mixture's state in the rows' precision, if it fits."""
+        limits = torch.finfo(runtime.dtype)
+        widths = np.asarray(state["widths"], dtype=np.float64)
+        # Also true for NaN: the comparisons are False.
+        if not (limits.tiny <= widths.min() and widths.max() <= limits.max):
+            # Neighbours are kept in single precision whatever the rows have.
+            is_single = runtime.dtype == torch.float32
+            wider = "float64, or in " if is_single else ""
+            raise ValueError(
+                "Squared distances of these rows do not fit into float32; give rows in "
+                f"{wider}units nearer to their distances."
+            )
+        return runtime.module(GaussianWeightedMap, state)
 
 
 class AlignerMixin:

@@ -9,11 +9,13 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from sktransform.base import MixtureTransformer, mixture_module
+from sktransform.base import MixtureTransformer
 from sktransform.metrics import stress
 from sktransform.nn._products import row_stable_product
+from sktransform.reduction._gaussian_weighted.anchors import AnchoredMap
 from sktransform.reduction._gaussian_weighted.decoder import refine
 from sktransform.reduction._gaussian_weighted.rows import sparse_distances
+from sktransform.runtime._kept import built_once
 from sktransform.runtime._runtime import SparseRows
 from sktransform.utils._sklearn import Interval, StrOptions
 
@@ -74,8 +76,13 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, MixtureTransformer):
             self.embedding_ = self._embed(X, runtime)
 
     def _embed(self, X, runtime):
-        """Return the images of the training rows, as an array."""
-        return runtime.arrays(runtime.map(self._mapping(runtime), X))[0]
+        """Return the images of the training rows; stored ones need no search."""
+        # Rows of weight 0 are not stored.
+        anchors = self._anchors()
+        if anchors is None or len(anchors["embedding"]) < len(X):
+            return runtime.arrays(self._mapped(X, runtime))[0]
+        (rows,) = runtime.arrays(X[:1])
+        return anchors["embedding"].astype(rows.dtype)
 
     def _continues(self):
         """Return whether there is a map to continue, and not of equal rows alone."""
@@ -130,10 +137,10 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, MixtureTransformer):
 
     def _inverse_mapping(self, runtime, n_refinements=0):
         """Return the function of points that `inverse_transform` applies."""
-        decoder = mixture_module(runtime, self.decoder_)
+        decoder = self._mixture_module(runtime, self.decoder_)
         inputs = {k: v for k, v in self.map_.items() if k != "projection"}
         inputs["mean"] = np.zeros_like(self.map_["centers"][0])
-        inner_map = mixture_module(runtime, inputs)
+        inner_map = self._mixture_module(runtime, inputs)
         mean = runtime.tensor(self.map_["mean"], runtime.dtype)
         back = None
         if "projection" in self.map_:
@@ -220,9 +227,32 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, MixtureTransformer):
         """Mean of the rows that the solver saw, shape (n_features,)."""
         return self.map_["mean"]
 
+    def _anchors(self):
+        """Return the arrays of the stored rows of an anchored map, else None."""
+        return getattr(self, "anchors_", None)
+
+    def _mapping(self, runtime):
+        """Return the function of rows that `transform` applies, anchored or not."""
+        plain, anchors = super()._mapping(runtime), self._anchors()
+        if anchors is None:
+            return plain
+
+        def build():
+            tensors = {
+                name: runtime.tensor(array, runtime.dtype)
+                for name, array in anchors.items()
+            }
+            return AnchoredMap(plain, **tensors)
+
+        state = {**self.map_, **{f"anchors {k}": v for k, v in anchors.items()}}
+        return built_once(self, "anchored mapping", runtime, state, build)
+
     def _mapped(self, X, runtime):
         """Return what `transform` returns for validated rows."""
-        return runtime.map(self._mapping(runtime), X)
+        mapping = self._mapping(runtime)
+        if isinstance(mapping, AnchoredMap):
+            return runtime.map(mapping, X, mapping.block_rows(X))
+        return runtime.map(mapping, X)
 
 
 def scored_rows(n_rows):

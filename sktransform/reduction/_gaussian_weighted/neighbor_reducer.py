@@ -7,7 +7,6 @@ from numbers import Real
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 
-from sktransform.reduction._gaussian_weighted.anchors import AnchoredMap
 from sktransform.reduction._gaussian_weighted.explanation import ExplainedReducer
 from sktransform.reduction._gaussian_weighted.problem import Problem, check_problem
 from sktransform.reduction._gaussian_weighted.reservoir import extended_reservoir
@@ -21,7 +20,6 @@ from sktransform.reduction._gaussian_weighted.solvers.warm_start import (
     check_continuable,
 )
 from sktransform.runtime._callbacks import FitProgress
-from sktransform.runtime._kept import built_once
 from sktransform.utils._sklearn import Interval, fit_context
 
 
@@ -343,34 +341,3 @@ class GaussianWeightedNeighborReducer(ExplainedReducer):
         if fitted is not None:
             self.anchors_ = fitted.anchors and runtime.state(fitted.anchors)
         super()._assign(fitted, X, runtime, reservoir=reservoir)
-
-    def _embed(self, X, runtime):
-        """Return the images of the training rows; stored ones need no search."""
-        # Rows of weight 0 are not stored.
-        if self.anchors_ is None or len(self.anchors_["embedding"]) < len(X):
-            return runtime.arrays(self._mapped(X, runtime))[0]
-        (rows,) = runtime.arrays(X[:1])
-        return self.anchors_["embedding"].astype(rows.dtype)
-
-    def _mapping(self, runtime):
-        """Return the function of rows that `transform` applies, anchored or not."""
-        plain = super()._mapping(runtime)
-        if self.anchors_ is None:
-            return plain
-
-        def build():
-            tensors = {
-                name: runtime.tensor(array, runtime.dtype)
-                for name, array in self.anchors_.items()
-            }
-            return AnchoredMap(plain, **tensors)
-
-        state = {**self.map_, **{f"anchors {k}": v for k, v in self.anchors_.items()}}
-        return built_once(self, "anchored mapping", runtime, state, build)
-
-    def _mapped(self, X, runtime):
-        """Return what `transform` returns for validated rows."""
-        mapping = self._mapping(runtime)
-        if isinstance(mapping, AnchoredMap):
-            return runtime.map(mapping, X, mapping.block_rows(X))
-        return runtime.map(mapping, X)
