@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Imports point down the layers, read from the import statements themselves."""
+"""Imports and hidden calls point one way, read from the source itself."""
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,52 @@ RANKS = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 FAMILIES = set(sktransform._FAMILIES)
 TOP = set(LAYERS[-1])
 PRIVATE_NAMES = "sktransform.utils._sklearn"
+
+# Inside a family, from the ground up. A room is a file or a folder; rooms in one line
+# never import each other, files of one folder may.
+ROOMS = {
+    "reduction._gaussian_weighted": (
+        ("anchors", "decoder", "gradients", "rows", "tangent"),
+        ("mixture", "problem", "reservoir", "sparse_gradients"),
+        ("solvers",),
+        ("base",),
+        ("explanation",),
+        ("neighbor_reducer", "reducer"),
+    ),
+    "alignment": (
+        ("_degenerate", "_transfer"),
+        ("_moments",),
+        ("_base",),
+        (
+            "_embedding_adapter",
+            "_givens",
+            "_local_affine",
+            "_orthogonal",
+            "_permutation",
+            "_relative",
+            "_unpaired",
+        ),
+        ("_backward_compatible",),
+    ),
+    "augmentation": (
+        ("_random",),
+        ("_tabular",),
+        ("transforms",),
+        ("_policy",),
+        ("_search",),
+        ("_fitting", "_latent", "_replay"),
+        ("_base",),
+        ("_constrained_augmenter", "_invariance_augmenter"),
+        ("_augmented", "_invariance_resampler"),
+        ("_augmented_classifier", "_augmented_regressor"),
+    ),
+}
+
+# Files of one folder that a reader can keep in mind.
+MOST_FILES = 14
+
+# What scikit-learn itself calls: methods that any estimator has, not hidden hooks.
+PROTOCOL = {"fit", "fit_transform", "inverse_transform", "predict", "transform"}
 
 
 def _module_name(path):
@@ -73,6 +120,30 @@ def _layer_fault(module, imported, name):
     return None
 
 
+def _room(module):
+    """Return the family of a file, and its room in it, or None and None."""
+    for family in ROOMS:
+        start = f"sktransform.{family}."
+        if module.startswith(start):
+            return family, module.removeprefix(start).partition(".")[0]
+    return None, None
+
+
+def _room_fault(module, imported):
+    """Return what is wrong with an import inside a family, or None."""
+    family, room = _room(module)
+    target_family, target = _room(imported)
+    if family is None or family != target_family or room == target:
+        return None
+    ranks = {r: rank for rank, rooms in enumerate(ROOMS[family]) for r in rooms}
+    if not {room, target} <= set(ranks):
+        return f"{({room, target} - set(ranks)).pop()} is no known room of {family}"
+    if ranks[target] >= ranks[room]:
+        way = "up" if ranks[target] > ranks[room] else "sideways"
+        return f"room {room} imports {way}, {target}"
+    return None
+
+
 def _private_faults(tree):
     """Yield every use of a private name of scikit-learn."""
     modules = set()
@@ -100,12 +171,172 @@ def _faults(module, source):
             faults.append("relative import")
         elif imported.partition(".")[0] == "sktransform":
             faults.append(_layer_fault(module, imported, name))
+            faults.append(_room_fault(module, imported))
     return [fault for fault in faults if fault]
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=_module_name)
 def test_imports_point_down(path):
     assert _faults(_module_name(path), path.read_text(encoding="utf-8")) == []
+
+
+def _first_cycle(graph):
+    """Return the nodes that are left when those without needs are taken away."""
+    graph = {node: set(needs) & set(graph) for node, needs in graph.items()}
+    while graph:
+        free = {node for node, needs in graph.items() if not needs}
+        if not free:
+            return sorted(graph)
+        graph = {n: needs - free for n, needs in graph.items() if n not in free}
+    return []
+
+
+def _sources():
+    """Return the source of each file of the package, by the module's name."""
+    paths = PACKAGE.rglob("*.py")
+    return {_module_name(path): path.read_text(encoding="utf-8") for path in paths}
+
+
+def _classes(sources):
+    """Return the classes of sources, bases first: (module, name) to their nodes.
+
+    A node is a class of the same bases without methods, for the order of resolution,
+    and the methods' syntax trees by name.
+    """
+    trees = {module: ast.parse(source) for module, source in sources.items()}
+    defined, bound = {}, {}
+    for module, tree in trees.items():
+        bound[module] = {b: (i, name) for i, name, b, _ in _imports(tree)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                defined[module, node.name] = node
+                bound[module][node.name] = module, node.name
+    classes = {}
+
+    def build(address):
+        if address not in classes:
+            module, node = address[0], defined[address]
+            names = (ast.unparse(base) for base in node.bases)
+            found = (bound[module].get(name) for name in names)
+            bases = [build(base)[0] for base in found if base in defined]
+            methods = {m.name: m for m in node.body if isinstance(m, ast.FunctionDef)}
+            copied = type(node.name, tuple(bases), {"address": address})
+            classes[address] = copied, methods
+        return classes[address]
+
+    for address in defined:
+        build(address)
+    return classes
+
+
+def _own_calls(method):
+    """Yield the names of the methods that a method calls on its own object."""
+    arguments = method.args.posonlyargs + method.args.args
+    own = arguments[0].arg if arguments else None
+    for node in ast.walk(method):
+        function = getattr(node, "func", None)
+        if isinstance(function, ast.Attribute) and ast.unparse(function.value) == own:
+            yield function.attr
+
+
+def _hierarchy_calls(classes, address):
+    """Return the graph of files whose methods call each other on one object."""
+    order = [cls.address for cls in classes[address][0].__mro__[:-1]]
+    graph = {module: set() for module, _ in order}
+    for definer in order:
+        for method in classes[definer][1].values():
+            for name in set(_own_calls(method)) - PROTOCOL:
+                owner = next((a for a in order if name in classes[a][1]), definer)
+                graph[definer[0]] |= {owner[0]} - {definer[0]}
+    return graph
+
+
+def _call_cycles(sources):
+    """Return the files of each class hierarchy that call each other in a circle."""
+    classes = _classes(sources)
+    cycles = {a: _first_cycle(_hierarchy_calls(classes, a)) for a in classes}
+    return {address: cycle for address, cycle in cycles.items() if cycle}
+
+
+def test_no_hierarchy_of_classes_calls_in_circles():
+    assert _call_cycles(_sources()) == {}
+
+
+BASE = """
+class Base:
+    def transform(self, X):
+        return self._mapped(X)
+
+    def _checked(self, X):
+        return X
+"""
+
+
+@pytest.mark.parametrize(
+    ("base", "derived", "is_cycle"),
+    [
+        # The base calls a hook of its subclass, which calls back.
+        (BASE, "def _mapped(self, X):\n        return self._checked(X)", True),
+        # The same, through a name that the first argument has.
+        (BASE, "def _mapped(me, X):\n        return me._checked(X)", True),
+        # A hook that calls nothing of the base.
+        (BASE, "def _mapped(self, X):\n        return X", False),
+        # A subclass that calls its base alone.
+        (BASE, "def fit(self, X):\n        return self._checked(X)", False),
+        # A mixin that calls scikit-learn's protocol.
+        (
+            BASE.replace("self._mapped(X)", "self.fit(X)"),
+            "def fit(self, X):\n        return self._checked(X)",
+            False,
+        ),
+    ],
+)
+def test_planted_circles_of_calls_are_found(base, derived, is_cycle):
+    sources = {
+        "sktransform._one": base,
+        "sktransform._two": "from sktransform._one import Base\n\n\n"
+        f"class Derived(Base):\n    {derived}\n",
+    }
+    found = _call_cycles(sources)
+    assert (("sktransform._two", "Derived") in found) is is_cycle
+    if is_cycle:
+        assert found["sktransform._two", "Derived"] == [*sources]
+
+
+def test_no_files_need_each_other():
+    sources = _sources()
+    needs = {
+        module: {
+            module
+            for imported, name, _, _ in _imports(ast.parse(source))
+            for module in (imported, f"{imported}.{name}")
+        }
+        - {module}
+        for module, source in sources.items()
+    }
+    assert _first_cycle(needs) == []
+    needs["sktransform.base"].add("sktransform.alignment._base")
+    assert "sktransform.base" in _first_cycle(needs)
+
+
+def _crowded(paths):
+    """Return the folders that hold too many Python files."""
+    counts = Counter(path.parent.name for path in paths)
+    return {folder for folder, n_files in counts.items() if n_files > MOST_FILES}
+
+
+def test_folders_are_small_enough_to_be_read():
+    assert _crowded(PACKAGE.rglob("*.py")) == set()
+    assert _crowded(Path(f"room/file{i}.py") for i in range(15)) == {"room"}
+    assert _crowded(Path(f"room/file{i}.py") for i in range(14)) == set()
+
+
+@pytest.mark.parametrize("family", ROOMS)
+def test_every_file_of_a_family_stands_in_a_room(family):
+    folder = PACKAGE.joinpath(*family.split("."))
+    rooms = {path.stem for path in folder.iterdir() if path.suffix == ".py"}
+    rooms |= {path.parent.name for path in folder.glob("*/__init__.py")}
+    assert rooms - {"__init__"} == {room for line in ROOMS[family] for room in line}
 
 
 def test_every_room_stands_in_a_layer():
@@ -133,6 +364,33 @@ def test_every_room_stands_in_a_layer():
         ("attic._x", "from sktransform.base import A", "no layer"),
         ("reduction._x", "from ._y import A", "relative"),
         ("reduction._x", "from . import _y", "relative"),
+        ("alignment._base", "from sktransform.alignment._givens.a import A", "up"),
+        ("alignment._moments.x", "import sktransform.alignment._base", "up"),
+        (
+            "alignment._orthogonal.x",
+            "from sktransform.alignment._givens.a import A",
+            "sideways",
+        ),
+        (
+            "alignment._attic",
+            "from sktransform.alignment._base import A",
+            "no known room",
+        ),
+        (
+            "augmentation._tabular.x",
+            "from sktransform.augmentation._search.learn import f",
+            "up",
+        ),
+        (
+            "augmentation._latent.x",
+            "import sktransform.augmentation._replay.y",
+            "sideways",
+        ),
+        (
+            "reduction._gaussian_weighted.rows",
+            "import sktransform.reduction._gaussian_weighted.solvers.x",
+            "up",
+        ),
         ("base", "from sklearn.base import _fit_context", "private"),
         ("base", "from sklearn.utils._param_validation import Interval", "private"),
         ("base", "import sklearn.utils._tags", "private"),
@@ -158,6 +416,8 @@ def test_two_families_never_meet(monkeypatch):
         ("sktransform.reduction", "from sktransform.reduction._x import A"),
         ("sktransform.reduction._x", "from sktransform.base import TorchTransformer"),
         ("sktransform.base", "from sklearn.base import BaseEstimator as B\nB._x"),
+        ("sktransform.alignment._unpaired.x", "import sktransform.alignment._base"),
+        ("sktransform.alignment._moments.x", "import sktransform.alignment._moments.y"),
         (PRIVATE_NAMES, "from sklearn.base import _fit_context"),
     ],
 )
