@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Units of one network matched with those of another."""
+"""One-to-one matching of the units of two networks by their correlations."""
 
 import numpy as np
 import torch
@@ -73,7 +73,7 @@ def matched_units(correlations, signed):
     gains = correlations.abs() if signed else correlations
     rounded = gains.cpu().numpy().round(_DECIMALS)
     pairs = linear_sum_assignment(rounded.T, maximize=True)
-    outputs, inputs = (torch.from_numpy(places).to(gains.device) for places in pairs)
+    outputs, inputs = (torch.from_numpy(indices).to(gains.device) for indices in pairs)
     return inputs, outputs
 
 
@@ -150,7 +150,7 @@ class PermutationAligner(MomentAligner):
     Attributes
     ----------
     permutation_ : ndarray of shape (n_outputs,)
-        For each unit of the target the place of its partner in X; -1 if there is none.
+        For each unit of the target the index of its partner in X; -1 if there is none.
 
     correlations_ : ndarray of shape (n_outputs,)
         Correlation of each unit of the target with its partner, before a change of
@@ -313,7 +313,7 @@ class PermutationAligner(MomentAligner):
     def _moments_of(self, X, y, sample_weight, *, reset):
         """Return the moments of validated rows, as one fold."""
         X, Y, weights = self._validate_pairs(X, y, sample_weight, reset=reset)
-        return FoldMoments.of(*self._runtime(X).tensors(X, Y, weights))
+        return FoldMoments.from_rows(*self._runtime(X).tensors(X, Y, weights))
 
     def _fit_to(self, moments):
         """Match units by moments, and keep both."""

@@ -126,8 +126,8 @@ def test_blocks_in_any_order_give_what_all_rows_give(normal, widths):
     weights = np.random.default_rng(1).uniform(0.5, 2, 90)
     whole = PermutationAligner().fit(X, Y, sample_weight=weights)
     blocks = PermutationAligner()
-    for places in np.split(np.random.default_rng(2).permutation(90), [1, 30, 32]):
-        blocks.partial_fit(X[places], Y[places], sample_weight=weights[places])
+    for indices in np.split(np.random.default_rng(2).permutation(90), [1, 30, 32]):
+        blocks.partial_fit(X[indices], Y[indices], sample_weight=weights[indices])
     assert_array_equal(blocks.permutation_, whole.permutation_)
     assert_allclose(blocks.coef_, whole.coef_, rtol=1e-9)
     assert_allclose(blocks.intercept_, whole.intercept_, rtol=1e-9)

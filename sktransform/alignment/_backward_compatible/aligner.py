@@ -33,8 +33,8 @@ from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 # Extra dimensions that "auto" keeps at most.
 _AUTO_EXTRA = 32
 
-# One of so many folds is held out when a polish is judged.
-_POLISH_FOLDS = 5
+# One of so many folds is held out to test a fine-tuned pair of maps.
+_FINETUNE_FOLDS = 5
 
 
 def _class_codes(X, labels):
@@ -71,7 +71,7 @@ class BackwardCompatibleAligner(AffineAligner):
         Penalty of the forward map, above 0, in units of the old features' mean
         variance.
 
-    polish : bool, default=False
+    finetune : bool, default=False
         Whether to train both maps further by a contrastive loss on minibatches: old
         rows that come forward shall find the new ones of their class, or of themselves
         without `labels`. The result is kept only if the loss of a fifth of the rows,
@@ -85,10 +85,10 @@ class BackwardCompatibleAligner(AffineAligner):
         Divides the cosines in the contrastive loss.
 
     n_epochs : int, default=30
-        Most passes of the polish over the rows.
+        Most passes of fine-tuning over the rows.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of the polish's minibatches.
+        Seed of the minibatches of fine-tuning.
 
     device : str, default="auto"
         Where to compute, see :class:`OrthogonalAligner`.
@@ -110,11 +110,11 @@ class BackwardCompatibleAligner(AffineAligner):
     n_extra_ : int
         Number of further columns.
 
-    polished_ : bool
-        Whether the maps are those of a polish.
+    finetuned_ : bool
+        Whether the maps are fine-tuned.
 
-    polish_losses_ : ndarray of shape (2,) or None
-        Loss of the rows held out before and after the polish, if there was one.
+    finetune_losses_ : ndarray of shape (2,) or None
+        Loss of the rows held out before and after fine-tuning, if it was done.
 
     mean_ : ndarray of shape (n_features,)
         Mean row of X.
@@ -167,7 +167,7 @@ class BackwardCompatibleAligner(AffineAligner):
         "aligner": [AffineAligner, None],
         "n_extra": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "ridge": [Interval(Real, 0, None, closed="neither")],
-        "polish": ["boolean"],
+        "finetune": ["boolean"],
         "contrastive_weight": [Interval(Real, 0, None, closed="left")],
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "n_epochs": [Interval(Integral, 1, None, closed="left")],
@@ -180,7 +180,7 @@ class BackwardCompatibleAligner(AffineAligner):
         *,
         n_extra="auto",
         ridge=1e-3,
-        polish=False,
+        finetune=False,
         contrastive_weight=1.0,
         temperature=0.07,
         n_epochs=30,
@@ -190,7 +190,7 @@ class BackwardCompatibleAligner(AffineAligner):
         self.aligner = aligner
         self.n_extra = n_extra
         self.ridge = ridge
-        self.polish = polish
+        self.finetune = finetune
         self.contrastive_weight = contrastive_weight
         self.temperature = temperature
         self.n_epochs = n_epochs
@@ -210,11 +210,11 @@ class BackwardCompatibleAligner(AffineAligner):
             The same rows in the old space.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1. The polish
+            Weights of the rows, not negative. None weighs every row 1. Fine-tuning
             leaves out rows of weight 0 and weighs the others 1.
 
         labels : array-like of shape (n_samples,), default=None
-            Classes for the polish. None takes every row for a class of its own.
+            Classes for fine-tuning. None takes every row for a class of its own.
 
         Returns
         -------
@@ -225,13 +225,13 @@ class BackwardCompatibleAligner(AffineAligner):
         ------
         ValueError
             If X or y is not numeric, finite and two-dimensional, if their rows differ
-            in number, or if there are too few rows for a polish.
+            in number, or if there are too few rows for fine-tuning.
         """
         X, Y, row_weights = self._validate_pairs(X, y, sample_weight, reset=True)
         classes = _class_codes(X, labels)
         runtime = self._runtime(X)
         X, Y, weights = runtime.tensors(X, Y, row_weights)
-        with FitProgress(self, max_iter=1 + self.polish) as progress:
+        with FitProgress(self, max_iter=1 + self.finetune) as progress:
             aligner = self._fitted_aligner(X, Y, row_weights)
             moments = PairMoments.of(X, Y, weights)
             first = runtime.tensors(aligner.coef_.T, aligner.intercept_)
@@ -244,13 +244,13 @@ class BackwardCompatibleAligner(AffineAligner):
                 self.ridge,
             )
             progress.step()
-            self.polished_, self.polish_losses_ = False, None
-            if self.polish:
+            self.finetuned_, self.finetune_losses_ = False, None
+            if self.finetune:
                 kept = weights > 0
                 codes = runtime.tensor(classes)[kept]
                 rows = X[kept], Y[kept], codes
                 unit = rotation_length(aligner, maps["matrix"])
-                maps = self._polish(maps, moments, rows, unit)
+                maps = self._finetune(maps, moments, rows, unit)
                 progress.step()
         self.n_extra_ = maps["extra"].shape[1]
         coef = torch.cat([maps["matrix"], maps["extra"]], 1).T
@@ -269,12 +269,15 @@ class BackwardCompatibleAligner(AffineAligner):
             aligner = OrthogonalAligner(lam=0, scale=True, device=self.device)
         return clone(aligner).fit(X, Y, sample_weight=row_weights)
 
-    def _polish(self, maps, moments, rows, unit):
-        """Return the maps after a contrastive polish, or as they are.
+    def _finetune(self, maps, moments, rows, unit):
+        """Return the maps after fine-tuning by a contrastive loss, or as they are.
 
         The first columns' map stays as near to a rotation as it is, in this unit.
         """
-        from sktransform.alignment._backward_compatible.finetune import MapPair, polish
+        from sktransform.alignment._backward_compatible.finetune import (
+            MapPair,
+            train_pair,
+        )
 
         radius = orthogonality_residual(maps["matrix"] / unit)
 
@@ -283,13 +286,13 @@ class BackwardCompatibleAligner(AffineAligner):
 
         X, Y, codes = rows
         Y = torch.cat([Y, codes[:, None]], 1)
-        held_out = row_folds(X, _POLISH_FOLDS) == 0
+        held_out = row_folds(X, _FINETUNE_FOLDS) == 0
         if not 0 < held_out.sum() < len(X):
             raise ValueError(
-                f"polish=True holds out rows, and {len(X)} are too few; give more rows "
-                "or set polish=False."
+                f"finetune=True holds out rows, and {len(X)} are too few; give more "
+                "rows or set finetune=False."
             )
-        polished, *losses = polish(
+        finetuned, *losses = train_pair(
             MapPair(**{name: tensor.float() for name, tensor in maps.items()}),
             (X[~held_out].float(), Y[~held_out].float()),
             (X[held_out].float(), Y[held_out].float()),
@@ -300,10 +303,10 @@ class BackwardCompatibleAligner(AffineAligner):
             weight=self.contrastive_weight,
             temperature=self.temperature,
         )
-        self.polished_, self.polish_losses_ = polished is not None, np.array(losses)
-        if polished is None:
+        self.finetuned_, self.finetune_losses_ = finetuned is not None, np.array(losses)
+        if finetuned is None:
             return maps
-        state = polished.state_dict()
+        state = finetuned.state_dict()
         maps = {name: state[name].to(torch.float64) for name in maps}
         return {**maps, "matrix": project(maps["matrix"])}
 

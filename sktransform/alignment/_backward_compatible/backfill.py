@@ -44,7 +44,7 @@ class BackfillPlanner(TorchEstimator):
     A gallery of old vectors that cannot be embedded again at once is searched while a
     part of it is new. Rows in dense regions of the gallery come first: searches return
     them most often, and around them a replaced row competes with other replaced rows.
-    `curve` measures how a metric of retrieval rises on the way.
+    `curve` measures a metric of retrieval while rows are replaced.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ class BackfillPlanner(TorchEstimator):
         -------
         Bunch
             "fractions" of the rows that are replaced and "scores" there, arrays of
-            shape (n_points,), and "area" under the curve, the mean score on the way.
+            shape (n_points,), and "area" under the curve, the mean score.
 
         Raises
         ------
@@ -175,8 +175,8 @@ class BackfillPlanner(TorchEstimator):
         fractions = np.linspace(0, 1, n_points)
         scores, done = [], 0
         for count in np.floor(fractions * len(mixed) + 1e-9).astype(int):
-            places = self.order_[done:count]
-            mixed[places] = after[places]
+            indices = self.order_[done:count]
+            mixed[indices] = after[indices]
             scores.append(float(score(mixed.copy())))
             done = count
         area = np.trapezoid(scores, fractions)

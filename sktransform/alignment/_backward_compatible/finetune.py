@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A pair of maps, of new rows and of old ones, polished by a contrastive loss.
+"""Fine-tuning of a pair of maps, of new rows and of old ones, by a contrastive loss.
 
 Import this file from where it is needed: skorch takes a moment to load.
 """
@@ -146,8 +146,10 @@ class _Projection(Callback):
                 matrix.copy_(self.project(matrix.to(torch.float64)))
 
 
-def polish(pair, training, validation, *, project, max_epochs, random_state, **loss):
-    """Train a pair of maps, and keep it only if rows held out say so.
+def train_pair(
+    pair, training, validation, *, project, max_epochs, random_state, **loss
+):
+    """Train a pair of maps, and keep it only if the loss of held-out rows falls.
 
     Parameters
     ----------
@@ -174,7 +176,7 @@ def polish(pair, training, validation, *, project, max_epochs, random_state, **l
 
     Returns
     -------
-    polished : MapPair or None
+    finetuned : MapPair or None
         The maps after the best epoch; None if the loss of the rows held out did not
         fall.
 
@@ -196,11 +198,11 @@ def polish(pair, training, validation, *, project, max_epochs, random_state, **l
         device=device,
         callbacks=[_Projection(project)],
     )
-    polished = load_module(pair, result.state, device=device)
+    finetuned = load_module(pair, result.state, device=device)
     with torch.no_grad():
-        polished.matrix.copy_(project(polished.matrix.to(torch.float64)))
+        finetuned.matrix.copy_(project(finetuned.matrix.to(torch.float64)))
         before, after = (
             criterion(maps, maps(validation[0]), *validation).item()
-            for maps in (pair, polished)
+            for maps in (pair, finetuned)
         )
-    return (polished if after < before else None), before, after
+    return (finetuned if after < before else None), before, after

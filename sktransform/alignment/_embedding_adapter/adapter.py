@@ -418,7 +418,7 @@ class EmbeddingAdapter(MomentAligner):
         X, Y, weights = self._validate_pairs(X, y, sample_weight, reset=reset)
         groups = checked_groups(X, groups)
         tensors = self._runtime(X).tensors(X, Y, weights)
-        return PairRows.of(*tensors, self.n_folds, groups)
+        return PairRows.from_rows(*tensors, self.n_folds, groups)
 
     def _solve(self, moments):
         """Set the fitted attributes to the linear map of moments."""
@@ -439,14 +439,14 @@ class EmbeddingAdapter(MomentAligner):
             "kernel_coef_": None,
             "kernel_width_": None,
             "_regression": None,
-            "_way_back": None,
+            "_inverse": None,
         }
         if model.features is not None:
             state["landmarks_"] = tensors["landmarks"]
             state["kernel_coef_"] = tensors["kernel_matrix"].T
             state["kernel_width_"] = model.features.width * units.x**2
-            matrix, intercept = model.way_back
-            state["_way_back"] = _arrays(
+            matrix, intercept = model.inverse
+            state["_inverse"] = _arrays(
                 {
                     "coef": matrix.T * (units.x / units.y),
                     "intercept": intercept * units.x,
@@ -566,10 +566,10 @@ class EmbeddingAdapter(MomentAligner):
         runtime = self._runtime(X)
 
         def build():
-            return affine_module(runtime, self._way_back)
+            return affine_module(runtime, self._inverse)
 
-        way_back = built_once(self, "inverse", runtime, self._way_back, build)
-        return runtime.map(way_back, X, QUERY_ROWS)
+        inverse = built_once(self, "inverse", runtime, self._inverse, build)
+        return runtime.map(inverse, X, QUERY_ROWS)
 
     def expected_recall(self, gallery_size, k=1):
         """Estimate how many queries find their row in a gallery of some size.

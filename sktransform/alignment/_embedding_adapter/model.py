@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From pairs of rows to the map of an embedding adapter."""
+"""Calibrated regression of an embedding adapter, on rows or on kernel features."""
 
 from dataclasses import dataclass
 from functools import reduce
@@ -69,7 +69,7 @@ class AdapterModel:
         What its predictions are taken through.
 
     fold_calibrations : list of Calibration
-        The same for the judges among the folds, without their help.
+        The same for each validation fold, learnt without its rows.
 
     unit : float
         Mean variance of the rows' own columns, the unit of the penalty.
@@ -90,7 +90,7 @@ class AdapterModel:
     landmarks : Tensor of shape (n_landmarks, n_columns), default=None
         The features' landmarks as they came.
 
-    way_back : tuple of Tensor, default=None
+    inverse : tuple of Tensor, default=None
         Matrix and constant part of the regression of rows on targets, if there are
         kernels, whose map has no pseudo-inverse.
     """
@@ -104,7 +104,7 @@ class AdapterModel:
     gain: float | None = None
     span: RowSpan | None = None
     landmarks: torch.Tensor | None = None
-    way_back: tuple | None = None
+    inverse: tuple | None = None
 
     def inputs(self, X):
         """Return what the regression makes of the rows that it sees."""
@@ -122,11 +122,11 @@ class AdapterModel:
         return matrix, total.mean_y - total.mean_x @ matrix
 
     def fold_affines(self):
-        """Return the same for the judges among the folds, learnt without the fold."""
+        """Return the same for each validation fold, learnt without its rows."""
         return [
             calibration.affine(fold_map.others, fold_map.matrix)
             for calibration, fold_map in zip(
-                self.fold_calibrations, self.ridge.judges, strict=True
+                self.fold_calibrations, self.ridge.validation_folds, strict=True
             )
         ]
 
@@ -195,7 +195,7 @@ def linear_model(moments, settings, gain=None):
 
 def _linear_model(total, moments, unit, settings, **found):
     """Return the adapter of these moments, whose penalty has this unit."""
-    ridge = RidgeFolds.of(
+    ridge = RidgeFolds.from_splits(
         total, moments.splits(), penalties_of(settings["ridge"], unit)
     )
     calibrations = _calibrations(ridge, settings, found.get("span"))
@@ -203,7 +203,7 @@ def _linear_model(total, moments, unit, settings, **found):
 
 
 def adapter_model(rows, settings, units=_PLAIN):
-    """Return the adapter, with kernels if they are asked for or earn their place.
+    """Return the adapter, with kernels if they are asked for or reduce the error.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ def adapter_model(rows, settings, units=_PLAIN):
         The rows as the adapter sees them: few rows of wide views along their span.
     """
     is_few = len(rows.X) <= rows.X.shape[1] + rows.Y.shape[1]
-    span = RowSpan.of(rows) if is_few else None
+    span = RowSpan.from_rows(rows) if is_few else None
     seen = rows if span is None else span.rows(rows)
     moments = seen.moments()
     total = moments.total()
@@ -233,13 +233,13 @@ def adapter_model(rows, settings, units=_PLAIN):
     warn_of_constant_views(constant)
     found = {"span": span}
     if not constant and _may_have_kernels(rows, settings, units):
-        places = hashed_sample(rows.X, settings["n_landmarks"])
+        indices = hashed_sample(rows.X, settings["n_landmarks"])
         searched = hashed_sample(rows.X, _SEARCH_ROWS, copies=True)
-        kernels = _search_kernels(seen, moments, seen.X[places], searched, _n(rows))
+        kernels = _search_kernels(seen, moments, seen.X[indices], searched, _n(rows))
         found["gain"] = kernels.gain
         if settings["features"] == "nystroem" or kernels.gain > _KERNEL_GAIN:
-            found["landmarks"] = rows.X[places]
-            found["way_back"] = _way_back(moments, span)
+            found["landmarks"] = rows.X[indices]
+            found["inverse"] = _inverse(moments, span)
             return _kernel_model(seen, moments, kernels, settings, found), seen
     unit = total.covariance_x.trace() / _n(rows)
     return _linear_model(total, moments, unit, settings, **found), seen
@@ -259,14 +259,14 @@ def _may_have_kernels(rows, settings, units):
     return len(hashed_sample(rows.X, _KERNEL_ROWS)) == _KERNEL_ROWS
 
 
-def _way_back(moments, span):
+def _inverse(moments, span):
     """Return the regression of the rows on their targets, matrix and constant part."""
     swapped = moments.swapped()
     total = swapped.total()
     unit = total.covariance_x.trace() / (
         len(total.mean_x) if span is None else len(span.axes_y)
     )
-    ridge = RidgeFolds.of(total, swapped.splits(), penalties_of("auto", unit))
+    ridge = RidgeFolds.from_splits(total, swapped.splits(), penalties_of("auto", unit))
     matrix, intercept = ridge.matrix, total.mean_y - total.mean_x @ ridge.matrix
     if span is None:
         return matrix, intercept
@@ -289,7 +289,7 @@ def _search_kernels(rows, moments, landmarks, searched, n_columns):
         Centres of the kernels.
 
     searched : Tensor of int64
-        Places of the rows that the search looks at.
+        Indices of the rows that the search looks at.
 
     n_columns : int
         Columns of the rows before they were turned into their span.
@@ -308,7 +308,7 @@ def _search_kernels(rows, moments, landmarks, searched, n_columns):
     first, *other_weights = _KERNEL_WEIGHTS
     trials = []
     for bandwidth in _BANDWIDTHS:
-        features = NystroemFeatures.of(total, landmarks, bandwidth)
+        features = NystroemFeatures.from_landmarks(total, landmarks, bandwidth)
         kernel_moments = features.fold_moments(rows, moments)
         error = _kernel_error(kernel_moments, features, first, n_columns)
         trials.append((error, features, kernel_moments))
@@ -351,13 +351,15 @@ def _search_error(moments, unit, scale=None):
     if scale is not None:
         filled = [scaled(fold, scale) for fold in filled]
     # Not all splits: merging large moments takes as long as their use.
-    judges, rest = filled[:_SEARCH_FOLDS], filled[_SEARCH_FOLDS:]
+    held_out, rest = filled[:_SEARCH_FOLDS], filled[_SEARCH_FOLDS:]
     splits = [
         (reduce(PairMoments.merge, rest, own), fold)
-        for own, fold in (judges, judges[::-1])
+        for own, fold in (held_out, held_out[::-1])
     ]
-    total = splits[0][0].merge(judges[1])
-    paths = [HeldOutPath(RidgePath.of(others), fold) for others, fold in splits]
+    total = splits[0][0].merge(held_out[1])
+    paths = [
+        HeldOutPath(RidgePath.from_moments(others), fold) for others, fold in splits
+    ]
     penalties = _SEARCH_PENALTIES.to(total.xx.device) * unit
     return held_out_errors(total, paths, penalties).min().item()
 

@@ -53,7 +53,7 @@ class NystroemFeatures:
     whitening: torch.Tensor
 
     @classmethod
-    def of(cls, moments, landmarks, bandwidth):
+    def from_landmarks(cls, moments, landmarks, bandwidth):
         """Return the features for rows with these moments.
 
         Parameters
@@ -135,10 +135,10 @@ class NystroemFeatures:
             X, Y, weights, folds = block
             kernels = self.kernels(X)
             for number, fold in enumerate(moments.folds):
-                places = (folds == number).nonzero()[:, 0]
-                own = kernels[places]
-                weighted = (own * weights[places, None]).T
-                centred = X[places] - fold.mean_x, Y[places] - fold.mean_y
+                indices = (folds == number).nonzero()[:, 0]
+                own = kernels[indices]
+                weighted = (own * weights[indices, None]).T
+                centred = X[indices] - fold.mean_x, Y[indices] - fold.mean_y
                 sums[number] += weighted.sum(1)
                 products[number] += weighted @ torch.cat([own, *centred], 1)
         return FoldMoments(tuple(map(self._joined, moments.folds, sums, products)))

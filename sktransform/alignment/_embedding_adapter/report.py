@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What an embedding adapter chose, and what its folds promise for rows not seen."""
+"""Report of an embedding adapter: its choices, and held-out estimates."""
 
 import warnings
 
@@ -121,12 +121,12 @@ def _warn_if_unrelated(evidence, ridge, rows):
 
 
 def _held_out_r2(ridge, affines):
-    """Return the share of the judges' variance that maps learnt without explain."""
+    """Return the out-of-fold R2 on the validation folds."""
     residual = sum(
         fold_map.fold.mean_squared_error(*affine) * fold_map.fold.weight
-        for fold_map, affine in zip(ridge.judges, affines, strict=True)
+        for fold_map, affine in zip(ridge.validation_folds, affines, strict=True)
     )
-    return 1 - (residual / ridge.judges_scatter().trace()).item()
+    return 1 - (residual / ridge.validation_scatter().trace()).item()
 
 
 def _searches(model, seen, rows, affines):
@@ -135,21 +135,21 @@ def _searches(model, seen, rows, affines):
     The rows of a fold search among each other's targets: other rows have a part in the
     fold's map, which would find them too often.
     """
-    judges = model.ridge.judges
-    numbers = rows.folds.unique()[: len(judges)]
-    judged = torch.isin(rows.folds, numbers)
-    pairs = torch.cat([rows.X[judged], rows.Y[judged]], dim=1)
-    rows = seen.take(judged).take(hashed_sample(pairs, _SEARCHED_ROWS))
+    validation = model.ridge.validation_folds
+    numbers = rows.folds.unique()[: len(validation)]
+    is_validated = torch.isin(rows.folds, numbers)
+    pairs = torch.cat([rows.X[is_validated], rows.Y[is_validated]], dim=1)
+    rows = seen.take(is_validated).take(hashed_sample(pairs, _SEARCHED_ROWS))
     inputs, all_targets = model.inputs(rows.X), rows.Y
     metric = model.calibration.metric
     found, sizes, all_ranks = [], [], []
     for number, fold_map, (matrix, intercept) in zip(
-        numbers, judges, affines, strict=True
+        numbers, validation, affines, strict=True
     ):
-        places = rows.folds == number
-        if not places.any():
+        indices = rows.folds == number
+        if not indices.any():
             continue
-        targets, own = all_targets[places], inputs[places]
+        targets, own = all_targets[indices], inputs[indices]
         images, plain = own @ matrix + intercept, fold_map.predict(own)
         ranks, *counts = _found(images, plain, targets, metric)
         found.append([(ranks == 1).mean(), *counts])
@@ -175,10 +175,10 @@ def _found(images, plain, targets, metric):
     for (part, *of_images), (_, *of_plain), (_, *of_targets) in zip(
         *blocks, strict=True
     ):
-        places = torch.arange(len(targets), device=targets.device)[part, None]
+        indices = torch.arange(len(targets), device=targets.device)[part, None]
         masks = (mask_of_block(*block, n_near) for block in (of_images, of_targets))
-        ranks.append(ranks_in_block(*of_images, places).cpu().numpy().ravel())
-        n_plain += (ranks_in_block(*of_plain, places) == 1).sum().item()
+        ranks.append(ranks_in_block(*of_images, indices).cpu().numpy().ravel())
+        n_plain += (ranks_in_block(*of_plain, indices) == 1).sum().item()
         n_shared += torch.logical_and(*masks).sum().item()
     n_rows = len(targets)
     return np.concatenate(ranks), n_plain / n_rows, n_shared / (n_rows * n_near)

@@ -33,7 +33,7 @@ class RowSpan:
     axes_y: torch.Tensor
 
     @classmethod
-    def of(cls, rows):
+    def from_rows(cls, rows):
         """Return the span of `PairRows`."""
         axes_x, axes_y = _spanning_axes(rows.X), _spanning_axes(rows.Y)
         Y = rows.Y if axes_y is None else rows.Y @ axes_y

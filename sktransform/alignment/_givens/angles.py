@@ -116,7 +116,7 @@ def givens_angles(rotation, n_sweeps=1, *, max_iter=100, tol=1e-6):
 
     See Also
     --------
-    givens_rotation : The way back.
+    givens_rotation : The inverse function.
     GivensAligner : Fits the angles to pairs.
 
     Notes
@@ -170,7 +170,7 @@ def givens_rotation(angles):
 
     See Also
     --------
-    givens_angles : The way back.
+    givens_angles : The inverse function.
 
     Examples
     --------

@@ -9,8 +9,8 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from sktransform.alignment._local_affine.charts import (
     ChartedRows,
+    chart_centers,
     chart_inputs,
-    chart_places,
 )
 from sktransform.alignment._local_affine.local_ridge import (
     ChartPaths,
@@ -230,8 +230,8 @@ class GaussianWeightedAligner(
         kept = np.flatnonzero(weights)
         X, Y, weights = runtime.tensors(X[kept], Y[kept], weights[kept])
         folds = row_folds(X, self.n_folds)
-        moments = FoldMoments.of_folds(X, Y, weights, folds, self.n_folds)
-        ridge = RidgeFolds.of_rows(moments, self.ridge)
+        moments = FoldMoments.from_folds(X, Y, weights, folds, self.n_folds)
+        ridge = RidgeFolds.from_folds(moments, self.ridge)
         grid = self._grid(ridge)
         with FitProgress(self, max_iter=len(grid) + 1) as progress:
             charted, frame = self._charted(runtime, X, weights, ridge.total)
@@ -243,7 +243,9 @@ class GaussianWeightedAligner(
             errors = torch.stack(errors)
             chosen = int(errors.sum(1).argmin()) if self.chart_ridge == "auto" else -1
             residuals = residuals_of((X, Y), ridge.total, ridge.matrix)
-            changes = ChartPaths.of(charted, residuals).changes(charted, grid[chosen])
+            changes = ChartPaths.from_rows(charted, residuals).changes(
+                charted, grid[chosen]
+            )
             self._keep(runtime, ridge, frame, changes)
             self._report(runtime, charted, changes, errors[0], errors[chosen])
             self.chart_ridge_ = float(grid[chosen])
@@ -264,14 +266,14 @@ class GaussianWeightedAligner(
     def _charted(self, runtime, X, row_weights, moments):
         """Return rows with their charts' weights, and the state that gives these."""
         Z, unit, projection = chart_inputs(X, moments)
-        places = chart_places(
+        found = chart_centers(
             *runtime.arrays(Z, row_weights),
             self.n_gaussians,
             self.centers,
             self.width,
             self.random_state,
         )
-        centers, widths = runtime.tensors(*places)
+        centers, widths = runtime.tensors(*found)
         weights = gaussian_weights(Z, centers, widths) * row_weights[:, None]
         frame = {"mean": moments.mean_x, "centers": centers, "widths": widths}
         if projection is not None:

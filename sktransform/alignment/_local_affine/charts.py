@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Rows as the charts of a local map see them, and where these charts lie."""
+"""Charts of a local map: their centres and widths, and the weights of rows."""
 
 from dataclasses import dataclass
 
@@ -44,9 +44,9 @@ class ChartedRows:
     centers: torch.Tensor
     unit: torch.Tensor
 
-    def __getitem__(self, places):
+    def __getitem__(self, indices):
         return ChartedRows(
-            self.Z[places], self.weights[places], self.centers, self.unit
+            self.Z[indices], self.weights[indices], self.centers, self.unit
         )
 
     def mass(self):
@@ -88,7 +88,7 @@ def chart_inputs(rows, moments):
     return Z, variance / len(mean), projection
 
 
-def chart_places(Z, row_weights, n_gaussians, centers, width, random_state):
+def chart_centers(Z, row_weights, n_gaussians, centers, width, random_state):
     """Return the centres and widths of charts among rows.
 
     Parameters
@@ -119,8 +119,8 @@ def chart_places(Z, row_weights, n_gaussians, centers, width, random_state):
     widths : ndarray of shape (n_charts,)
         The widths.
     """
-    distinct, places = np.unique(Z, axis=0, return_inverse=True)
-    weights = np.bincount(places.ravel(), row_weights)
+    distinct, indices = np.unique(Z, axis=0, return_inverse=True)
+    weights = np.bincount(indices.ravel(), row_weights)
     if n_gaussians == "auto":
         n_gaussians = min(max(1, len(distinct) // _CHART_ROWS), _MOST_CHARTS)
     found = place_centers(distinct, n_gaussians, centers, weights, random_state)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Local changes of an affine map: what rows near a centre say against it."""
+"""Local ridge regressions of an affine map's residuals, a penalty for all charts."""
 
 from dataclasses import dataclass
 
@@ -44,7 +44,7 @@ class ChartPaths:
     cross: torch.Tensor
 
     @classmethod
-    def of(cls, rows, residuals):
+    def from_rows(cls, rows, residuals):
         """Return the regressions of all charts; without weight a chart has zeros.
 
         Parameters
@@ -117,18 +117,18 @@ def mixed_changes(rows, offsets, components):
 
     Yields
     ------
-    places : slice
+    indices : slice
         The rows of the block.
 
     changes : Tensor of shape (n_block_rows, n_outputs)
         Their changes.
     """
     for start in range(0, len(rows.Z), _BLOCK_ROWS):
-        places = slice(start, start + _BLOCK_ROWS)
-        block = rows[places]
+        indices = slice(start, start + _BLOCK_ROWS)
+        block = rows[indices]
         weights = block.weights / block.weights.sum(1, keepdim=True)
         yield (
-            places,
+            indices,
             mixture_values(weights, block.Z, rows.centers, offsets, components),
         )
 
@@ -156,9 +156,9 @@ def chart_errors(rows, residuals, offsets, components):
         Weighted sums of squares; they add up to that of all rows.
     """
     sums = torch.zeros_like(rows.weights[0])
-    for places, changes in mixed_changes(rows, offsets, components):
-        squares = (residuals[places] - changes).square().sum(1)
-        sums += squares @ rows.weights[places]
+    for indices, changes in mixed_changes(rows, offsets, components):
+        squares = (residuals[indices] - changes).square().sum(1)
+        sums += squares @ rows.weights[indices]
     return sums
 
 
@@ -217,7 +217,7 @@ def held_out_rows(rows, pairs, folds, ridge):
         is_held_out = folds == fold
         is_seen = ~is_held_out if ridge.fold_maps else is_held_out
         residuals = residuals_of(pairs, seen, matrix)
-        paths = ChartPaths.of(rows[is_seen], residuals[is_seen])
+        paths = ChartPaths.from_rows(rows[is_seen], residuals[is_seen])
         result.append(HeldOutRows(rows[is_held_out], residuals[is_held_out], paths))
     return result
 
@@ -294,8 +294,8 @@ def change_summary(rows, offsets, components):
         weighted mean of its squared length.
     """
     sums, squares = torch.zeros_like(offsets), torch.zeros_like(offsets[:, 0])
-    for places, changes in mixed_changes(rows, offsets, components):
-        weights = rows.weights[places]
+    for indices, changes in mixed_changes(rows, offsets, components):
+        weights = rows.weights[indices]
         sums += weights.T @ changes
         squares += changes.square().sum(1) @ weights
     mass = rows.mass()

@@ -149,7 +149,7 @@ def flattening_map(wanted, power, n_columns=None):
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a regression's predictions are taken through on their way to a search.
+    """Map that calibrates the predictions of a regression for a search.
 
     Parameters
     ----------
@@ -232,12 +232,12 @@ def calibrations(ridge, metric, shrinkage, span_of=None):
         That of the regression on all rows.
 
     held_out : list of Calibration
-        One for each of the judges among the folds, with a map in which the fold has no
+        One for each validation fold, with a map in which the fold has no
         part.
     """
     maps, total = ridge.fold_maps, ridge.total
     none = Calibration.none(ridge, metric)
-    without = none, [none] * len(ridge.judges)
+    without = none, [none] * len(ridge.validation_folds)
     is_constant = not varies(total.covariance_y, total.mean_y)
     if shrinkage is None or is_constant or len(maps) < _FEWEST_FOLDS:
         return without
@@ -291,7 +291,7 @@ def stretch_and_hub(ridge, nested):
         The regression.
 
     nested : list of Tensor of shape (n_outputs, n_outputs)
-        For each judge, or the first of them, a matching map in which the fold has no
+        For each validation fold, or the first ones, a map in which the fold has no
         part.
 
     Returns
@@ -301,12 +301,14 @@ def stretch_and_hub(ridge, nested):
 
     hub : float
         ``tr(K S) / tr(S' S)`` with S the covariance of the target, S' that of the
-        judges' target and K that between it and the predictions, of the right length;
-        at least .1 and at most 1.
+        validation target and K that between it and the predictions, of the right
+        length; at least .1 and at most 1.
     """
-    wanted, scatter = ridge.total.covariance_y, ridge.judges_scatter(len(nested))
+    wanted, scatter = ridge.total.covariance_y, ridge.validation_scatter(len(nested))
     squares = cross = 0
-    for matching, fold_map in zip(nested, ridge.judges[: len(nested)], strict=True):
+    for matching, fold_map in zip(
+        nested, ridge.validation_folds[: len(nested)], strict=True
+    ):
         squares = squares + (matching * (fold_map.predicted @ matching)).sum()
         cross = cross + (matching * (fold_map.cross @ wanted)).sum()
     if squares <= 0 or scatter.trace() <= 0:

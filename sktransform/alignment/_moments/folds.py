@@ -12,6 +12,7 @@ import torch
 from sktransform.runtime._moments import PairMoments, RowMoments
 
 # Odd, and otherwise arbitrary: it carries the low bits of a sum into the high ones.
+# Not SplitMix64's multipliers: folds that were measured and kept would change.
 _MIXER = 0x2545F4914F6CDD1D
 
 
@@ -79,7 +80,7 @@ def _hashes_of_block(X, factors):
 
 
 def hashed_sample(X, n_rows, *, copies=False):
-    """Return places of rows that any order and split of the rows would give.
+    """Return indices of rows that any order and split of the rows would give.
 
     Parameters
     ----------
@@ -90,19 +91,19 @@ def hashed_sample(X, n_rows, *, copies=False):
         Most different rows to take.
 
     copies : bool, default=False
-        Whether to return the places of all copies of a row, or of the first alone.
+        Whether to return the indices of all copies of a row, or of the first alone.
 
     Returns
     -------
-    Tensor of int64, shape (n_places,)
-        Places of the rows of the smallest hashes, the smallest first. As good as drawn
+    Tensor of int64, shape (n_indices,)
+        Indices of the rows of the smallest hashes, the smallest first. As good as drawn
         at random, but by the rows' content alone.
     """
-    hashes, places = row_hashes(X, seed=1).sort(stable=True)
+    hashes, indices = row_hashes(X, seed=1).sort(stable=True)
     is_new = torch.ones_like(hashes, dtype=torch.bool)
     is_new[1:] = hashes[1:] != hashes[:-1]
     is_taken = is_new.cumsum(0) <= n_rows
-    return places[is_taken if copies else is_taken & is_new]
+    return indices[is_taken if copies else is_taken & is_new]
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class FoldMoments:
         return cls((PairMoments.empty(n_inputs, n_outputs, device),) * n_folds)
 
     @classmethod
-    def of(cls, X, Y, row_weights=None, *, n_folds=1, groups=None):
+    def from_rows(cls, X, Y, row_weights=None, *, n_folds=1, groups=None):
         """Return the moments of pairs, fold by fold.
 
         Parameters
@@ -150,10 +151,10 @@ class FoldMoments:
         """
         if n_folds == 1:
             return cls((PairMoments.of(X, Y, row_weights),))
-        return cls.of_folds(X, Y, row_weights, row_folds(X, n_folds, groups), n_folds)
+        return cls.from_folds(X, Y, row_weights, row_folds(X, n_folds, groups), n_folds)
 
     @classmethod
-    def of_folds(cls, X, Y, row_weights, folds, n_folds):
+    def from_folds(cls, X, Y, row_weights, folds, n_folds):
         """Return the moments of pairs whose folds are known.
 
         Parameters
@@ -180,10 +181,10 @@ class FoldMoments:
         """
 
         def moments_of(fold):
-            places = (folds == fold).nonzero()[:, 0]
-            weights = None if row_weights is None else row_weights[places]
-            kind = RowMoments if len(places) < X.shape[1] else PairMoments
-            return kind.of(X[places], Y[places], weights)
+            indices = (folds == fold).nonzero()[:, 0]
+            weights = None if row_weights is None else row_weights[indices]
+            kind = RowMoments if len(indices) < X.shape[1] else PairMoments
+            return kind.of(X[indices], Y[indices], weights)
 
         return cls(tuple(moments_of(fold) for fold in range(n_folds)))
 
@@ -202,7 +203,7 @@ class FoldMoments:
     def merge(self, other):
         """Return the moments of both sets of pairs together, fold by fold."""
         pairs = zip(self.folds, other.folds, strict=True)
-        return FoldMoments(tuple(mine.merge(its) for mine, its in pairs))
+        return FoldMoments(tuple(first.merge(second) for first, second in pairs))
 
     def swapped(self):
         """Return the moments with the views exchanged."""

@@ -23,7 +23,7 @@ class Units(NamedTuple):
     y: float
 
     @classmethod
-    def of_sizes(cls, size_x, size_y):
+    def from_sizes(cls, size_x, size_y):
         """Return the units of views with such largest entries, 1 in all usual cases."""
         return cls(_unit(size_x), _unit(size_y))
 
@@ -65,7 +65,7 @@ class PairRows:
     n_folds: int
 
     @classmethod
-    def of(cls, X, Y, weights, n_folds, groups=None):
+    def from_rows(cls, X, Y, weights, n_folds, groups=None):
         """Return the rows of positive weight, with the folds of `row_folds`."""
         folds = row_folds(X, n_folds, groups)
         kept = weights > 0
@@ -75,7 +75,7 @@ class PairRows:
 
     def units(self):
         """Return the units of both views."""
-        return Units.of_sizes(*(part.abs().max().item() for part in (self.X, self.Y)))
+        return Units.from_sizes(*(part.abs().max().item() for part in (self.X, self.Y)))
 
     def in_units(self, units):
         """Return the rows in units; the same rows where these are 1."""
@@ -87,14 +87,14 @@ class PairRows:
         """Return the weighted mean of the first view."""
         return self.weights @ self.X / self.weights.sum()
 
-    def take(self, places):
-        """Return the rows in these places."""
-        rows = (part[places] for part in (self.X, self.Y, self.weights, self.folds))
+    def take(self, indices):
+        """Return the rows of these indices."""
+        rows = (part[indices] for part in (self.X, self.Y, self.weights, self.folds))
         return PairRows(*rows, self.n_folds)
 
     def moments(self):
         """Return the rows' moments, fold by fold."""
-        return FoldMoments.of_folds(
+        return FoldMoments.from_folds(
             self.X, self.Y, self.weights, self.folds, self.n_folds
         )
 
@@ -107,7 +107,7 @@ def _size(mean, scatter):
 def moments_in_units(moments):
     """Return moments in units in which products of them are numbers, and the units."""
     total = moments.total()
-    units = Units.of_sizes(
+    units = Units.from_sizes(
         _size(total.mean_x, total.covariance_x), _size(total.mean_y, total.covariance_y)
     )
     if units == (1, 1):

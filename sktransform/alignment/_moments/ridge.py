@@ -14,7 +14,7 @@ from sktransform.runtime._moments import PairMoments, RowMoments
 # Penalties that are tried, in units of the mean variance of the first view.
 PENALTIES = torch.logspace(-6, 1, 29, dtype=torch.float64)
 
-# Rows that are enough to judge by.
+# Held-out rows that are enough to estimate a calibration's error.
 _ENOUGH_ROWS = 500
 
 # Keeps a Cholesky factor defined, in units of the trace.
@@ -75,7 +75,7 @@ class RidgePath:
     cross: torch.Tensor
 
     @classmethod
-    def of(cls, moments):
+    def from_moments(cls, moments):
         """Return the path of the rows of these moments."""
         values, vectors = quick_eigh(moments.covariance_x)
         floor = (ROUNDING * moments.mean_x).square().sum()
@@ -179,7 +179,7 @@ def mean_variance(moments):
 
 
 def regression(moments, penalty):
-    """Return the regression for one penalty, quicker than by a path where it may be.
+    """Return the regression for one penalty, by a Cholesky factor where it is stable.
 
     Parameters
     ----------
@@ -199,7 +199,9 @@ def regression(moments, penalty):
     factor, n_failed = torch.linalg.cholesky_ex(covariance)
     pivots = factor.diagonal().square()
     if n_failed or pivots.min() <= _LEAST_PIVOT * covariance.trace() + rounding:
-        return RidgePath.of(moments).matrix(penalty)  # drops directions of rounding
+        return RidgePath.from_moments(moments).matrix(
+            penalty
+        )  # drops directions of rounding
     return ridge_solve(covariance, moments.covariance_xy, penalty)
 
 
@@ -287,7 +289,7 @@ class RidgeFolds:
     error: float
 
     @classmethod
-    def of(cls, total, splits, penalties):
+    def from_splits(cls, total, splits, penalties):
         """Return the regression of least held-out error.
 
         Parameters
@@ -306,7 +308,9 @@ class RidgeFolds:
         RidgeFolds
             The regression.
         """
-        paths = [HeldOutPath(RidgePath.of(others), fold) for others, fold in splits]
+        paths = [
+            HeldOutPath(RidgePath.from_moments(others), fold) for others, fold in splits
+        ]
         penalty, error = penalties[len(penalties) // 2].item(), float("nan")
         if paths:
             errors = held_out_errors(total, paths, penalties)
@@ -315,8 +319,8 @@ class RidgeFolds:
         return cls(total, penalty, regression(total, penalty), maps, error)
 
     @classmethod
-    def of_rows(cls, moments, ridge):
-        """Return the regression on rows with moments of folds, see :meth:`of`.
+    def from_folds(cls, moments, ridge):
+        """Return the regression on rows with moments of folds, see :meth:`from_splits`.
 
         Parameters
         ----------
@@ -333,7 +337,7 @@ class RidgeFolds:
         """
         total = moments.total()
         penalties = penalties_of(ridge, mean_variance(total))
-        return cls.of(total, moments.splits(), penalties)
+        return cls.from_splits(total, moments.splits(), penalties)
 
     def predicted_covariance(self):
         """Return the covariance of predictions for rows not seen, (n_out, n_out)."""
@@ -341,26 +345,26 @@ class RidgeFolds:
         return reduce(torch.add, parts) / self.total.weight
 
     @property
-    def judges(self):
-        """The first folds, as many as it takes to judge what is made of predictions."""
+    def validation_folds(self):
+        """The first folds, as many as have enough rows together."""
         weights = [fold_map.fold.weight.item() for fold_map in self.fold_maps]
         before = [sum(weights[:i]) for i in range(len(weights))]
         return self.fold_maps[: sum(weight < _ENOUGH_ROWS for weight in before)]
 
-    def judges_scatter(self, n_judges=None):
-        """Return the sum of outer products of the judges' targets less their mean.
+    def validation_scatter(self, n_folds=None):
+        """Return the sum of outer products of validation targets less their mean.
 
-        Of the first `n_judges` of them alone, if that is given.
+        Of the first `n_folds` of them alone, if that is given.
         """
         scatter = 0
-        for fold_map in self.judges[:n_judges]:
+        for fold_map in self.validation_folds[:n_folds]:
             fold = fold_map.fold
             shift = fold.mean_y - self.total.mean_y
             scatter = scatter + fold.yy + fold.weight * torch.outer(shift, shift)
         return scatter
 
     def nested_covariances(self):
-        """Return the covariance of predictions for each judge, without its help.
+        """Return nested out-of-fold covariances of predictions, per validation fold.
 
         Returns
         -------
@@ -369,15 +373,15 @@ class RidgeFolds:
             fold; there must be three folds or more.
         """
         folds = [fold_map.fold for fold_map in self.fold_maps]
-        sums = [0] * len(self.judges)
+        sums = [0] * len(self.validation_folds)
         for left, right in combinations(range(len(folds)), 2):
             if left >= len(sums):
                 break
             kept = [fold for i, fold in enumerate(folds) if i not in (left, right)]
             matrix = _pooled_regression(kept, self.penalty * self.total.weight)
-            for judge, other in ((left, right), (right, left)):
-                if judge < len(sums):
-                    sums[judge] = sums[judge] + folds[other].image_scatter(matrix)
+            for held_out, other in ((left, right), (right, left)):
+                if held_out < len(sums):
+                    sums[held_out] = sums[held_out] + folds[other].image_scatter(matrix)
         weights = [self.total.weight - fold.weight for fold in folds[: len(sums)]]
         return [part / weight for part, weight in zip(sums, weights, strict=True)]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Alignment of two spaces with an exact dial from a rotation to a free linear map."""
+"""Linear alignment under an exact bound on the distance from a rotation."""
 
 import math
 import warnings
@@ -334,7 +334,7 @@ class OrthogonalAligner(MomentAligner):
         """Return the runtime of validated rows, and their moments, fold by fold."""
         X, Y, row_weights = self._validate_pairs(X, y, sample_weight, reset=reset)
         runtime = self._runtime(X)
-        moments = FoldMoments.of(
+        moments = FoldMoments.from_rows(
             runtime.tensor(X, runtime.dtype),
             *runtime.tensors(Y, row_weights),
             n_folds=self._n_folds(),
@@ -414,7 +414,7 @@ class OrthogonalAligner(MomentAligner):
         """Warn if the solution is not unique, or has not converged."""
         if not problem.is_unique and self.lam_ < self.largest_residual_:
             warnings.warn(
-                "Some directions of X tell nothing of y, or the other way round: other "
+                "Some directions of X tell nothing of y, or those of y of X: other "
                 "rotations are as good, and one of them was chosen.",
                 DegenerateDataWarning,
                 stacklevel=3,
@@ -448,7 +448,7 @@ class OrthogonalAligner(MomentAligner):
             self.loss_ = problem.training_loss(fitted)
 
     def path(self, lams=None):
-        """Return the maps along the dial, from the moments alone.
+        """Return the maps of several bounds, from the moments alone.
 
         Parameters
         ----------

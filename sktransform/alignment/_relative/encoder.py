@@ -34,18 +34,18 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
     them. Each kind of similarity forgets something else about the space; several kinds
     side by side keep what either of them keeps.
 
-    Anchors must be the same items in all spaces: give the same places, or fit on the
+    Anchors must be the same items in all spaces: give the same indices, or fit on the
     same items in the same order with the same integer as `random_state`.
 
     Parameters
     ----------
     n_anchors : int, default=300
-        Number of anchors, at most that of the rows. Not read if `anchors` are places.
+        Number of anchors, at most that of the rows. Not read if `anchors` are indices.
 
     anchors : {"random", "farthest"} or array-like of int of shape (n_anchors,), \
             default="random"
         Rows drawn at random; rows each farthest from those before it, the first being
-        nearest to the mean; or the places of rows. The farthest rows of one space are
+        nearest to the mean; or the indices of rows. The farthest rows of one space are
         not those of another: give `anchor_indices_` of the first to the others.
 
     similarities : str or list of str, default="cosine"
@@ -75,7 +75,7 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
     Attributes
     ----------
     anchor_indices_ : ndarray of shape (n_anchors,)
-        Places of the anchors among the rows of `fit`.
+        Indices of the anchors among the rows of `fit`.
 
     anchors_ : ndarray of shape (n_anchors, n_features)
         The anchors.
@@ -197,7 +197,7 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         ------
         ValueError
             If X is not numeric, finite and two-dimensional, a similarity is not known,
-            or anchors are not places of rows.
+            or anchors are not indices of rows.
         """
         X = self._validate_rows(X, reset=True)
         runtime = self._runtime(X)
@@ -206,7 +206,7 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
             rows = runtime.tensor(X)
             mean = rows.mean(0) if self.center else torch.zeros_like(rows[0])
             centered = rows - rows.mean(0)
-            self.anchor_indices_ = self._places(runtime.arrays(centered)[0])
+            self.anchor_indices_ = self._anchor_rows(runtime.arrays(centered)[0])
             self.mean_, self.anchors_ = runtime.arrays(mean, rows[self.anchor_indices_])
             self._measure(centered[self.anchor_indices_], names, runtime)
             self.similarities_, self.combination_ = names, self.combination
@@ -239,28 +239,28 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
             )
         return names
 
-    def _places(self, rows):
-        """Return the places of the anchors among rows."""
+    def _anchor_rows(self, rows):
+        """Return the indices of the anchors among rows."""
         n_anchors = min(self.n_anchors, len(rows))
         if isinstance(self.anchors, str) and self.anchors == "farthest":
             return farthest_rows(rows, n_anchors, np.ones(len(rows)))
         if isinstance(self.anchors, str):
             generator = check_random_state(self.random_state)
             return np.sort(generator.choice(len(rows), n_anchors, replace=False))
-        places = np.asarray(self.anchors)
-        if places.ndim != 1 or places.dtype.kind not in "iu" or not places.size:
+        indices = np.asarray(self.anchors)
+        if indices.ndim != 1 or indices.dtype.kind not in "iu" or not indices.size:
             raise ValueError(
-                f"anchors must be one axis of whole numbers, places of rows; got "
+                f"anchors must be one axis of whole numbers, indices of rows; got "
                 f"{self.anchors!r}."
             )
-        if places.min() < 0 or places.max() >= len(rows):
+        if indices.min() < 0 or indices.max() >= len(rows):
             raise ValueError(
-                f"anchors lie between {places.min()} and {places.max()}, but X has "
-                f"{len(rows)} rows; give places from 0 to {len(rows) - 1}."
+                f"anchors lie between {indices.min()} and {indices.max()}, but X has "
+                f"{len(rows)} rows; give indices from 0 to {len(rows) - 1}."
             )
-        if len(np.unique(places)) < len(places):
-            raise ValueError("anchors must be different rows; give each place once.")
-        return places.astype(np.int64)
+        if len(np.unique(indices)) < len(indices):
+            raise ValueError("anchors must be different rows; give each index once.")
+        return indices.astype(np.int64)
 
     def transform(self, X):
         """Return similarities of rows to the anchors.
@@ -320,13 +320,13 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         Returns
         -------
         ndarray of str objects
-            The similarity, or "similarity" where several share a column, and the place
+            The similarity, or "similarity" where several share a column, and the index
             of the anchor among the rows of `fit`.
         """
         super().get_feature_names_out(input_features)
         is_joined = self.combination_ != "concatenate"
         kinds = ["similarity"] if is_joined else self.similarities_
-        names = [f"{kind}_{place}" for kind in kinds for place in self.anchor_indices_]
+        names = [f"{kind}_{index}" for kind in kinds for index in self.anchor_indices_]
         return np.array(names, dtype=object)
 
     @property

@@ -61,10 +61,10 @@ def path_lengths(X, anchors, between, n_neighbors):
         The lengths; those of an anchor are its paths to the others.
     """
     n_steps = min(n_neighbors, len(anchors))
-    steps, places = distances(X, anchors, 2.0).topk(n_steps, largest=False)
-    lengths = steps[:, :1] + between[places[:, 0]]
-    for step, place in zip(steps.T[1:], places.T[1:], strict=True):
-        lengths = torch.minimum(lengths, step[:, None] + between[place])
+    steps, indices = distances(X, anchors, 2.0).topk(n_steps, largest=False)
+    lengths = steps[:, :1] + between[indices[:, 0]]
+    for step, index in zip(steps.T[1:], indices.T[1:], strict=True):
+        lengths = torch.minimum(lengths, step[:, None] + between[index])
     return lengths
 
 

@@ -14,7 +14,7 @@ from sktransform.alignment._degenerate import varies
 from sktransform.alignment._unpaired.search import Found, Settings, find_map
 from sktransform.alignment._unpaired.validation import (
     known_rows,
-    pair_places,
+    pair_indices,
     reference_tables,
 )
 from sktransform.base import TorchTransformer
@@ -45,7 +45,7 @@ class UnpairedAligner(AffineAligner):
     Parameters
     ----------
     n_components : int, default=64
-        Principal axes along which the search takes place before all of the columns
+        Principal axes along which the search is done before all of the columns
         count, at most the columns of either space.
 
     n_candidates : int, default=12
@@ -99,8 +99,8 @@ class UnpairedAligner(AffineAligner):
         that were joined from different candidates, along the principal axes. Near 1
         where the spaces are turned copies, near 0 where nothing was found. Candidates
         share the known pairs, which makes them agree for that reason too. Clouds
-        without a relation can have a high agreement, if their shapes fit in one way
-        best, as those of skewed columns do. 0 if nothing can be compared.
+        without a relation can have a high agreement, if their shapes fit best in one
+        orientation, as those of skewed columns do. 0 if nothing can be compared.
 
     contrast_ : float
         Probability that a row is nearer to its nearest row of the other side than under
@@ -145,7 +145,7 @@ class UnpairedAligner(AffineAligner):
     several clusterings of each space. Clusters of one are assigned to those of the
     other such that their inner products agree, a quadratic assignment climbed by best
     swaps from many permutations; matched centres give a rotation, as in [1]_. From 50
-    known pairs on half of the pairs, drawn at random, takes the place of clusters. Then
+    known pairs on half of the pairs, drawn at random, replaces clusters. Then
     two steps alternate, as in [2]_: rows are paired softly by entropic optimal
     transport, and of the maps that give rows the covariance of the other space, shrunk,
     that of least squared error on these pairs is taken. As maps change slowly and in
@@ -158,8 +158,8 @@ class UnpairedAligner(AffineAligner):
     high agreement nor a high contrast is a proof: spaces with a symmetry have several
     maps that arrange all rows well. With pairs, trust the pairs.
 
-    In cross-validation `y` is the way to give known pairs: it is split with X, while
-    the places in `pairs` are those of all rows of X and would be wrong in a part of
+    In cross-validation known pairs are given by `y`: it is split with X, while
+    the indices in `pairs` are those of all rows of X and would be wrong in a part of
     them. A `reference` with just as many rows as X would be split too. As it has
     nothing to do with the rows of X this does no harm but to leave fewer of them;
     ``reference=[table]``, a list of one table, is passed whole.
@@ -249,7 +249,7 @@ class UnpairedAligner(AffineAligner):
             are put below each other. None takes the known rows of y alone.
 
         pairs : array-like of int, shape (n_pairs, 2), default=None
-            Known pairs: the place of a row of X, and the place of its row of
+            Known pairs: the index of a row of X, and the index of its row of
             `reference`.
 
         Returns
@@ -262,12 +262,12 @@ class UnpairedAligner(AffineAligner):
         ValueError
             If there is no row of the other space, if a table is not numeric,
             two-dimensional and finite (but for rows of y), if widths or numbers of rows
-            differ, or if places in `pairs` are not those of rows.
+            differ, or if indices in `pairs` are not those of rows.
         """
         rows = self._validate_rows(X, reset=True)
         known, Y_known = known_rows(self, y, len(rows))
         tables = reference_tables(self, reference, Y_known)
-        pairs = pair_places(pairs, len(rows), sum(map(len, tables[:-1])))
+        pairs = pair_indices(pairs, len(rows), sum(map(len, tables[:-1])))
         runtime = self._runtime(rows)
         X, *tables = runtime.tensors(rows, *tables)
         Y = torch.cat(tables)

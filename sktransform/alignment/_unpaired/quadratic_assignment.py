@@ -94,7 +94,7 @@ def centred_gram(centers):
 
 
 def swap_gains(A, Bp):
-    """Return what each swap of two places adds to ``<A, Bp>``.
+    """Return what each swap of two positions adds to ``<A, Bp>``.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def _permuted(B, problems, order):
 
 def _linear_gains(linear, order):
     """Return what each swap adds to the linear term."""
-    # Entry (r, s): the gain of giving place r what place s has now.
+    # Entry (r, s): the gain of giving position r what position s has now.
     given = linear.gather(2, order[:, None, :].expand_as(linear))
     own = given.diagonal(dim1=1, dim2=2)
     return given + given.mT - own.unsqueeze(2) - own.unsqueeze(1)

@@ -126,7 +126,7 @@ def blended(cross, known, share):
 
 
 def _sample(rows, n_rows, generator):
-    """Return places of rows, all of them or some drawn at random."""
+    """Return indices of rows, all of them or some drawn at random."""
     if len(rows) <= n_rows:
         return slice(None)
     order = torch.randperm(len(rows), generator=generator, device=rows.device)
@@ -136,7 +136,7 @@ def _sample(rows, n_rows, generator):
 def refined(matrix, sides, known, constraint, settings, generator, **limits):
     """Return the map after alternating between soft pairs and the map they ask for.
 
-    Such steps go the same way for long, each a little: rows are paired by a map that
+    Such steps keep one direction for long, each a little: rows are paired by a map that
     the last step would lead to if it went further.
 
     Parameters
@@ -264,7 +264,9 @@ class Search:
         self.codes = tuple(view.codes for view in views)
         self.known = tuple(view.codes for view in known)
         self.settings, self.generator = settings, generator
-        self.constraint = CovarianceConstraint.of(*self.codes, settings.shrinkage)
+        self.constraint = CovarianceConstraint.from_rows(
+            *self.codes, settings.shrinkage
+        )
 
     def candidate(self):
         """Return a map along the principal axes from a start of its own."""
@@ -314,7 +316,7 @@ def find_map(X, Y, pairs, settings, generator, step):
         Rows of the second space around their mean.
 
     pairs : Tensor of int64, shape (n_pairs, 2)
-        Places of rows of X and of Y that belong together.
+        Indices of rows of X and of Y that belong together.
 
     settings : Settings
         Parameters.
@@ -331,15 +333,15 @@ def find_map(X, Y, pairs, settings, generator, step):
         The map, and what speaks for it.
     """
     n_axes = min(settings.n_components, X.shape[1], Y.shape[1])
-    whole = tuple(View.of(side, n_axes) for side in (X, Y))
-    judges, learners = held_out_pairs(len(pairs), generator, X.device)
-    places = list(pairs.T)
+    whole = tuple(View.from_deviations(side, n_axes) for side in (X, Y))
+    held_out, training = held_out_pairs(len(pairs), generator, X.device)
+    indices = list(pairs.T)
     views = tuple(
-        view.without(side[judges]) if len(judges) else view
-        for view, side in zip(whole, places, strict=True)
+        view.without(side[held_out]) if len(held_out) else view
+        for view, side in zip(whole, indices, strict=True)
     )
     known = [
-        view.take(side[learners]) for view, side in zip(whole, places, strict=True)
+        view.take(side[training]) for view, side in zip(whole, indices, strict=True)
     ]
     search = Search(views, known, settings, generator)
     candidates = []
@@ -352,14 +354,14 @@ def find_map(X, Y, pairs, settings, generator, step):
     matrix = whole[0].axes @ codes_map @ whole[1].axes.T
     matrix, n_iter = _widened(matrix, views, known, settings, generator)
     recall = None
-    if len(judges):
+    if len(held_out):
         queries, partners = (
-            view.rows[side[judges]] for view, side in zip(whole, places, strict=True)
+            view.rows[side[held_out]] for view, side in zip(whole, indices, strict=True)
         )
         recall = recall_of_pairs(
             matrix, queries, partners, views[1].rows[:_GALLERY_ROWS]
         )
-        known = [view.take(side) for view, side in zip(whole, places, strict=True)]
+        known = [view.take(side) for view, side in zip(whole, indices, strict=True)]
         # Little is left to do: the pairs that come back are few.
         fewer = replace(settings, max_iter=(settings.max_iter + 1) // 2)
         matrix, more = _widened(matrix, whole, known, fewer, generator)
@@ -377,7 +379,7 @@ def _widened(matrix, views, known, settings, generator):
         matrix,
         sides,
         tuple(view.rows for view in known),
-        CovarianceConstraint.of(*sides, settings.shrinkage),
+        CovarianceConstraint.from_rows(*sides, settings.shrinkage),
         settings,
         generator,
         n_rows=settings.batch_size,

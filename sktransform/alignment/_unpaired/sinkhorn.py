@@ -76,7 +76,7 @@ class CovarianceConstraint:
     root_y: torch.Tensor
 
     @classmethod
-    def of(cls, X, Y, shrinkage):
+    def from_rows(cls, X, Y, shrinkage):
         """Return the constraint of two sets of rows.
 
         Parameters

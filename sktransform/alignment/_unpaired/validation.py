@@ -22,8 +22,8 @@ def known_rows(estimator, y, n_rows):
 
     Returns
     -------
-    places : ndarray of shape (n_known,)
-        Places of the rows that are known.
+    indices : ndarray of shape (n_known,)
+        Indices of the rows that are known.
 
     rows : ndarray or Tensor of shape (n_known, n_outputs), or None
         Their other sides; None if none is known.
@@ -55,8 +55,8 @@ def known_rows(estimator, y, n_rows):
     known = ~unknown
     if not known.any():
         return np.arange(0), None
-    places = known.cpu().numpy() if isinstance(known, torch.Tensor) else known
-    return places.nonzero()[0], estimator._validate_targets(y[known])
+    indices = known.cpu().numpy() if isinstance(known, torch.Tensor) else known
+    return indices.nonzero()[0], estimator._validate_targets(y[known])
 
 
 def reference_tables(estimator, reference, Y_known):
@@ -111,8 +111,8 @@ def _table(estimator, block):
     )
 
 
-def pair_places(pairs, n_rows, n_reference):
-    """Return places of known pairs, checked.
+def pair_indices(pairs, n_rows, n_reference):
+    """Return indices of known pairs, checked.
 
     Parameters
     ----------
@@ -128,25 +128,25 @@ def pair_places(pairs, n_rows, n_reference):
     Returns
     -------
     ndarray of int64, shape (n_pairs, 2)
-        The places.
+        The indices.
     """
     if pairs is None:
         return np.empty((0, 2), dtype=np.int64)
     if isinstance(pairs, torch.Tensor):
         pairs = pairs.cpu().numpy()
-    places = np.asarray(pairs)
-    if places.size == 0:
+    indices = np.asarray(pairs)
+    if indices.size == 0:
         return np.empty((0, 2), dtype=np.int64)
-    if places.ndim != 2 or places.shape[1] != 2 or places.dtype.kind not in "iu":
+    if indices.ndim != 2 or indices.shape[1] != 2 or indices.dtype.kind not in "iu":
         raise ValueError(
-            f"pairs must be integers of shape (n_pairs, 2), got {places.dtype} of "
-            f"shape {places.shape}; give the place of a row of X and of its row of "
+            f"pairs must be integers of shape (n_pairs, 2), got {indices.dtype} of "
+            f"shape {indices.shape}; give the index of a row of X and of its row of "
             "reference."
         )
     limits = np.array([n_rows, n_reference])
-    if (places < 0).any() or (places >= limits).any():
+    if (indices < 0).any() or (indices >= limits).any():
         raise ValueError(
-            f"pairs has places outside of the {n_rows} rows of X and {n_reference} of "
+            f"pairs has indices outside of the {n_rows} rows of X and {n_reference} of "
             "reference; count from 0, and give known pairs as y in cross-validation."
         )
-    return places.astype(np.int64)
+    return indices.astype(np.int64)

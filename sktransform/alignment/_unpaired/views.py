@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Rows of one space as the search for a map sees them, and pairs that judge it."""
+"""Rows of one space as the search for a map sees them, and held-out pairs."""
 
 from dataclasses import dataclass
 
@@ -37,26 +37,26 @@ class View:
     codes: torch.Tensor
 
     @classmethod
-    def of(cls, deviations, n_axes):
+    def from_deviations(cls, deviations, n_axes):
         """Return the view of rows around their mean, in float64."""
         rows = unit_rows(deviations)
         weights = rows.new_full((len(rows),), 1 / len(rows))
         axes = principal_axes(rows, n_axes, weights)
         return cls(rows.float(), axes, unit_rows(rows @ axes).float())
 
-    def take(self, places):
-        """Return the view of the rows in these places."""
-        return View(self.rows[places], self.axes, self.codes[places])
+    def take(self, indices):
+        """Return the view of the rows of these indices."""
+        return View(self.rows[indices], self.axes, self.codes[indices])
 
-    def without(self, places):
-        """Return the view without the rows in these places."""
+    def without(self, indices):
+        """Return the view without the rows of these indices."""
         kept = torch.ones(len(self.rows), dtype=torch.bool, device=self.rows.device)
-        kept[places] = False
+        kept[indices] = False
         return self.take(kept)
 
 
 def held_out_pairs(n_pairs, generator, device):
-    """Return places of the pairs that judge, and of the others.
+    """Return indices of the held-out pairs, and of the others.
 
     Parameters
     ----------
@@ -67,18 +67,18 @@ def held_out_pairs(n_pairs, generator, device):
         Source of the choice.
 
     device : torch.device
-        Where the places are needed.
+        Where the indices are needed.
 
     Returns
     -------
     tuple of Tensor of int64
-        Places of the judges, none of fewer than 20 pairs, and of the others.
+        Indices of the held-out pairs, none of fewer than 20, and of the others.
     """
     order = torch.randperm(n_pairs, generator=generator, device=device)
-    n_judges = 0
+    n_held_out = 0
     if n_pairs >= _PAIRS_TO_HOLD_OUT:
-        n_judges = max(_HELD_OUT_SHARE, n_pairs // _HELD_OUT_SHARE)
-    return order[:n_judges], order[n_judges:]
+        n_held_out = max(_HELD_OUT_SHARE, n_pairs // _HELD_OUT_SHARE)
+    return order[:n_held_out], order[n_held_out:]
 
 
 def recall_of_pairs(matrix, X, partners, others):

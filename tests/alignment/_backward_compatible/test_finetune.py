@@ -33,42 +33,42 @@ def classes_in_two_spaces():
     return new, old, labels
 
 
-def test_polish_is_kept_if_rows_held_out_gain(classes_in_two_spaces):
+def test_finetuned_maps_are_kept_if_held_out_rows_gain(classes_in_two_spaces):
     new, old, labels = classes_in_two_spaces
-    aligner = BackwardCompatibleAligner(polish=True, random_state=0)
+    aligner = BackwardCompatibleAligner(finetune=True, random_state=0)
     aligner.fit(new, old, labels=labels)
-    before, after = aligner.polish_losses_
-    assert aligner.polished_
+    before, after = aligner.finetune_losses_
+    assert aligner.finetuned_
     assert after < before
 
 
-def test_polished_map_keeps_the_bound(classes_in_two_spaces):
+def test_finetuned_map_keeps_the_bound(classes_in_two_spaces):
     new, old, labels = classes_in_two_spaces
     plain = OrthogonalAligner(lam=0.5).fit(new, old)
-    polished = BackwardCompatibleAligner(
-        OrthogonalAligner(lam=0.5), polish=True, random_state=0
+    finetuned = BackwardCompatibleAligner(
+        OrthogonalAligner(lam=0.5), finetune=True, random_state=0
     ).fit(new, old, labels=labels)
     unit = np.linalg.svd(plain.coef_, compute_uv=False) / plain.singular_values_
-    values = np.linalg.svd(polished.coef_[:8], compute_uv=False) / unit.mean()
+    values = np.linalg.svd(finetuned.coef_[:8], compute_uv=False) / unit.mean()
     assert np.sqrt(np.sum((values**2 - 1) ** 2)) <= 0.5 * (1 + 1e-9)
 
 
-def test_polish_that_does_not_help_is_dropped(classes_in_two_spaces):
+def test_finetuning_that_does_not_help_is_dropped(classes_in_two_spaces):
     new = classes_in_two_spaces[0]
     # Squared errors alone, from their optimum on: training can only lose.
     settings = {"contrastive_weight": 0.0, "ridge": 1e-9, "random_state": 0}
     exact = new @ np.linalg.qr(np.random.default_rng(1).normal(size=(12, 12)))[0]
     plain = BackwardCompatibleAligner(**settings).fit(new, exact)
-    polished = BackwardCompatibleAligner(polish=True, **settings).fit(new, exact)
-    assert not polished.polished_
-    assert_array_equal(polished.coef_, plain.coef_)
-    assert_array_equal(polished.forward_coef_, plain.forward_coef_)
+    finetuned = BackwardCompatibleAligner(finetune=True, **settings).fit(new, exact)
+    assert not finetuned.finetuned_
+    assert_array_equal(finetuned.coef_, plain.coef_)
+    assert_array_equal(finetuned.forward_coef_, plain.forward_coef_)
 
 
-def test_one_seed_gives_one_polish(classes_in_two_spaces):
+def test_one_seed_gives_one_finetuned_pair(classes_in_two_spaces):
     new, old, labels = classes_in_two_spaces
     first, second = (
-        BackwardCompatibleAligner(polish=True, n_epochs=3, random_state=5).fit(
+        BackwardCompatibleAligner(finetune=True, n_epochs=3, random_state=5).fit(
             new, old, labels=labels
         )
         for _ in range(2)
@@ -76,17 +76,17 @@ def test_one_seed_gives_one_polish(classes_in_two_spaces):
     assert_allclose(first.coef_, second.coef_, rtol=0, atol=0)
 
 
-def test_too_few_rows_for_a_polish_are_said():
+def test_too_few_rows_for_finetuning_are_refused():
     with pytest.raises(ValueError, match="too few"):
-        BackwardCompatibleAligner(polish=True).fit(2 * np.eye(2, 3), np.eye(2))
+        BackwardCompatibleAligner(finetune=True).fit(2 * np.eye(2, 3), np.eye(2))
 
 
-def test_polish_of_the_default_stays_a_rotation_in_the_units_of_the_old_space(
+def test_finetuning_of_the_default_stays_a_rotation_in_the_units_of_the_old_space(
     classes_in_two_spaces,
 ):
     new, old, labels = classes_in_two_spaces
-    aligner = BackwardCompatibleAligner(polish=True, random_state=0)
+    aligner = BackwardCompatibleAligner(finetune=True, random_state=0)
     aligner.fit(new, 0.01 * old, labels=labels)
-    assert aligner.polished_
+    assert aligner.finetuned_
     values = np.linalg.svd(aligner.coef_[:8], compute_uv=False)
     assert_allclose(values, values[0])

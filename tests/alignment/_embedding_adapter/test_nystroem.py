@@ -18,12 +18,12 @@ def rows():
     X = torch.tensor(generator.normal(size=(200, 3)) * 2 + 5)
     Y = torch.tensor(generator.normal(size=(200, 2)))
     weights = torch.tensor(generator.uniform(0.5, 2, 200))
-    return PairRows.of(X, Y, weights, 4)
+    return PairRows.from_rows(X, Y, weights, 4)
 
 
 def features_of(rows, landmarks, bandwidth=1.0):
     moments = PairMoments.of(rows.X, rows.Y, rows.weights)
-    return NystroemFeatures.of(moments, landmarks, bandwidth)
+    return NystroemFeatures.from_landmarks(moments, landmarks, bandwidth)
 
 
 def test_products_of_features_are_the_kernel_at_landmarks(rows):
@@ -77,7 +77,7 @@ def test_kernel_weight_scales_products_of_kernels(rows):
 
 def test_equal_rows_have_finite_features():
     X = torch.full((10, 3), 0.1, dtype=torch.float64)
-    rows = PairRows.of(X, X, torch.ones(10, dtype=torch.float64), 3)
+    rows = PairRows.from_rows(X, X, torch.ones(10, dtype=torch.float64), 3)
     assert torch.isfinite(features_of(rows, X)(X)).all()
 
 
@@ -96,7 +96,7 @@ def test_sample_is_the_same_for_any_order_and_for_repeated_rows(rows):
 
 def test_sample_is_not_taken_from_some_folds(rows):
     X = torch.randn(4000, 3, generator=torch.Generator().manual_seed(0))
-    rows = PairRows.of(X, X, torch.ones(4000), 5)
+    rows = PairRows.from_rows(X, X, torch.ones(4000), 5)
     counts = rows.folds[hashed_sample(X, 1000)].bincount(minlength=5)
     assert counts.min() > 150
 
@@ -108,6 +108,6 @@ def test_seeds_give_other_hashes(rows):
 def test_rows_of_weight_0_are_left_out(rows):
     weights = rows.weights.clone()
     weights[::3] = 0
-    kept = PairRows.of(rows.X, rows.Y, weights, 4)
+    kept = PairRows.from_rows(rows.X, rows.Y, weights, 4)
     assert len(kept.X) == (weights > 0).sum()
     assert torch.equal(kept.folds, rows.folds[weights > 0])

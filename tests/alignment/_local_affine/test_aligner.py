@@ -136,11 +136,11 @@ def test_what_is_linear_is_left_to_the_global_map():
 
 def test_summary_names_the_region_that_moved():
     generator = np.random.default_rng(0)
-    places = np.repeat([-10.0, 0.0, 10.0], 100)
+    indices = np.repeat([-10.0, 0.0, 10.0], 100)
     X = generator.normal(size=(300, 4))
-    X[:, 0] += places
+    X[:, 0] += indices
     move = np.array([0.0, 3.0, 0.0, -4.0])
-    Y = X + move * (places == 0)[:, None] + 0.01 * generator.normal(size=X.shape)
+    Y = X + move * (indices == 0)[:, None] + 0.01 * generator.normal(size=X.shape)
     aligner = GaussianWeightedAligner(3, width=0.05, random_state=0).fit(X, Y)
     summary = aligner.chart_summary_
     order = np.argsort(summary["center"][:, 0])

@@ -36,10 +36,10 @@ def views(n_rows, seed=0, noise=2.0, n_inputs=30, n_outputs=20):
 
 
 def ridge_of(X, Y, n_folds=5):
-    moments = FoldMoments.of(torch.tensor(X), torch.tensor(Y), n_folds=n_folds)
+    moments = FoldMoments.from_rows(torch.tensor(X), torch.tensor(Y), n_folds=n_folds)
     total = moments.total()
     penalties = PENALTIES * mean_variance(total)
-    return RidgeFolds.of(total, moments.splits(), penalties)
+    return RidgeFolds.from_splits(total, moments.splits(), penalties)
 
 
 def mapped(calibration, ridge, X):

@@ -42,18 +42,18 @@ def test_groups_share_a_fold_whatever_their_rows():
 def test_splits_leave_out_one_fold_each():
     X, Y = _rows(), _rows(n_columns=2, seed=1)
     folds = row_folds(X, 5)
-    splits = FoldMoments.of(X, Y, n_folds=5).splits()
+    splits = FoldMoments.from_rows(X, Y, n_folds=5).splits()
     assert len(splits) == 5
     for fold, (others, held_out) in enumerate(splits):
         kept = folds != fold
-        expected = FoldMoments.of(X[kept], Y[kept]).total()
+        expected = FoldMoments.from_rows(X[kept], Y[kept]).total()
         torch.testing.assert_close(others.xy, expected.xy)
         torch.testing.assert_close(others.mean_y, expected.mean_y)
         assert held_out.weight == (~kept).sum()
 
 
 def test_state_comes_back():
-    moments = FoldMoments.of(_rows(), _rows(n_columns=2, seed=1), n_folds=3)
+    moments = FoldMoments.from_rows(_rows(), _rows(n_columns=2, seed=1), n_folds=3)
     again = FoldMoments.from_arrays(Runtime.state(moments.tensors()))
     assert torch.equal(again.total().xx, moments.total().xx)
     assert len(again.folds) == 3

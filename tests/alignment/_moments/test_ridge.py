@@ -29,9 +29,9 @@ def views():
 @pytest.fixture
 def folds(views):
     # The last fold lies elsewhere and is smaller, as groups may be.
-    places = [range(0, 40), range(40, 75), range(75, 100), range(100, 120)]
+    indices = [range(0, 40), range(40, 75), range(75, 100), range(100, 120)]
     views[0][100:] += 1
-    return [tuple(view[list(rows)] for view in views) for rows in places]
+    return [tuple(view[list(rows)] for view in views) for rows in indices]
 
 
 def others(folds, *left_out):
@@ -46,17 +46,17 @@ def ridge(X, Y, penalty_on_sums):
 
 def fitted(folds, penalties=PENALTIES):
     moments = FoldMoments(tuple(PairMoments.of(*fold) for fold in folds))
-    return RidgeFolds.of(moments.total(), moments.splits(), penalties)
+    return RidgeFolds.from_splits(moments.total(), moments.splits(), penalties)
 
 
 @pytest.mark.parametrize("penalty", [1e-3, 1.0, 50.0])
 def test_path_is_ridge_regression(views, penalty):
-    matrix = RidgePath.of(PairMoments.of(*views)).matrix(penalty)
+    matrix = RidgePath.from_moments(PairMoments.of(*views)).matrix(penalty)
     assert_allclose(matrix.T, ridge(*views, 120 * penalty).coef_, rtol=1e-9)
 
 
 def test_errors_are_those_of_the_rows(folds):
-    path = RidgePath.of(PairMoments.of(*others(folds, 3)))
+    path = RidgePath.from_moments(PairMoments.of(*others(folds, 3)))
     errors = HeldOutPath(path, PairMoments.of(*folds[3])).errors(PENALTIES)
     for penalty, error in zip(PENALTIES.tolist(), errors.tolist(), strict=True):
         predicted = ridge(*others(folds, 3), 100 * penalty).predict(folds[3][0])
@@ -113,23 +113,25 @@ def test_fold_has_no_part_in_its_nested_covariance(folds):
     assert_allclose(nested[1], sums / 85, rtol=1e-8)
 
 
-def test_as_many_folds_judge_as_have_rows_enough(folds, monkeypatch):
+def test_validation_folds_are_as_many_as_have_enough_rows(folds, monkeypatch):
     result = fitted(folds)
-    assert len(result.judges) == 4
+    assert len(result.validation_folds) == 4
     nested = result.nested_covariances()
-    for enough, n_judges in ((40, 1), (41, 2), (75, 2), (100, 3), (101, 4)):
+    for enough, n_folds in ((40, 1), (41, 2), (75, 2), (100, 3), (101, 4)):
         monkeypatch.setattr(_ridge_folds, "_ENOUGH_ROWS", enough)
-        assert result.judges == result.fold_maps[:n_judges]
+        assert result.validation_folds == result.fold_maps[:n_folds]
         fewer = result.nested_covariances()
-        assert len(fewer) == n_judges
+        assert len(fewer) == n_folds
         for own, expected in zip(fewer, nested, strict=False):
             torch.testing.assert_close(own, expected)
 
 
 def test_column_that_repeats_another_shares_its_coefficient(views):
     X, Y = views
-    matrix = RidgePath.of(PairMoments.of(torch.cat([X, X[:, :1]], 1), Y)).matrix(1e-9)
-    single = RidgePath.of(PairMoments.of(X, Y)).matrix(1e-9)
+    matrix = RidgePath.from_moments(
+        PairMoments.of(torch.cat([X, X[:, :1]], 1), Y)
+    ).matrix(1e-9)
+    single = RidgePath.from_moments(PairMoments.of(X, Y)).matrix(1e-9)
     assert_allclose(matrix[0], matrix[7], rtol=1e-6)
     assert_allclose(matrix[0] + matrix[7], single[0], rtol=1e-6)
 
@@ -138,12 +140,12 @@ def test_rows_that_do_not_vary_but_for_rounding_predict_nothing():
     X = torch.full((50, 3), 0.1, dtype=torch.float64)
     X[::7] += 2e-17
     Y = torch.arange(100.0, dtype=torch.float64).reshape(50, 2)
-    assert not RidgePath.of(PairMoments.of(X, Y)).matrix(0.0).any()
+    assert not RidgePath.from_moments(PairMoments.of(X, Y)).matrix(0.0).any()
 
 
 def test_without_folds_the_penalty_in_the_middle_is_taken(views):
     total = PairMoments.of(*views)
-    result = RidgeFolds.of(total, [], PENALTIES)
+    result = RidgeFolds.from_splits(total, [], PENALTIES)
     assert result.penalty == PENALTIES[5]
     assert np.isnan(result.error)
 

@@ -169,11 +169,11 @@ def test_any_split_and_order_gives_the_same_map(shape, lam):
     whole = OrthogonalAligner(lam=lam).fit(X, y, sample_weight=weights)
     order = np.random.default_rng(3).permutation(len(X))
     parts = OrthogonalAligner(lam=lam), OrthogonalAligner(lam=lam)
-    for places, part in zip(
+    for indices, part in zip(
         np.split(order, [1, 40, 150]), (parts[0], *parts, parts[0]), strict=True
     ):
         part.partial_fit(
-            X[places], y[places], sample_weight=weights[places], solve=False
+            X[indices], y[indices], sample_weight=weights[indices], solve=False
         )
     merged = parts[1].merge(parts[0])
     assert_allclose(merged.coef_, whole.coef_, atol=1e-9 * np.abs(whole.coef_).max())

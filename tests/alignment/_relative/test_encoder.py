@@ -190,18 +190,18 @@ def test_equal_rows_have_finite_codes():
 
 def test_farthest_anchors_are_each_farthest_from_those_before(rows):
     encoder = RelativeEncoder(12, anchors="farthest").fit(rows)
-    places = encoder.anchor_indices_
+    indices = encoder.anchor_indices_
     to_mean = np.linalg.norm(rows - rows.mean(0), axis=1)
-    assert places[0] == to_mean.argmin()
+    assert indices[0] == to_mean.argmin()
     for count in range(1, 12):
-        nearest = cdist(rows, rows[places[:count]]).min(1)
-        assert_allclose(nearest[places[count]], nearest.max())
+        nearest = cdist(rows, rows[indices[:count]]).min(1)
+        assert_allclose(nearest[indices[count]], nearest.max())
 
 
 def test_farthest_anchors_are_different_rows_even_if_rows_are_equal():
     X = np.repeat([[0.0, 1.0], [2.0, 3.0]], 5, axis=0)
-    places = RelativeEncoder(7, anchors="farthest").fit(X).anchor_indices_
-    assert len(np.unique(places)) == 7
+    indices = RelativeEncoder(7, anchors="farthest").fit(X).anchor_indices_
+    assert len(np.unique(indices)) == 7
 
 
 def test_there_are_at_most_as_many_anchors_as_rows(rows):
@@ -225,11 +225,11 @@ def test_no_inverse_is_offered():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"anchors": [0, 60]}, "X has 60 rows; give places from 0 to 59"),
-        ({"anchors": [-1, 3]}, "give places from 0 to 59"),
+        ({"anchors": [0, 60]}, "X has 60 rows; give indices from 0 to 59"),
+        ({"anchors": [-1, 3]}, "give indices from 0 to 59"),
         ({"anchors": [0.5, 3.0]}, "one axis of whole numbers"),
         ({"anchors": [[0, 1]]}, "one axis of whole numbers"),
-        ({"anchors": [3, 7, 3]}, "give each place once"),
+        ({"anchors": [3, 7, 3]}, "give each index once"),
         ({"anchors": []}, "one axis of whole numbers"),
         ({"similarities": []}, "must name each once"),
         ({"similarities": ["cosine", "cosine"]}, "must name each once"),

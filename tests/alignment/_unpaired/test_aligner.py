@@ -209,14 +209,14 @@ def test_known_rows_of_y_are_pairs(sides):
     known = np.full((len(X), Y.shape[1]), np.nan)
     known[[5, 17, 3]] = Y[[5, 17, 3]]
     by_y = UnpairedAligner(**LIGHT).fit(X, known, reference=reference)
-    places = len(reference) + np.arange(3)
+    indices = len(reference) + np.arange(3)
     together = np.vstack([reference, Y[[3, 5, 17]]])
-    pairs = np.stack([[3, 5, 17], places], axis=1)
-    by_places = UnpairedAligner(**LIGHT).fit(
+    pairs = np.stack([[3, 5, 17], indices], axis=1)
+    by_indices = UnpairedAligner(**LIGHT).fit(
         X, reference=together, pairs=np.vstack([pairs[::-1], pairs[:1]])
     )
-    assert_array_equal(by_places.coef_, by_y.coef_)
-    assert by_places.n_pairs_ == by_y.n_pairs_ == 3
+    assert_array_equal(by_indices.coef_, by_y.coef_)
+    assert by_indices.n_pairs_ == by_y.n_pairs_ == 3
 
 
 def test_tables_of_a_list_are_one_table(sides):

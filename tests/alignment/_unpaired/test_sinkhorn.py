@@ -40,7 +40,7 @@ def test_opposite_rows_leave_single_precision_finite():
 @pytest.mark.parametrize(("n_inputs", "n_outputs"), [(3, 5), (4, 4)])
 def test_rows_get_the_covariance_of_the_other_space(normal, n_inputs, n_outputs):
     X, Y = normal(200, n_inputs) @ normal(n_inputs, n_inputs), normal(200, n_outputs)
-    matrix = CovarianceConstraint.of(X, Y, 0.0).best(normal(n_inputs, n_outputs))
+    matrix = CovarianceConstraint.from_rows(X, Y, 0.0).best(normal(n_inputs, n_outputs))
     image, wanted = matrix.T @ X.T @ X @ matrix / 200, Y.T @ Y / 200
     if n_inputs == n_outputs:
         assert_allclose(image, wanted, atol=1e-4)
@@ -50,7 +50,7 @@ def test_rows_get_the_covariance_of_the_other_space(normal, n_inputs, n_outputs)
 
 def test_wholly_shrunk_it_is_procrustes(normal):
     X, Y = normal(50, 4), normal(50, 4)
-    matrix = CovarianceConstraint.of(X, Y, 1.0).best(X.T @ Y)
+    matrix = CovarianceConstraint.from_rows(X, Y, 1.0).best(X.T @ Y)
     rotation = orthogonal_procrustes(X.numpy(), Y.numpy())[0]
     assert_allclose(matrix / torch.linalg.matrix_norm(matrix, 2), rotation, atol=1e-5)
 
@@ -58,7 +58,7 @@ def test_wholly_shrunk_it_is_procrustes(normal):
 def test_no_map_that_is_allowed_has_less_error(normal):
     X, Y = normal(80, 4) @ normal(4, 4), normal(80, 4)
     Y += X
-    constraint = CovarianceConstraint.of(X, Y, 0.0)
+    constraint = CovarianceConstraint.from_rows(X, Y, 0.0)
     best = constraint.best(X.T @ Y)
     error = (X @ best - Y).square().sum()
     for _ in range(50):
@@ -69,5 +69,5 @@ def test_no_map_that_is_allowed_has_less_error(normal):
 
 def test_rows_of_zeros_give_a_finite_map():
     zeros = torch.zeros(5, 3)
-    constraint = CovarianceConstraint.of(zeros, zeros, 0.5)
+    constraint = CovarianceConstraint.from_rows(zeros, zeros, 0.5)
     assert torch.isfinite(constraint.best(torch.zeros(3, 3).double())).all()
