@@ -4,11 +4,7 @@
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, clone
-from sklearn.utils.validation import (
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-)
+from sklearn.utils.validation import check_is_fitted
 
 from sktransform.alignment._moments.folds import FoldMoments
 from sktransform.base import AlignerMixin, TorchTransformer
@@ -186,20 +182,6 @@ def check_has_map(aligner):
     """Check that an aligner has `coef_`, quickly: a single row should not wait."""
     if "coef_" not in vars(aligner):
         check_is_fitted(aligner, "coef_")
-
-
-def checked_groups(X, groups):
-    """Return the groups of the rows of X as an array (n_samples,), None as it is."""
-    if groups is None:
-        return None
-    groups = column_or_1d(groups)
-    check_consistent_length(X, groups)
-    is_missing = (groups != groups) | np.equal(groups, None)
-    if is_missing.any():
-        raise ValueError(
-            f"groups has {is_missing.sum()} missing values; give every row a group."
-        )
-    return groups
 
 
 def check_mergeable(aligner, other):

@@ -248,7 +248,11 @@ class PermutationAligner(MomentAligner):
             If X or y is not numeric, finite and two-dimensional, or their rows differ
             in number.
         """
-        return self._fit_to(self._moments_of(X, y, sample_weight, reset=True))
+        moments = self._moments_of(X, y, sample_weight, reset=True)
+        with FitProgress(self, max_iter=1) as progress:
+            self._assign(moments)
+            progress.step()
+        return self
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
@@ -285,7 +289,10 @@ class PermutationAligner(MomentAligner):
             moments = self._kept_moments(device=moments.folds[0].xx.device).merge(
                 moments
             )
-        return self._fit_to(moments)
+        with FitProgress(self, max_iter=1) as progress:
+            self._assign(moments)
+            progress.step()
+        return self
 
     def merge(self, other):
         """Return an aligner of the rows that two aligners have seen.
@@ -314,13 +321,6 @@ class PermutationAligner(MomentAligner):
         """Return the moments of validated rows, as one fold."""
         X, Y, weights = self._validate_pairs(X, y, sample_weight, reset=reset)
         return FoldMoments.from_rows(*self._runtime(X).tensors(X, Y, weights))
-
-    def _fit_to(self, moments):
-        """Match units by moments, and keep both."""
-        with FitProgress(self, max_iter=1) as progress:
-            self._assign(moments)
-            progress.step()
-        return self
 
     def _assign(self, moments):
         """Set the fitted attributes from moments."""

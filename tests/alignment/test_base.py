@@ -11,7 +11,6 @@ from sktransform.alignment import (
     OrthogonalAligner,
     PermutationAligner,
 )
-from sktransform.alignment._base import checked_groups
 
 MERGEABLE = [
     OrthogonalAligner(),
@@ -47,17 +46,3 @@ def test_only_fitted_aligners_of_one_class_are_merged(aligner):
         if type(other) is not type(aligner):
             with pytest.raises(ValueError, match="must be of class"):
                 one.merge(other)
-
-
-@pytest.mark.parametrize("container", [list, np.array, pd.Series])
-def test_groups_of_any_container(container):
-    labels = ["one", "other", "one"]
-    assert_array_equal(checked_groups(np.zeros((3, 2)), container(labels)), labels)
-    assert checked_groups(np.zeros((3, 2)), None) is None
-
-
-@pytest.mark.parametrize("missing", [np.nan, None])
-def test_missing_groups_are_refused(missing):
-    groups = np.array(["one", missing, "other"], dtype=object)
-    with pytest.raises(ValueError, match="has 1 missing values"):
-        checked_groups(np.zeros((3, 2)), groups)

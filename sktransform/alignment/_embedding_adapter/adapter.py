@@ -14,13 +14,13 @@ from sktransform.alignment._base import (
     MomentAligner,
     affine_module,
     check_has_map,
-    checked_groups,
     module_on_cpu,
 )
 from sktransform.alignment._degenerate import constant_views, warn_of_constant_views
 from sktransform.alignment._embedding_adapter.gallery_recall import expected_recall
 from sktransform.alignment._embedding_adapter.model import adapter_model, linear_model
 from sktransform.alignment._embedding_adapter.report import adapter_report, report_text
+from sktransform.alignment._moments.folds import checked_groups
 from sktransform.alignment._moments.pairs import PairRows, moments_in_units
 from sktransform.base import TorchTransformer
 from sktransform.nn._nystroem import GaussianKernelMap

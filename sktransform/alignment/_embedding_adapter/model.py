@@ -198,8 +198,11 @@ def _linear_model(total, moments, unit, settings, **found):
     ridge = RidgeFolds.from_splits(
         total, moments.splits(), penalties_of(settings["ridge"], unit)
     )
-    calibrations = _calibrations(ridge, settings, found.get("span"))
-    return AdapterModel(ridge, *calibrations, unit.item(), **found)
+    shrinkage = None if settings["calibrate"] is None else settings["shrinkage"]
+    span = found.get("span")
+    span_of = None if span is None else len(span.axes_y)
+    calibrated = calibrations(ridge, settings["metric"], shrinkage, span_of)
+    return AdapterModel(ridge, *calibrated, unit.item(), **found)
 
 
 def adapter_model(rows, settings, units=_PLAIN):
@@ -235,19 +238,16 @@ def adapter_model(rows, settings, units=_PLAIN):
     if not constant and _may_have_kernels(rows, settings, units):
         indices = hashed_sample(rows.X, settings["n_landmarks"])
         searched = hashed_sample(rows.X, _SEARCH_ROWS, copies=True)
-        kernels = _search_kernels(seen, moments, seen.X[indices], searched, _n(rows))
+        kernels = _search_kernels(
+            seen, moments, seen.X[indices], searched, rows.X.shape[1]
+        )
         found["gain"] = kernels.gain
         if settings["features"] == "nystroem" or kernels.gain > _KERNEL_GAIN:
             found["landmarks"] = rows.X[indices]
             found["inverse"] = _inverse(moments, span)
             return _kernel_model(seen, moments, kernels, settings, found), seen
-    unit = total.covariance_x.trace() / _n(rows)
+    unit = total.covariance_x.trace() / rows.X.shape[1]
     return _linear_model(total, moments, unit, settings, **found), seen
-
-
-def _n(rows):
-    """Return the number of columns of the first view."""
-    return rows.X.shape[1]
 
 
 def _may_have_kernels(rows, settings, units):
@@ -380,10 +380,3 @@ def _kernel_model(rows, moments, kernels, settings, found):
         kernel_weight=kernels.weight,
         **found,
     )
-
-
-def _calibrations(ridge, settings, span=None):
-    """Return the calibrations that the settings ask for."""
-    shrinkage = None if settings["calibrate"] is None else settings["shrinkage"]
-    span_of = None if span is None else len(span.axes_y)
-    return calibrations(ridge, settings["metric"], shrinkage, span_of)

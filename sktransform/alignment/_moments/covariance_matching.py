@@ -169,12 +169,6 @@ class Calibration:
     hub: float
     metric: str
 
-    @classmethod
-    def none(cls, ridge, metric):
-        """Return the calibration that leaves predictions as they are."""
-        mean = ridge.total.mean_y
-        return cls(torch.eye(len(mean)).to(mean), 1.0, metric)
-
     def affine(self, moments, matrix):
         """Return a regression as an affine map, calibrated.
 
@@ -232,11 +226,11 @@ def calibrations(ridge, metric, shrinkage, span_of=None):
         That of the regression on all rows.
 
     held_out : list of Calibration
-        One for each validation fold, with a map in which the fold has no
-        part.
+        One for each validation fold, with a map in which the fold has no part.
     """
     maps, total = ridge.fold_maps, ridge.total
-    none = Calibration.none(ridge, metric)
+    identity = torch.eye(len(total.mean_y)).to(total.mean_y)
+    none = Calibration(identity, 1.0, metric)
     without = none, [none] * len(ridge.validation_folds)
     is_constant = not varies(total.covariance_y, total.mean_y)
     if shrinkage is None or is_constant or len(maps) < _FEWEST_FOLDS:

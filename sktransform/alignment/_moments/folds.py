@@ -8,12 +8,27 @@ from itertools import accumulate
 
 import numpy as np
 import torch
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sktransform.runtime._moments import PairMoments, RowMoments
 
 # Odd, and otherwise arbitrary: it carries the low bits of a sum into the high ones.
 # Not SplitMix64's multipliers: folds that were measured and kept would change.
 _MIXER = 0x2545F4914F6CDD1D
+
+
+def checked_groups(X, groups):
+    """Return the groups of the rows of X as an array (n_samples,), None as it is."""
+    if groups is None:
+        return None
+    groups = column_or_1d(groups)
+    check_consistent_length(X, groups)
+    is_missing = (groups != groups) | np.equal(groups, None)
+    if is_missing.any():
+        raise ValueError(
+            f"groups has {is_missing.sum()} missing values; give every row a group."
+        )
+    return groups
 
 
 def row_folds(X, n_folds, groups=None):
@@ -69,14 +84,13 @@ def row_hashes(X, seed=0):
     factors = torch.randint(
         limits.min, limits.max, (X.shape[1],), generator=generator
     ).to(X.device)
-    return torch.cat([_hashes_of_block(block, factors | 1) for block in X.split(8192)])
-
-
-def _hashes_of_block(X, factors):
-    """Return hashes of rows: odd factors weigh the bits, and sums are mixed."""
-    bits = (X.to(torch.float64) + 0.0).contiguous().view(torch.int64)
-    sums = ((bits ^ (bits >> 32)) * factors).sum(1)
-    return (sums ^ (sums >> 32)) * _MIXER
+    hashes = []
+    for block in X.split(8192):
+        bits = (block.to(torch.float64) + 0.0).contiguous().view(torch.int64)
+        # Odd factors weigh the bits, and their sums are mixed.
+        sums = ((bits ^ (bits >> 32)) * (factors | 1)).sum(1)
+        hashes.append((sums ^ (sums >> 32)) * _MIXER)
+    return torch.cat(hashes)
 
 
 def hashed_sample(X, n_rows, *, copies=False):
@@ -179,14 +193,13 @@ class FoldMoments:
         FoldMoments
             The moments.
         """
-
-        def moments_of(fold):
+        moments = []
+        for fold in range(n_folds):
             indices = (folds == fold).nonzero()[:, 0]
             weights = None if row_weights is None else row_weights[indices]
             kind = RowMoments if len(indices) < X.shape[1] else PairMoments
-            return kind.of(X[indices], Y[indices], weights)
-
-        return cls(tuple(moments_of(fold) for fold in range(n_folds)))
+            moments.append(kind.of(X[indices], Y[indices], weights))
+        return cls(tuple(moments))
 
     @classmethod
     def from_arrays(cls, arrays, device="cpu"):
@@ -243,14 +256,9 @@ class FoldMoments:
         filled = self._filled
         if len(filled) < 2:
             return []
-        before = [None, *self._leading[:-1]]
-        after = [None, *accumulate(filled[:0:-1], PairMoments.merge)]
-        others = map(_merged, before, reversed(after))
+        # Of the first folds, and of the last ones, up to each fold.
+        leading = self._leading
+        trailing = [*accumulate(filled[:0:-1], PairMoments.merge)][::-1]
+        between = map(PairMoments.merge, leading, trailing[1:])
+        others = [trailing[0], *between, leading[-2]]
         return list(zip(others, filled, strict=True))
-
-
-def _merged(left, right):
-    """Return the moments of both, either of which may be None."""
-    if left is None or right is None:
-        return right if left is None else left
-    return left.merge(right)

@@ -10,9 +10,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
-from sktransform.alignment._base import MomentAligner, checked_groups
+from sktransform.alignment._base import MomentAligner
 from sktransform.alignment._degenerate import warn_of_constant_views
-from sktransform.alignment._moments.folds import FoldMoments
+from sktransform.alignment._moments.folds import FoldMoments, checked_groups
 from sktransform.alignment._orthogonal.problem import (
     AlignmentProblem,
     Certificate,
@@ -264,7 +264,10 @@ class OrthogonalAligner(MomentAligner):
             in number, or no row has a positive weight.
         """
         runtime, moments = self._moments_of(X, y, sample_weight, groups, reset=True)
-        return self._fit_to(runtime, moments)
+        with FitProgress(self, max_iter=1) as progress:
+            self._assign(runtime, moments)
+            progress.step()
+        return self
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, groups=None, solve=True):
@@ -300,7 +303,10 @@ class OrthogonalAligner(MomentAligner):
         if not reset:
             kept = self._kept_moments(len(moments.folds), runtime.device)
             moments = kept.merge(moments)
-        return self._fit_to(runtime, moments, solve)
+        with FitProgress(self, max_iter=1) as progress:
+            self._assign(runtime, moments, solve)
+            progress.step()
+        return self
 
     def merge(self, other):
         """Return an aligner of the rows that two aligners have seen.
@@ -341,13 +347,6 @@ class OrthogonalAligner(MomentAligner):
             groups=checked_groups(X, groups),
         )
         return runtime, moments
-
-    def _fit_to(self, runtime, moments, solve=True):
-        """Keep moments, and solve for the map if that is asked for."""
-        with FitProgress(self, max_iter=1) as progress:
-            self._assign(runtime, moments, solve)
-            progress.step()
-        return self
 
     def _assign(self, runtime, moments, solve=True):
         """Set the fitted attributes: those of the map, if it is solved for."""

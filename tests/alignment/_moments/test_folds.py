@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 import numpy as np
+import pandas as pd
+import pytest
 import torch
+from numpy.testing import assert_array_equal
 
-from sktransform.alignment._moments.folds import FoldMoments, row_folds
+from sktransform.alignment._moments.folds import FoldMoments, checked_groups, row_folds
 from sktransform.runtime._runtime import Runtime
 
 
@@ -57,3 +60,17 @@ def test_state_comes_back():
     again = FoldMoments.from_arrays(Runtime.state(moments.tensors()))
     assert torch.equal(again.total().xx, moments.total().xx)
     assert len(again.folds) == 3
+
+
+@pytest.mark.parametrize("container", [list, np.array, pd.Series])
+def test_groups_of_any_container(container):
+    labels = ["one", "other", "one"]
+    assert_array_equal(checked_groups(np.zeros((3, 2)), container(labels)), labels)
+    assert checked_groups(np.zeros((3, 2)), None) is None
+
+
+@pytest.mark.parametrize("missing", [np.nan, None])
+def test_missing_groups_are_refused(missing):
+    groups = np.array(["one", missing, "other"], dtype=object)
+    with pytest.raises(ValueError, match="has 1 missing values"):
+        checked_groups(np.zeros((3, 2)), groups)
