@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 
 from sktransform.alignment._orthogonal.projection import column_excess, moved_to_bound
-from sktransform.runtime._linalg import inner, quick_eigh
+from sktransform.runtime._linalg import inner, polar_factor, quick_eigh
 
 # Most Newton steps for one multiplier, products with the Hessian in one step, and
 # multipliers that are tried for one bound. They are caps on the work: a solution needs
@@ -33,7 +33,7 @@ _MOST_STALLS = 4
 # Expected decrease of the loss, in units of its size, at which a solution is accepted;
 # the square root is the accuracy of predictions. For choosing a multiplier, for meeting
 # a bound nearly, and for the end, of small and of large problems.
-ROUGH, COARSE, _FINE, _FINE_OF_MANY = 1e-6, 1e-8, 1e-16, 1e-12
+ROUGH, COARSE, _FINE, _FINE_OF_MANY = 3e-5, 1e-8, 1e-16, 1e-12
 
 # Entries of a map from which a problem is large.
 _MANY_ENTRIES = 10_000
@@ -46,6 +46,12 @@ _ROUNDING = 1e-13
 
 # A bound is met if the loss changes by less, in units of its size.
 _NEGLIGIBLE = 1e-13
+
+# Share of the expected decrease with which a step is as good as foreseen.
+_AS_FORESEEN = 0.7
+
+# Keeps quotients of two zeros finite.
+_TINY = 1e-300
 
 # Above this multiplier, in units of the total variance, the penalty and the loss differ
 # by more than single precision resolves.
@@ -121,6 +127,11 @@ def symmetric_part(matrix):
     return (matrix + matrix.T) / 2
 
 
+def turned(matrix, cross):
+    """Return a map followed by the rotation of its outputs that lowers its loss most."""
+    return matrix @ polar_factor(matrix.T @ cross)
+
+
 class PenaltyFrame:
     """Coordinates at a map W in which it is ``[P; 0]`` with a symmetric P.
 
@@ -147,9 +158,11 @@ class PenaltyFrame:
             coupling = self._left[:, :q].T @ (variances * self._left[:, q:])
             excess = nu * gram
             excess.diagonal().sub_(nu)
-            excess_values, self._excess_turn = quick_eigh(symmetric_part(excess))
+            self._excess_turn = turn.T
+            excess_values = nu * (values.square() - 1)
             self._set_outer(coupling, excess, excess_values, variances, dtype)
         self._n_inner, self._matrix, self._nu = q, matrix, nu
+        self._cross, self._values, self._turn = problem.cross, values, turn
         self._set_inner(stiffness, root, gram, variances, dtype)
         gradient = (
             problem.cross - variances * matrix - nu * matrix @ column_excess(matrix)
@@ -200,9 +213,33 @@ class PenaltyFrame:
         return torch.cat([solved, outer_solved @ self._excess_turn.T])
 
     def moved(self, change):
-        """Return the map after a change in these coordinates."""
+        """Yield maps after a change in these coordinates, followed by their best turn.
+
+        The turn has a closed form. Where C nearly vanishes it is large, and the part of
+        the change that turns would then change lengths as well: the second map is that
+        without this part.
+        """
         change = change.to(self._matrix.dtype)
-        return self._matrix + self._left @ change @ self._right.T
+        for part in (change, self._without_turn(change)):
+            yield turned(self._matrix + self.direction(part), self._cross)
+
+    def direction(self, change):
+        """Return a change in these coordinates as one of the map."""
+        return self._left @ change.to(self._matrix.dtype) @ self._right.T
+
+    def _without_turn(self, change):
+        """Return a change less the one that an infinitesimal turn of the outputs makes.
+
+        In the eigenbasis of the symmetric matrix P each change of its block is, in one
+        way, ``S + P T`` with a symmetric S and a skew-symmetric T.
+        """
+        block = change[: self._n_inner]
+        skew = self._turn @ (block - block.T) @ self._turn.T
+        values = self._values[:, None]
+        skew = skew * (values / (values + values.T).clamp_min(_TINY))
+        kept = change.clone()
+        kept[: self._n_inner] -= self._turn.T @ skew @ self._turn
+        return kept
 
 
 def trust_region_step(frame, radius, accuracy):
@@ -310,18 +347,32 @@ def descended(frame_of, value_of, size, matrix, tolerance):
         accuracy = min(0.1, (expected / size) ** 0.25)
         while True:
             step, decrease, length, is_cut = trust_region_step(frame, radius, accuracy)
-            proposed = frame.moved(step)
-            reached = value_of(proposed)
+            enough = value - _AS_FORESEEN * decrease
+            proposed, reached = _best_of(frame.moved(step), value_of, enough)
             gain = value - reached
             if gain >= 0.1 * decrease or abs(decrease) <= _ROUNDING * size:
                 break
-            radius = length / 4
+            # The least value of a parabola along the step.
+            slope = 2 * inner(frame.right_side, step)
+            radius = min(max(slope / (2 * (slope - gain)), 0.05), 0.5) * length
             if radius**2 <= 1e-24 * previous:
                 return Descent(matrix, value, n_steps, False)
-        if gain > 0.7 * decrease and is_cut:
-            radius = 3 * length
+        if gain > _AS_FORESEEN * decrease and is_cut:
+            radius = 2 * length
         matrix, value = proposed, reached
     return Descent(matrix, value, _MOST_NEWTON_STEPS, False)
+
+
+def _best_of(maps, value_of, enough):
+    """Return the first map whose value is low enough, or else the best, and the value."""
+    best, least = None, math.inf
+    for matrix in maps:
+        value = value_of(matrix)
+        if best is None or value < least:
+            best, least = matrix, value
+        if least <= enough:
+            break
+    return best, least
 
 
 def penalised_map(problem, matrix, multiplier, tolerance=None):
@@ -448,5 +499,5 @@ def _tangent(problem, matrix, multiplier, residual):
     pull = matrix @ column_excess(matrix)
     frame.right_side = -(frame._left.T @ pull @ frame._right)
     step = trust_region_step(frame, math.inf, 1e-3)[0]
-    tangent = frame.moved(step) - matrix
+    tangent = frame.direction(step)
     return tangent, 2 * inner(pull, tangent) / residual

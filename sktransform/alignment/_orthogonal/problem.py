@@ -149,10 +149,7 @@ class AlignmentProblem:
         cross = self.basis.T @ self.moments.covariance_xy @ self.basis_y
         self._cross = cross / (self.unit_x * self.unit_y)
         self._plain = self._variances, self._cross
-        self._rotation = None
-        if near is not None and self.rank > len(values_y):
-            rotation = near.basis @ near.problem.rotation @ near.basis_y.T
-            self._rotation = self.basis.T @ rotation @ self.basis_y
+        self._near = near if self.rank > len(values_y) else None
         self._add_ridge()
 
     def _add_ridge(self):
@@ -172,14 +169,22 @@ class AlignmentProblem:
         return self._with_factor(1.0)
 
     def _with_factor(self, factor, rotation=None):
-        """Return the problem of the bounded map for a given common factor."""
+        """Return the problem of the bounded map for a given common factor.
+
+        The rotation nearby is a function, because not every map needs it.
+        """
+        if rotation is None and self._near is not None:
+            rotation = self._rotation_nearby
         reference = self.basis.T @ self._reference @ self.basis_y
         return DialProblem(
-            factor**2 * self._variances,
-            factor * self._cross,
-            reference,
-            self._rotation if rotation is None else rotation,
+            factor**2 * self._variances, factor * self._cross, reference, rotation
         )
+
+    def _rotation_nearby(self):
+        """Return the best rotation of nearly the same rows."""
+        near = self._near
+        rotation = near.basis @ near.problem.rotation @ near.basis_y.T
+        return self.basis.T @ rotation @ self.basis_y
 
     @property
     def is_unique(self):
@@ -331,7 +336,7 @@ class AlignmentProblem:
 
         def solution_at(logarithm):
             start = near[-1].matrix if near else rotation
-            problem = self._with_factor(math.exp(logarithm), start)
+            problem = self._with_factor(math.exp(logarithm), lambda: start)
             solution = solve(problem, near[-1:])
             near.append(solution)
             return solution

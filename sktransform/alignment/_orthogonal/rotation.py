@@ -38,7 +38,7 @@ class RotationFrame:
         aligned, turn = quick_eigh(symmetric_part(matrix.T @ problem.cross))
         self._cross, self._n_outputs = problem.cross, q
         span = matrix @ turn
-        beside = torch.linalg.svd(matrix)[0][:, q:]
+        beside = torch.linalg.qr(matrix, mode="complete")[0][:, q:]
         outer, outer_turn = quick_eigh(symmetric_part(beside.T @ (variances * beside)))
         self._basis = torch.cat([span, beside @ outer_turn], 1)
         beside = self._basis[:, q:]
@@ -76,11 +76,18 @@ class RotationFrame:
         return torch.cat([self._softness * turn, solved])
 
     def moved(self, change):
-        """Return the map after a change, followed by its best rotation."""
+        """Yield maps after a change, followed by their best rotation.
+
+        Where C nearly vanishes the turn is large and would distort the lean: the second
+        map is that without the turn.
+        """
         change = change.to(self._basis.dtype)
-        change[: self._n_outputs].diagonal().add_(1)
-        basis = torch.linalg.qr(self._basis @ change)[0]
-        return basis @ polar_factor(basis.T @ self._cross)
+        block = change[: self._n_outputs]
+        for turn in (block, torch.zeros_like(block)):
+            turn.diagonal().add_(1)
+            change[: self._n_outputs] = turn
+            basis = torch.linalg.qr(self._basis @ change)[0]
+            yield basis @ polar_factor(basis.T @ self._cross)
 
 
 def approximate_orthonormal(problem, start):

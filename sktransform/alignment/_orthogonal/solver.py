@@ -22,6 +22,7 @@ from sktransform.alignment._orthogonal.newton import (
     TallProblem,
     bounded_map,
     penalised_map,
+    turned,
 )
 from sktransform.alignment._orthogonal.projection import (
     moved_to_bound,
@@ -108,12 +109,12 @@ class DialProblem:
         A fixed matrix that rotations resemble where the data leave a choice. None takes
         pseudo-random numbers that are always the same.
 
-    rotation : Tensor of shape (n_inputs, n_outputs), default=None
-        The best rotation of nearly the same data, a start where there is no closed
-        form.
+    rotation_nearby : callable, default=None
+        Returns the best rotation of nearly the same data, a start where there is no
+        closed form.
     """
 
-    def __init__(self, variances, cross, reference=None, rotation=None):
+    def __init__(self, variances, cross, reference=None, rotation_nearby=None):
         self.variances, self.cross = variances[:, None], cross
         if reference is None:
             reference = fixed_matrix(cross)
@@ -122,7 +123,7 @@ class DialProblem:
         self._core = TallProblem(self.variances / self._unit, core_cross / self._unit)
         self.is_convex = core_cross.shape[0] == core_cross.shape[1]
         self._reference = reference @ self._basis
-        self._near_rotation = None if rotation is None else rotation @ self._basis
+        self._rotation_nearby = rotation_nearby
         self._least_squares = self._core.cross / self._core.variances
         self.largest_residual = orthogonality_residual(self._least_squares).item()
 
@@ -173,8 +174,8 @@ class DialProblem:
         """The best map with orthonormal columns, in the core's basis."""
         if self.is_convex:
             return self._polar
-        if self._near_rotation is not None:
-            starts = [polar_factor(self._near_rotation)]
+        if self._rotation_nearby is not None:
+            starts = [polar_factor(self._rotation_nearby() @ self._basis)]
         else:
             weights = (self._core.variances**power for power in (-0.5, -1))
             weighted = (polar_factor(self._core.cross * weight) for weight in weights)
@@ -344,7 +345,8 @@ class DialProblem:
         DialSolution
             The solution for the bound that its own distance from orthogonality is.
         """
-        nu, core, n_steps = multiplier / self._unit, start @ self._basis, 0
+        nu, n_steps = multiplier / self._unit, 0
+        core = self._turned(start @ self._basis)
         for tolerance in (COARSE, None):
             end = penalised_map(self._core, core, nu, tolerance)
             core, n_steps = end.matrix, n_steps + end.n_steps
@@ -436,7 +438,7 @@ class DialProblem:
 
     def _turned(self, matrix):
         """Return a map followed by the rotation that lowers its loss most."""
-        return matrix @ polar_factor(matrix.T @ self._core.cross)
+        return turned(matrix, self._core.cross)
 
     def tolerance(self, solution):
         """Return the gap up to which a solution counts as the best."""
