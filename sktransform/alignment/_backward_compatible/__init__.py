@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""New vectors that compare with old ones, and the order of a backfill."""
+"""Backward-compatible alignment, and the planning of a backfill."""

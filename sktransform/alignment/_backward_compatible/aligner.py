@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""New vectors whose first part compares with old ones, and old ones brought forward."""
+"""Backward-compatible map of new vectors, and a forward map of old ones."""
 
 from numbers import Integral, Real
 

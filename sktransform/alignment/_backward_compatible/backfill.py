@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""In which order to embed a gallery again, and what each step of that brings."""
+"""Backfill planner: the order in which to embed a gallery again."""
 
 import numpy as np
 import torch
@@ -171,7 +171,7 @@ class BackfillPlanner(TorchEstimator):
                 f"both must be the {len(self.order_)} rows of fit in one space."
             )
         if n_points < 2:
-            raise ValueError(f"n_points={n_points} is no curve; give 2 or more.")
+            raise ValueError(f"n_points must be at least 2, got {n_points}.")
         fractions = np.linspace(0, 1, n_points)
         scores, done = [], 0
         for count in np.floor(fractions * len(mixed) + 1e-9).astype(int):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Maps of new rows and of old ones into a space that both share, in closed form."""
+"""Closed-form maps of new rows and of old ones into one common space."""
 
 import torch
 

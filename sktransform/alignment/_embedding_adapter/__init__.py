@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Queries of a new embedding model for a gallery of an old one."""
+"""Adapter of query vectors of a new embedding model to an old gallery."""

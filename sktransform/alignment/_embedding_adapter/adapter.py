@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Queries of a new embedding model for a gallery of an old one."""
+"""Embedding adapter: calibrated ridge regression of old vectors on new ones."""
 
 from dataclasses import replace
 from numbers import Integral, Real
@@ -64,8 +64,9 @@ class EmbeddingAdapter(MomentAligner):
     """Make query vectors of a new embedding model usable against an old gallery.
 
     After a change of model the vectors of a gallery are of the old one, and embedding
-    all of them again is dear. A few hundred rows that both models have embedded are
-    enough to learn a map by which new query vectors search the old gallery as it is.
+    all of them again is expensive. A few hundred rows that both models have embedded
+    are enough to learn a map by which new query vectors search the old gallery as it
+    is.
 
     It is a ridge regression whose penalty is chosen on folds, followed by what a
     regression for searches needs: the predictions get back the covariance of the
@@ -152,7 +153,7 @@ class EmbeddingAdapter(MomentAligner):
 
     held_out_ranks_ : ndarray of int, shape (n_queries, 2) or None
         For each row held out that searched, the rank of its target and the rows of the
-        gallery. None if no rows were kept, or they say nothing.
+        gallery. None if no rows were kept, or they are uninformative.
 
     moments_ : dict of str to ndarray
         Moments of the rows, fold by fold: matrices of the size of both views. There

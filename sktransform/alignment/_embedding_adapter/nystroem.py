@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Features beside the rows themselves: Gaussian kernels at landmarks, whitened."""
+"""Nystroem features: the rows, and whitened Gaussian kernels at landmarks."""
 
 from dataclasses import dataclass
 

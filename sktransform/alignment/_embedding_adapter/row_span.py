@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Few rows of wide views, along axes of the space that they span."""
+"""Coordinates of few rows of wide views along axes of their span."""
 
 from dataclasses import dataclass, replace
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""An affine map that changes from region to region, with Gaussian weights."""
+"""Ridge regression with Gaussian-weighted local affine corrections."""
 
 from numbers import Integral, Real
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Undo the shrinkage of a regression: predictions get the covariance of the target."""
+"""Covariance matching: predictions of a regression get the target's covariance."""
 
 from dataclasses import dataclass
 

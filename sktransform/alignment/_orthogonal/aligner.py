@@ -100,7 +100,7 @@ class OrthogonalAligner(MomentAligner):
         Distance of the bounded map from orthogonality, at most `lam_`.
 
     largest_residual_ : float
-        The same of least squares: a bound as large as this is none.
+        The same of least squares: bounds at or above this are inactive.
 
     multiplier_ : float
         Lagrange's multiplier of the bound, in units where the target's variance is 1;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Similarities of rows to anchors, each blind to other changes of their space."""
+"""Similarities of rows to anchors, with different invariances."""
 
 import torch
 

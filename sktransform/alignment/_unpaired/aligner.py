@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Two spaces aligned without pairs of rows, or with a few."""
+"""Alignment of two spaces without pairs of rows, or with a few."""
 
 import warnings
 from numbers import Integral, Real

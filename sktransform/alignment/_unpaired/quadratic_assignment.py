@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Clusters of two spaces matched by how they lie among each other."""
+"""Quadratic assignment: cluster centres matched by their Gram matrices."""
 
 import torch
 

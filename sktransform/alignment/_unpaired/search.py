@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A map between two sets of rows of which few or none are known to belong together."""
+"""Search for a map between two sets of rows with few known pairs or none."""
 
 from dataclasses import dataclass, replace
 
@@ -182,7 +182,7 @@ def refined(matrix, sides, known, constraint, settings, generator, **limits):
         previous = matrix
         matrix = constraint.best(blended(cross, known_cross, share))
         step = matrix - previous
-        # The first step leaves the start, and says nothing of the next one.
+        # The first step leaves the start, and does not predict the next one.
         ahead = matrix if n_iter == 1 else matrix + _MOMENTUM * step
         change = torch.linalg.matrix_norm(step)
         if change <= settings.tol * torch.linalg.matrix_norm(matrix):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Rows of two spaces paired softly, and the map that such pairs ask for."""
+"""Soft pairs of rows by Sinkhorn scaling, and the map that fits them best."""
 
 from dataclasses import dataclass
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a user may give as rows of another space, and as known pairs, checked."""
+"""Checks of the other space's rows and of known pairs, for unpaired alignment."""
 
 import numpy as np
 import torch
 from sklearn.utils.validation import check_array
+
+from sktransform.runtime._validation import check_tensor
 
 
 def known_rows(estimator, y, n_rows):
@@ -55,8 +57,9 @@ def known_rows(estimator, y, n_rows):
     known = ~unknown
     if not known.any():
         return np.arange(0), None
-    indices = known.cpu().numpy() if isinstance(known, torch.Tensor) else known
-    return indices.nonzero()[0], estimator._validate_targets(y[known])
+    if isinstance(y, torch.Tensor):
+        return known.cpu().numpy().nonzero()[0], check_tensor(estimator, y[known])
+    return known.nonzero()[0], y[known]
 
 
 def reference_tables(estimator, reference, Y_known):
@@ -102,7 +105,7 @@ def reference_tables(estimator, reference, Y_known):
 def _table(estimator, block):
     """Return a table of the other space as float32 or float64, or the tensor."""
     if isinstance(block, torch.Tensor):
-        return estimator._validate_targets(block)
+        return check_tensor(estimator, block[:, None] if block.ndim == 1 else block)
     return check_array(
         block,
         dtype=[np.float64, np.float32],

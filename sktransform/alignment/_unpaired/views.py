@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Rows of one space as the search for a map sees them, and held-out pairs."""
+"""Views of the rows of one space for the search, and held-out pairs."""
 
 from dataclasses import dataclass
 
