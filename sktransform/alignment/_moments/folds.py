@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from sktransform.runtime._moments import PairMoments, RowMoments
 
 # Odd, and otherwise arbitrary: it carries the low bits of a sum into the high ones.
-# Not SplitMix64's multipliers: folds that were measured and kept would change.
+# SplitMix64's mixer would assign other folds, and so change every fitted penalty.
 _MIXER = 0x2545F4914F6CDD1D
 
 
