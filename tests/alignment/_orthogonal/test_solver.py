@@ -237,3 +237,24 @@ def test_lower_bound_holds_for_any_map_and_multiplier(shape, lam):
     for multiplier in (1e-3, 0.1, 10.0):
         matrix = torch.randn(shape, generator=generator, dtype=torch.float64)
         assert lower_bound(tall, matrix, multiplier, lam) <= best + 1e-12
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_directions_without_relation_do_not_slow_newton_down(seed):
+    # Turns of the outputs that C hardly sees are large; they are made in closed form.
+    generator = np.random.default_rng(seed)
+    n_inputs, n_outputs = 110, 108
+    spread = np.arange(1, n_inputs + 1.0) ** -1
+    spread[-1] = 1e-6
+    X = generator.normal(size=(143, n_inputs)) * spread
+    turn = np.linalg.qr(generator.normal(size=(n_inputs, n_outputs)))[0]
+    noise = generator.normal(size=(143, n_outputs)) * spread[:n_outputs] ** 1.5
+    Y = X @ turn + 0.03 * noise
+    X, Y = X - X.mean(axis=0), Y - Y.mean(axis=0)
+    variances, basis = np.linalg.eigh(X.T @ X / len(X))
+    cross = basis.T @ (X.T @ Y / len(X))
+    problem = DialProblem(torch.from_numpy(variances), torch.from_numpy(cross))
+    start = torch.from_numpy(basis.T @ turn)
+    solution = problem.solve_penalised(0.3 * variances.mean(), start)
+    assert problem.is_stationary(solution)
+    assert solution.n_iter <= 9
