@@ -3,7 +3,8 @@
 
 A view is constant if its total variance is at most that of rounding: ``tr cov <= (1e-14
 ||mean||)^2``. The rule depends on the moments alone, so that `fit`, a stream and merged
-parts agree. An aligner maps every row to the mean of the target then, and warns.
+parts agree. An aligner maps every row to the mean of the target then, and warns; only
+one that may do no more than reorder units leaves them in order.
 """
 
 import warnings
@@ -28,12 +29,12 @@ def constant_views(moments):
     return [name for name, view in views.items() if not varies(*view)]
 
 
-def warn_of_constant_views(names):
-    """Warn that a constant map is fitted, if there are names of constant views."""
+def warn_of_constant_views(names, outcome="every row is mapped to the mean of y"):
+    """Warn of what is fitted instead, if there are names of constant views."""
     if names:
         warnings.warn(
             f"{' and '.join(names)} do{'es' if len(names) == 1 else ''} not vary from "
-            "row to row: every row is mapped to the mean of y.",
+            f"row to row: {outcome}.",
             DegenerateDataWarning,
             stacklevel=3,
         )

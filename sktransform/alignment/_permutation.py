@@ -6,6 +6,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 
 from sktransform.alignment._base import MomentAligner
+from sktransform.alignment._degenerate import constant_views, warn_of_constant_views
 from sktransform.alignment._moments.folds import FoldMoments
 from sktransform.base import TorchTransformer
 from sktransform.runtime._callbacks import FitProgress
@@ -325,6 +326,7 @@ class PermutationAligner(MomentAligner):
     def _assign(self, moments):
         """Set the fitted attributes from moments."""
         total = moments.total()
+        warn_of_constant_views(constant_views(total), "units stay in their order")
         found = matching_map(total, self.signed, self.rescale)
         self.coef_, self.intercept_, self.permutation_, self.correlations_ = (
             Runtime.arrays(*found.values())

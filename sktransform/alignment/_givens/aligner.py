@@ -9,6 +9,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sktransform.alignment._base import TorchModuleMixin
+from sktransform.alignment._degenerate import constant_views, warn_of_constant_views
 from sktransform.alignment._givens.angles import (
     angle_passes,
     givens_rotation,
@@ -22,17 +23,10 @@ from sktransform.runtime._moments import PairMoments
 from sktransform.runtime._runtime import QUERY_ROWS
 from sktransform.utils._sklearn import Interval, fit_context
 
-# A standard deviation below this share of the mean is rounding.
-_ROUNDING = 1e-14
-
 
 def _unit_ratio(moments):
-    """Return the target's total deviation over that of the rows, 1 if one has none."""
-    sizes = []
-    for scatter, mean in ((moments.yy, moments.mean_y), (moments.xx, moments.mean_x)):
-        size = (scatter.trace() / moments.weight).sqrt()
-        sizes.append((size * (size > _ROUNDING * mean.norm())).item())
-    return sizes[0] / sizes[1] if all(sizes) else 1.0
+    """Return the target's total deviation over that of the rows, which both vary."""
+    return (moments.yy.trace() / moments.xx.trace()).sqrt().item()
 
 
 class GivensAligner(
@@ -83,7 +77,8 @@ class GivensAligner(
         Mean row of y.
 
     scale_ : float
-        The factor that the turned rows are multiplied by; 1 without `unit_scale`.
+        The factor that the turned rows are multiplied by; 1 without `unit_scale`, and 0
+        if X or y does not vary.
 
     gain_curve_ : ndarray of shape (n_iter,)
         Trace of the covariance of the turned rows with the target after each pass,
@@ -176,8 +171,11 @@ class GivensAligner(
         runtime = self._runtime(X)
         moments = PairMoments.of(*runtime.tensors(X, Y, weights))
         width = max(moments.xy.shape)
+        constant = constant_views(moments)
+        warn_of_constant_views(constant)
         cross = moments.xy.new_zeros((width, width))
-        cross[: X.shape[1], : Y.shape[1]] = moments.covariance_xy
+        if not constant:
+            cross[: X.shape[1], : Y.shape[1]] = moments.covariance_xy
         gains = []
         with FitProgress(self, self.max_iter, "pass") as progress:
             for passed in angle_passes(cross, self.n_sweeps):
@@ -189,7 +187,9 @@ class GivensAligner(
         self.angles_, self.mean_, self.target_mean_ = runtime.arrays(
             angles, moments.mean_x, moments.mean_y
         )
-        self.scale_ = _unit_ratio(moments) if self.unit_scale else 1.0
+        self.scale_ = 0.0 if constant else 1.0
+        if self.unit_scale and not constant:
+            self.scale_ = _unit_ratio(moments)
         self.gain_curve_, self.n_iter_ = np.array(gains), len(gains)
         return self
 
@@ -223,13 +223,12 @@ class GivensAligner(
         ndarray or Tensor of shape (n_samples, n_features)
             The rows before: exact, if the target has as many columns as the first view
             or more. Else least squares: of all rows with this image that nearest to
-            `mean_`.
+            `mean_`. It is `mean_` if X or y did not vary.
         """
         check_is_fitted(self)
         X = self._validate_outputs(X)
-        return self._turned(
-            X, "inverse", self.target_mean_, self.mean_, 1 / self.scale_
-        )
+        scale = 1 / self.scale_ if self.scale_ else 0.0
+        return self._turned(X, "inverse", self.target_mean_, self.mean_, scale)
 
     def _turned(self, X, direction, origin, target, scale):
         """Return rows, turned about their mean, scaled and moved to another mean."""

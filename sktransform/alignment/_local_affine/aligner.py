@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
+from sktransform.alignment._degenerate import constant_views, warn_of_constant_views
 from sktransform.alignment._local_affine.charts import (
     ChartedRows,
     chart_centers,
@@ -232,6 +233,7 @@ class GaussianWeightedAligner(
         folds = row_folds(X, self.n_folds)
         moments = FoldMoments.from_folds(X, Y, weights, folds, self.n_folds)
         ridge = RidgeFolds.from_folds(moments, self.ridge)
+        warn_of_constant_views(constant_views(ridge.total))
         grid = self._grid(ridge)
         with FitProgress(self, max_iter=len(grid) + 1) as progress:
             charted, frame = self._charted(runtime, X, weights, ridge.total)

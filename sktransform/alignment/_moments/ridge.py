@@ -7,7 +7,7 @@ from itertools import combinations
 
 import torch
 
-from sktransform.alignment._degenerate import ROUNDING
+from sktransform.alignment._degenerate import ROUNDING, constant_views
 from sktransform.runtime._linalg import gram_matrix, quick_eigh, ridge_solve
 from sktransform.runtime._moments import PairMoments, RowMoments
 
@@ -192,16 +192,17 @@ def regression(moments, penalty):
     Returns
     -------
     Tensor of shape (n_inputs, n_outputs)
-        Multiplies centred rows from the right.
+        Multiplies centred rows from the right; exactly 0 if a view is constant.
     """
+    if constant_views(moments):
+        return torch.zeros_like(moments.xy)
     covariance = moments.covariance_x
     rounding = (ROUNDING * moments.mean_x).square().sum()
     factor, n_failed = torch.linalg.cholesky_ex(covariance)
     pivots = factor.diagonal().square()
     if n_failed or pivots.min() <= _LEAST_PIVOT * covariance.trace() + rounding:
-        return RidgePath.from_moments(moments).matrix(
-            penalty
-        )  # drops directions of rounding
+        # The eigenvalues of a path leave out directions of rounding.
+        return RidgePath.from_moments(moments).matrix(penalty)
     return ridge_solve(covariance, moments.covariance_xy, penalty)
 
 

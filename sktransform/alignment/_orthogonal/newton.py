@@ -128,7 +128,7 @@ def symmetric_part(matrix):
 
 
 def turned(matrix, cross):
-    """Return a map followed by the rotation of its outputs that lowers its loss most."""
+    """Return a map followed by the rotation that lowers its loss most."""
     return matrix @ polar_factor(matrix.T @ cross)
 
 
@@ -364,7 +364,7 @@ def descended(frame_of, value_of, size, matrix, tolerance):
 
 
 def _best_of(maps, value_of, enough):
-    """Return the first map whose value is low enough, or else the best, and the value."""
+    """Return the first map of a value low enough, or the best one, with its value."""
     best, least = None, math.inf
     for matrix in maps:
         value = value_of(matrix)
