@@ -4,8 +4,8 @@ How orthogonal should it be?
 ============================
 
 A rotation keeps all distances and cannot follow a change of model that stretches; least
-squares follows everything, noise included. Between them lies a dial: how far the map
-may be from a rotation. Folds of the pairs set it, and the path shows what it does.
+squares follows everything, noise included. Between them lies a bound: how far the map
+may be from a rotation. Folds of the pairs choose it, and the path shows what it does.
 """
 
 import matplotlib.pyplot as plt
@@ -37,17 +37,17 @@ rows = np.random.default_rng(0).permutation(len(X))
 pairs, others = rows[:150], rows[150:1150]
 
 # %%
-# The dial goes from 0, the rotation, to least squares. More freedom always fits the
-# pairs better; rows held out, new rows and searches have an opinion of their own. The
-# folds know 150 pairs alone, and choose a bound by them.
+# The bound rises from 0, a rotation, to that of least squares. The loss of the pairs
+# always falls with it; that of rows held out, of new rows and the recall of a search
+# need not. The folds see the 150 pairs alone, and choose a bound by them.
 
 aligner = OrthogonalAligner().fit(old[pairs], new[pairs])
 display = LambdaPathDisplay.from_estimator(aligner, old[others], new[others])
-for place, lam in enumerate(display.lams):
-    losses = (f"{name} {values[place]:.3f}" for name, values in display.losses.items())
+for index, lam in enumerate(display.lams):
+    losses = (f"{name} {values[index]:.3f}" for name, values in display.losses.items())
     print(
         f"lambda {lam:8.3f}: {', '.join(losses)}, recall@1 "
-        f"{display.retrieval[place]:.2f}"
+        f"{display.retrieval[index]:.2f}"
     )
 print(f"chosen by folds: {aligner.lam_:.3f}")
 

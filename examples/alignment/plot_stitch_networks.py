@@ -60,7 +60,7 @@ pairs = slice(None, 100)
 for name, aligner in {
     "matched units": PermutationAligner(),
     "rotation": OrthogonalAligner(lam=0),
-    "dial set by folds": OrthogonalAligner(),
+    "bound chosen by folds": OrthogonalAligner(),
 }.items():
     aligner.fit(first[pairs], second[pairs])
     stitched = classifier.score(aligner.transform(first_new), y_new)

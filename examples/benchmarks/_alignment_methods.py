@@ -173,7 +173,7 @@ def pot(X, Y, seed=0):
 
 OURS = {
     "ours, orthogonal": ours("OrthogonalAligner", lam=0),
-    "ours, dial": ours("OrthogonalAligner", lam="auto"),
+    "ours, bounded map": ours("OrthogonalAligner", lam="auto"),
     "ours, linear adapter": ours("EmbeddingAdapter", features="linear"),
     "ours, adapter": ours("EmbeddingAdapter"),
     "ours, charts": ours("GaussianWeightedAligner"),

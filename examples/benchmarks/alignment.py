@@ -5,7 +5,7 @@ Aligners side by side
 
 Maps between two views of the same rows: ours, and what one would take instead, in one
 process with one thread. Six sections: what a search with mapped rows finds; how far
-the adapter is from the best simple map in every direction; the dial from a rotation to
+the adapter is from the best simple map in every direction; maps between a rotation and
 least squares, against training it; views without known pairs; one query at a time; and
 a gallery that is embedded again in stages. Peers that are not installed are left out.
 
@@ -27,7 +27,7 @@ from _alignment_methods import METHODS
 from _process import child_environment, version, without_folders
 from _report import machine, show, write_table
 
-SECTIONS = ["retrieval", "gaps", "dial", "unpaired", "query", "backfill"]
+SECTIONS = ["retrieval", "gaps", "bound", "unpaired", "query", "backfill"]
 N_VIEWS_QUICK = 3
 VERSIONS = ["sktransform", "torch", "numpy", "scipy", "scikit-learn"]
 NOTES = [
@@ -41,9 +41,9 @@ NOTES = [
     "regression and least squares, at the same pairs; missing is 1 less the mean.",
     "`POT Gaussian` and the rows of the table of two sides with 0 known pairs know no "
     "pairs. `agreement` is what the estimator itself says of its result.",
-    "The dial: losses are shares of the targets' variance. A gap is how much more loss "
-    "a map has than the best one of its own distance r from a rotation. Times to a gap "
-    "are those of the first check under it; ours are those of the moments and a solve.",
+    "Bounded maps: losses are shares of the targets' variance. A gap is how much more "
+    "loss a map has than the best one of its own distance r from a rotation. Times to a "
+    "gap are those of the first check under it; ours are of the moments and a solve.",
     "A gallery embedded again in stages: 300 pairs, up to 3000 rows and 1000 queries; "
     "the change is from the old space to the new one. Scores are the share of the 10 "
     "rows that new vectors alone would find; `area` is the mean over all shares of new "

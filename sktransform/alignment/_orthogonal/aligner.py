@@ -15,8 +15,8 @@ from sktransform.alignment._degenerate import warn_of_constant_views
 from sktransform.alignment._moments.folds import FoldMoments, checked_groups
 from sktransform.alignment._orthogonal.problem import (
     AlignmentProblem,
+    AlignmentSettings,
     Certificate,
-    DialOptions,
     held_out,
 )
 from sktransform.base import TorchTransformer
@@ -354,9 +354,9 @@ class OrthogonalAligner(MomentAligner):
             self._solve(runtime, moments)
         self.moments_ = runtime.state(moments.tensors())
 
-    def _options(self):
+    def _settings(self):
         """Return what is fitted, for the tensor functions."""
-        return DialOptions(
+        return AlignmentSettings(
             ridge=self.ridge,
             to_rotation=self.ridge_target == "rotation",
             scale=self.scale,
@@ -367,7 +367,7 @@ class OrthogonalAligner(MomentAligner):
     def _solve(self, runtime, folds):
         """Set the fitted attributes from moments."""
         total = folds.total()
-        problem = AlignmentProblem(total, self._options())
+        problem = AlignmentProblem(total, self._settings())
         self.lam_path_ = self.cv_loss_ = None
         if problem.is_degenerate:
             warn_of_constant_views(problem.constant_views)
@@ -465,7 +465,7 @@ class OrthogonalAligner(MomentAligner):
             1e-8, maps to about 1e-3: refit at the bound that you choose.
         """
         check_is_fitted(self, "moments_")
-        problem = AlignmentProblem(self._kept_moments().total(), self._options())
+        problem = AlignmentProblem(self._kept_moments().total(), self._settings())
         if problem.is_degenerate:
             raise ValueError("X or y does not vary: there is no path.")
         if lams is None:

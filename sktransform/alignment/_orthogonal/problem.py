@@ -11,8 +11,8 @@ from scipy.optimize import brentq
 from sktransform.alignment._degenerate import ROUNDING
 from sktransform.alignment._orthogonal.projection import orthogonality_residual
 from sktransform.alignment._orthogonal.solver import (
-    DialProblem,
-    DialSolution,
+    BoundedProblem,
+    BoundedSolution,
     fixed_matrix,
 )
 from sktransform.runtime._linalg import polar_factor
@@ -38,7 +38,7 @@ _FACTOR_ROUNDS, _FACTOR_CHANGE = 40, 1e-4
 
 
 @dataclass(frozen=True)
-class DialOptions:
+class AlignmentSettings:
     """What is fitted, apart from the bound.
 
     Parameters
@@ -67,7 +67,7 @@ class DialOptions:
 
 
 @dataclass(frozen=True)
-class FittedDial:
+class FittedMap:
     """A map at one bound, in the rows' own units.
 
     Parameters
@@ -79,13 +79,13 @@ class FittedDial:
     factor : float
         The common factor, 1 if none was fitted.
 
-    solution : DialSolution
+    solution : BoundedSolution
         The bounded map in the problem's coordinates.
     """
 
     matrix: torch.Tensor
     factor: float
-    solution: DialSolution
+    solution: BoundedSolution
 
     @property
     def residual(self):
@@ -118,7 +118,7 @@ class AlignmentProblem:
     moments : PairMoments
         The moments.
 
-    options : DialOptions
+    settings : AlignmentSettings
         What is fitted.
 
     near : AlignmentProblem, default=None
@@ -126,9 +126,9 @@ class AlignmentProblem:
         is no closed form.
     """
 
-    def __init__(self, moments, options, near=None):
-        self.options = options
-        self.moments = moments if options.fit_intercept else _uncentred(moments)
+    def __init__(self, moments, settings, near=None):
+        self.settings = settings
+        self.moments = moments if settings.fit_intercept else _uncentred(moments)
         values_x, self.basis, self.null = _varying(
             self.moments.covariance_x, moments.mean_x
         )
@@ -141,7 +141,7 @@ class AlignmentProblem:
             return
         self.variance_y = self.moments.covariance_y.trace().item()
         self.unit_x = self.unit_y = 1.0
-        if options.unit_scale:
+        if settings.unit_scale:
             self.unit_x = values_x.sum().sqrt().item()
             self.unit_y = values_y.sum().sqrt().item()
         self._variances = values_x / self.unit_x**2
@@ -154,9 +154,9 @@ class AlignmentProblem:
 
     def _add_ridge(self):
         """Add the penalty to the moments, as rows of its own would."""
-        penalty = self.options.ridge * self._variances.mean()
+        penalty = self.settings.ridge * self._variances.mean()
         if penalty > 0:
-            if self.options.to_rotation:
+            if self.settings.to_rotation:
                 rotation = self.problem.rotation
                 length = self._best_factor(rotation)
                 self._cross = self._cross + penalty * length * rotation
@@ -176,7 +176,7 @@ class AlignmentProblem:
         if rotation is None and self._near is not None:
             rotation = self._rotation_nearby
         reference = self.basis.T @ self._reference @ self.basis_y
-        return DialProblem(
+        return BoundedProblem(
             factor**2 * self._variances, factor * self._cross, reference, rotation
         )
 
@@ -202,16 +202,16 @@ class AlignmentProblem:
         return self.variance_y / self.unit_y**2
 
     def bounded(self, lam):
-        """Return the fitted map for a bound, see :meth:`DialProblem.solve`."""
-        if not self.options.scale:
+        """Return the fitted map for a bound, see :meth:`BoundedProblem.solve`."""
+        if not self.settings.scale:
             return self._in_units(self.problem.solve(lam))
         return self._with_best_factor(
             lam, lambda problem, near: problem.solve(lam, near)
         )
 
     def path(self, lams):
-        """Yield fitted maps for falling bounds, see :meth:`DialProblem.path`."""
-        if self.options.scale:
+        """Yield fitted maps for falling bounds, see :meth:`BoundedProblem.path`."""
+        if self.settings.scale:
             yield from map(self.bounded, lams)
         else:
             yield from map(self._in_units, self.problem.path(lams))
@@ -226,12 +226,12 @@ class AlignmentProblem:
 
         Yields
         ------
-        FittedDial
+        FittedMap
             To about 1e-5 of the target's variance. A common factor is the best one for
             the map of the multiplier before.
         """
         unit = self._variances.mean().item()
-        if not self.options.scale:
+        if not self.settings.scale:
             nus = [unit * multiplier for multiplier in multipliers]
             yield from map(self._in_units, self.problem.penalised_path(nus))
             return
@@ -254,14 +254,14 @@ class AlignmentProblem:
 
         Returns
         -------
-        fitted : FittedDial
+        fitted : FittedMap
             The map.
 
         certificate : Certificate
             Its gap is a share of the target's variance, infinite where no bound of the
             loss is known.
         """
-        if self.options.scale:
+        if self.settings.scale:
             return self._certified_with_factor(lam)
         return self._with_certificate(*self.problem.solve_certified(lam))
 
@@ -273,12 +273,12 @@ class AlignmentProblem:
         other : AlignmentProblem
             The problem of nearly the same rows.
 
-        fitted : FittedDial
+        fitted : FittedMap
             Its map.
 
         Returns
         -------
-        fitted : FittedDial
+        fitted : FittedMap
             The map.
 
         certificate : Certificate
@@ -287,7 +287,7 @@ class AlignmentProblem:
         solution = fitted.solution
         start = self.basis.T @ other.basis @ solution.matrix
         start = start @ other.basis_y.T @ self.basis_y
-        if self.options.scale or self.problem.is_rotation:
+        if self.settings.scale or self.problem.is_rotation:
             residual = min(solution.lam, self.largest_residual)
             return self.certified(residual)
         if solution.multiplier == 0:
@@ -390,7 +390,7 @@ class AlignmentProblem:
     def _in_units(self, solution, factor=1.0):
         """Return a bounded map in the rows' own units."""
         matrix = factor * self.unit_y / self.unit_x * solution.matrix
-        return FittedDial(self.basis @ matrix @ self.basis_y.T, factor, solution)
+        return FittedMap(self.basis @ matrix @ self.basis_y.T, factor, solution)
 
     def intercept(self, matrix):
         """Return the constant part that takes mean to mean."""
@@ -431,7 +431,7 @@ class AlignmentProblem:
     def constant(self):
         """Return the map onto the target's mean."""
         matrix = torch.zeros_like(self.moments.xy)
-        return FittedDial(matrix, 1.0, DialSolution(matrix, 0.0, 0, math.inf, matrix))
+        return FittedMap(matrix, 1.0, BoundedSolution(matrix, 0.0, 0, math.inf, matrix))
 
 
 @dataclass(frozen=True)
@@ -443,7 +443,7 @@ class HeldOut:
     without : AlignmentProblem
         The problem of the rows outside the first fold.
 
-    fitted : list of FittedDial
+    fitted : list of FittedMap
         Its maps, from least squares to a rotation.
 
     residuals : Tensor of shape (n_multipliers,)
@@ -489,14 +489,14 @@ def held_out(folds, problem, complete_null):
     HeldOut or None
         None if there are too few rows to hold some out.
     """
-    options = problem.options
+    settings = problem.settings
     splits, n_rows = [], 0.0
     for others, fold in folds.splits():
         if n_rows >= _ENOUGH_ROWS:
             break
-        without = AlignmentProblem(others, options, problem)
+        without = AlignmentProblem(others, settings, problem)
         if not without.is_degenerate:
-            fold = fold if options.fit_intercept else _uncentred(fold)
+            fold = fold if settings.fit_intercept else _uncentred(fold)
             splits.append((without, fold))
             n_rows += fold.weight.item()
     if not splits:

@@ -62,7 +62,7 @@ _RANK_SHARE = 1e-13
 
 
 @dataclass(frozen=True)
-class DialSolution:
+class BoundedSolution:
     """A map at one bound.
 
     Parameters
@@ -94,7 +94,7 @@ class DialSolution:
     inverse: torch.Tensor | None = None
 
 
-class DialProblem:
+class BoundedProblem:
     """Least squares under a bound on ``||WW' - I||`` (``||W'W - I||`` if W is tall).
 
     Parameters
@@ -209,7 +209,7 @@ class DialProblem:
         lam : float
             The bound; 0 asks for a rotation, infinity for least squares.
 
-        near : sequence of DialSolution, default=()
+        near : sequence of BoundedSolution, default=()
             Solutions at other bounds, the nearest last.
 
         is_exact : bool, default=True
@@ -217,7 +217,7 @@ class DialProblem:
 
         Returns
         -------
-        DialSolution
+        BoundedSolution
             The global optimum if the problem is convex; else a local one.
         """
         if lam >= (1 - _AS_FREE) * self.largest_residual:
@@ -241,7 +241,7 @@ class DialProblem:
         core = self._settled(core)
         matrix = core @ self._basis.T
         multiplier = multiplier * self._unit
-        return DialSolution(matrix, multiplier, n_steps, lam, core, inverse)
+        return BoundedSolution(matrix, multiplier, n_steps, lam, core, inverse)
 
     def _settled(self, core):
         """Return a map, turned towards the reference where C leaves a choice.
@@ -288,7 +288,7 @@ class DialProblem:
 
         Yields
         ------
-        DialSolution
+        BoundedSolution
             Of the loss of :meth:`solve` to about 1e-8 of the target's variance; the map
             itself to about 1e-3.
         """
@@ -308,7 +308,7 @@ class DialProblem:
 
         Yields
         ------
-        DialSolution
+        BoundedSolution
             To about 1e-5 of the target's variance.
         """
         core, is_first = self._least_squares, True
@@ -342,7 +342,7 @@ class DialProblem:
 
         Returns
         -------
-        DialSolution
+        BoundedSolution
             The solution for the bound that its own distance from orthogonality is.
         """
         nu, n_steps = multiplier / self._unit, 0
@@ -362,12 +362,12 @@ class DialProblem:
 
         Parameters
         ----------
-        solution : DialSolution
+        solution : BoundedSolution
             The solution.
 
         Returns
         -------
-        solution : DialSolution
+        solution : BoundedSolution
             The best of it and those from other starts, which are tried if it is not
             known to be the best.
 
@@ -462,7 +462,7 @@ class DialProblem:
 
         Parameters
         ----------
-        solution : DialSolution
+        solution : BoundedSolution
             A map within the bound.
 
         lam : float

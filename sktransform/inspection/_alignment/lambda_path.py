@@ -10,7 +10,7 @@ from sktransform.metrics._retrieval import recall_at_k
 
 
 class LambdaPathDisplay:
-    """Loss and retrieval along the dial from a rotation to least squares.
+    """Loss and retrieval of maps between a rotation and least squares.
 
     Create it with :meth:`from_estimator` or :meth:`from_path`.
 

@@ -104,7 +104,7 @@ def test_bounded_map_equals_a_general_solver_from_many_starts(shape, share):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_loss_falls_along_the_dial_between_its_ends(shape):
+def test_loss_falls_as_the_bound_rises(shape):
     X, y = views(*shape)
     aligner = OrthogonalAligner().fit(X, y)
     path = aligner.path()
@@ -115,7 +115,7 @@ def test_loss_falls_along_the_dial_between_its_ends(shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_dial_is_continuous_at_its_ends(shape):
+def test_path_is_continuous_at_its_ends(shape):
     X, y = views(*shape)
 
     def loss_at(lam):

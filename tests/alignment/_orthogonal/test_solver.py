@@ -14,7 +14,7 @@ from sktransform.alignment._orthogonal.projection import (
     project_to_ball,
 )
 from sktransform.alignment._orthogonal.rotation import best_orthonormal
-from sktransform.alignment._orthogonal.solver import DialProblem
+from sktransform.alignment._orthogonal.solver import BoundedProblem
 from sktransform.runtime._linalg import polar_factor
 
 WIDE, TALL = [(14, 21), (20, 20)], [(20, 15), (24, 8)]
@@ -22,7 +22,7 @@ SHARES = [1e-4, 0.02, 0.3, 0.7, 0.999]
 
 
 def problem_of(shape, seed=0, spread=1.0, noise=0.5):
-    """Return the dial's problem of a stretched, turned and noisy image of rows."""
+    """Return the bounded problem of a stretched, turned and noisy image of rows."""
     generator = np.random.default_rng(seed)
     n_inputs, n_outputs = shape
     largest = max(shape)
@@ -37,7 +37,7 @@ def problem_of(shape, seed=0, spread=1.0, noise=0.5):
     X, Y = (view / np.sqrt((view**2).sum(axis=1).mean()) for view in (X, Y))
     gram, cross = (torch.from_numpy(X.T @ view / len(X)) for view in (X, Y))
     variances, basis = torch.linalg.eigh(gram)
-    return DialProblem(variances, basis.T @ cross)
+    return BoundedProblem(variances, basis.T @ cross)
 
 
 def stationarity(problem, solution):
@@ -84,7 +84,7 @@ def test_start_of_the_wrong_orientation_does_not_matter(shape):
     problem = problem_of(shape)
     signs = torch.ones(shape[1], dtype=torch.float64)
     signs[0] = -1
-    mirrored = DialProblem(problem.variances[:, 0], problem.cross * signs)
+    mirrored = BoundedProblem(problem.variances[:, 0], problem.cross * signs)
     for share in (0, 0.05, 0.5):
         lam = share * problem.largest_residual
         plain, its = problem.solve_certified(lam), mirrored.solve_certified(lam)
@@ -163,7 +163,7 @@ def test_cross_covariance_of_low_rank_leaves_a_defined_solution(rank):
     left, values, right = torch.linalg.svd(problem.cross)
     values[rank:] = 0
     cross = (left * values) @ right
-    problem = DialProblem(problem.variances[:, 0], cross)
+    problem = BoundedProblem(problem.variances[:, 0], cross)
     lam = 0.5 * problem.largest_residual
     solution, _, is_certified = problem.solve_certified(lam)
     again = problem.solve(lam)
@@ -197,7 +197,7 @@ def test_cross_covariance_of_low_rank_leaves_a_defined_solution(rank):
 def test_units_of_the_covariances_do_not_matter(unit):
     problem = problem_of((12, 12))
     lam = 0.3 * problem.largest_residual
-    scaled = DialProblem(unit * problem.variances[:, 0], unit * problem.cross)
+    scaled = BoundedProblem(unit * problem.variances[:, 0], unit * problem.cross)
     expected, found = problem.solve(lam), scaled.solve(lam)
     torch.testing.assert_close(found.matrix, expected.matrix, rtol=0, atol=1e-7)
     assert math.isclose(found.multiplier, unit * expected.multiplier, rel_tol=1e-6)
@@ -253,7 +253,7 @@ def test_directions_without_relation_do_not_slow_newton_down(seed):
     X, Y = X - X.mean(axis=0), Y - Y.mean(axis=0)
     variances, basis = np.linalg.eigh(X.T @ X / len(X))
     cross = basis.T @ (X.T @ Y / len(X))
-    problem = DialProblem(torch.from_numpy(variances), torch.from_numpy(cross))
+    problem = BoundedProblem(torch.from_numpy(variances), torch.from_numpy(cross))
     start = torch.from_numpy(basis.T @ turn)
     solution = problem.solve_penalised(0.3 * variances.mean(), start)
     assert problem.is_stationary(solution)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The dial from a rotation to least squares: our solver, and training instead of it."""
+"""Maps between a rotation and least squares: our solver, and training instead."""
 
 import time
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from sklearn.decomposition import PCA
 RELATIVE_LAM, N_PATH = 0.3, 20
 GAPS = {"seconds_1_percent": 0.01, "seconds_001_percent": 0.0001}
 COLUMNS = {
-    "The dial on moments": [
+    "Bounded maps from moments": [
         ("rows", "n_rows", "d"),
         ("moments s", "moments_s", ".2f"),
         ("one lambda s", "solve_s", ".2f"),
@@ -81,9 +81,12 @@ def standardized(X, Y):
 
 
 def _problem(moments):
-    from sktransform.alignment._orthogonal.problem import AlignmentProblem, DialOptions
+    from sktransform.alignment._orthogonal.problem import (
+        AlignmentProblem,
+        AlignmentSettings,
+    )
 
-    return AlignmentProblem(moments, DialOptions())
+    return AlignmentProblem(moments, AlignmentSettings())
 
 
 def _loss(moments, matrix):
@@ -186,7 +189,7 @@ def records(arguments, left_out):
     from sktransform import alignment
 
     if not hasattr(alignment, "OrthogonalAligner"):
-        left_out.append("dial: OrthogonalAligner is not available")
+        left_out.append("bound: OrthogonalAligner is not available")
         return
     sizes = QUICK if arguments.quick else Sizes()
     _on_moments(1000, 16)  # what is prepared once is not timed
