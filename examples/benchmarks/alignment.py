@@ -42,7 +42,7 @@ NOTES = [
     "`POT Gaussian` and the rows of the table of two sides with 0 known pairs know no "
     "pairs. `agreement` is what the estimator itself says of its result.",
     "Bounded maps: losses are shares of the targets' variance. A gap is how much more "
-    "loss a map has than the best one of its own distance r from a rotation. Times to a "
+    "loss a map has than the best of its own distance r from a rotation. Times to a "
     "gap are those of the first check under it; ours are of the moments and a solve.",
     "A gallery embedded again in stages: 300 pairs, up to 3000 rows and 1000 queries; "
     "the change is from the old space to the new one. Scores are the share of the 10 "
