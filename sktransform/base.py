@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import (
     check_array,
@@ -19,7 +18,7 @@ from sklearn.utils.validation import (
 
 from sktransform.runtime._runtime import Runtime, SparseRows
 from sktransform.runtime._validation import check_tensor, is_valid_array
-from sktransform.utils._sklearn import check_sample_weight
+from sktransform.utils._sklearn import CallbackSupportMixin, check_sample_weight
 
 __all__ = ["AlignerMixin", "TorchEstimator", "TorchTransformer"]
 

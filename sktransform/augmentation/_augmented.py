@@ -3,7 +3,6 @@
 
 from numbers import Integral
 
-from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
@@ -31,7 +30,12 @@ from sktransform.augmentation._tabular.dataset import (
     seeded_clone,
 )
 from sktransform.augmentation._tabular.encoder import TableEncoder
-from sktransform.utils._sklearn import HasMethods, Interval, StrOptions
+from sktransform.utils._sklearn import (
+    CallbackSupportMixin,
+    HasMethods,
+    Interval,
+    StrOptions,
+)
 
 
 class AugmentedEstimator(HeldAugmenterMixin, CallbackSupportMixin):

@@ -5,7 +5,6 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_consistent_length
 
 from sktransform.augmentation._base import BaseAugmenter
@@ -19,7 +18,12 @@ from sktransform.augmentation._policy.policy import augmented_rows
 from sktransform.augmentation._random import COPIES
 from sktransform.augmentation._tabular.containers import labels_taken
 from sktransform.utils._docs import fill_doc
-from sktransform.utils._sklearn import Interval, StrOptions, fit_context
+from sktransform.utils._sklearn import (
+    CallbackSupportMixin,
+    Interval,
+    StrOptions,
+    fit_context,
+)
 
 
 @fill_doc
