@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import narwhals.stable.v2 as nw
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.metrics import r2_score
@@ -137,7 +138,9 @@ class AlignerMixin:
         )
         return targets[:, None] if targets.ndim == 1 else targets
 
-    def score(self, X, y, sample_weight=None):
+    def score(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Return the share of the target's variance that the mapped rows explain.
 
         Parameters
@@ -160,7 +163,8 @@ class AlignerMixin:
         check_is_fitted(self)
         rows, Y, weights = self._validate_pairs(X, y, sample_weight, reset=False)
         # The rows as they came: a frame's names are compared once more.
-        Y, mapped = self._runtime(rows).arrays(Y, self.transform(X))
+        mapped = self.transform(X)  # type: ignore[attr-defined]
+        Y, mapped = self._runtime(rows).arrays(Y, mapped)  # type: ignore[attr-defined]
         mapped = np.asarray(mapped)[:, : self._n_targets]
         return float(
             r2_score(Y, mapped, sample_weight=weights, multioutput="variance_weighted")

@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """FitProgress: reports of a fit loop to scikit-learn's callbacks."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from numpy.typing import ArrayLike
+
 from sktransform.utils._sklearn import init_callback_context
 
 
@@ -42,7 +47,15 @@ class FitProgress:
     ...             break
     """
 
-    def __init__(self, estimator, max_iter, task_name="iteration", *, X=None, y=None):
+    def __init__(
+        self,
+        estimator: Any,
+        max_iter: int,
+        task_name: str = "iteration",
+        *,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+    ) -> None:
         self.estimator = estimator
         self.task_name = task_name
         self._data = {"X": X, "y": y}
@@ -50,7 +63,12 @@ class FitProgress:
         if self._context is not None:
             self._context.call_on_fit_task_begin(estimator=estimator, **self._data)
 
-    def step(self, reconstruction_attributes=None):
+    def step(
+        self,
+        reconstruction_attributes: Mapping[str, Any]
+        | Callable[[], Mapping[str, Any]]
+        | None = None,
+    ) -> bool:
         """Report that one iteration has ended.
 
         Parameters
@@ -75,7 +93,7 @@ class FitProgress:
             **self._data,
         )
 
-    def close(self):
+    def close(self) -> None:
         """Report that the fit has ended."""
         if self._context is not None:
             self._context.call_on_fit_task_end(estimator=self.estimator, **self._data)

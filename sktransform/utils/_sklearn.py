@@ -7,6 +7,8 @@ the one to mend. Callbacks exist from scikit-learn 1.9 on: before, an estimator 
 """
 
 import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing
@@ -14,7 +16,9 @@ from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
     StrOptions,
-    validate_params,
+)
+from sklearn.utils._param_validation import (
+    validate_params as _validate_params,
 )
 from sklearn.utils.validation import (
     _check_feature_names,
@@ -26,7 +30,7 @@ try:
     from sklearn.callback import CallbackSupportMixin
 except ImportError:
 
-    class CallbackSupportMixin:
+    class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stand for scikit-learn's mixin of that name where there are no callbacks."""
 
 
@@ -44,6 +48,9 @@ __all__ = [
     "safe_indexing",
     "validate_params",
 ]
+
+# Decorators leave the types of what they decorate as they are.
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 check_feature_names = _check_feature_names
 check_n_features = _check_n_features
@@ -64,7 +71,18 @@ def check_params(estimator):
     estimator._validate_params()
 
 
-def fit_context(*, prefer_skip_nested_validation):
+def validate_params(
+    constraints: dict, *, prefer_skip_nested_validation: bool
+) -> Callable[[_Function], _Function]:
+    """Return scikit-learn's decorator that checks the arguments of a function."""
+    return _validate_params(
+        constraints, prefer_skip_nested_validation=prefer_skip_nested_validation
+    )
+
+
+def fit_context(
+    *, prefer_skip_nested_validation: bool
+) -> Callable[[_Function], _Function]:
     """Run a fit method in scikit-learn's context, and undo it whole if it fails.
 
     scikit-learn's own decorator validates the parameters and tears callbacks down. This

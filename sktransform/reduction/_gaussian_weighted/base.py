@@ -2,9 +2,11 @@
 """Base of the reducers: a fitted mixture's map, inverse and score."""
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
@@ -19,6 +21,7 @@ from sktransform.reduction._gaussian_weighted.rows import sparse_distances
 from sktransform.runtime._kept import built_once
 from sktransform.runtime._runtime import SparseRows
 from sktransform.utils._sklearn import Interval, StrOptions
+from sktransform.utils._typing import Output, SparseOrDense
 
 # Rows that are scored where all distances between them are held in memory.
 _SCORED_ROWS = 2000
@@ -84,7 +87,7 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         """Return whether there is a map to continue, and not of equal rows alone."""
         return bool(self.warm_start and np.any(getattr(self, "feature_scale_", 0)))
 
-    def transform(self, X):
+    def transform(self, X: SparseOrDense) -> Output:
         """Map rows into the embedding.
 
         Parameters
@@ -102,7 +105,7 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         X, runtime = self._checked(X)
         return self._mapped(X, runtime)
 
-    def inverse_transform(self, X, *, n_refinements=0):
+    def inverse_transform(self, X: ArrayLike, *, n_refinements: int = 0) -> Output:
         """Map points of the embedding back to rows.
 
         The inverse is one of least squares, not exact: a mixture of affine maps that
@@ -148,7 +151,7 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
 
         return rows_of
 
-    def reconstruction_error(self, X):
+    def reconstruction_error(self, X: SparseOrDense) -> Output:
         """Return how far rows are from their reconstruction.
 
         Parameters
@@ -173,7 +176,7 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
 
         return runtime.map(errors, X)
 
-    def score(self, X, y=None):
+    def score(self, X: SparseOrDense, y: Any = None) -> float:
         """Return minus the stress of rows, new ones as a rule.
 
         Parameters
@@ -206,7 +209,7 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
             return stress(*runtime.arrays(X, Y))
         return stress(distances, *runtime.arrays(Y), metric="precomputed")
 
-    def jacobian(self, X):
+    def jacobian(self, X: ArrayLike) -> Output:
         """Return the exact derivative of the map at rows.
 
         Parameters
@@ -222,7 +225,7 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         X, runtime = self._checked(X)
         return runtime.map(self._module(runtime).jacobian, X)
 
-    def chart_weights(self, X):
+    def chart_weights(self, X: ArrayLike) -> Output:
         """Return how much each row follows each chart.
 
         Parameters
@@ -239,34 +242,34 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         return runtime.map(self._module(runtime).weights, X)
 
     @property
-    def centers_(self):
+    def centers_(self) -> np.ndarray:
         """Centres of the charts, shape (n_charts, n_features)."""
         return self.map_["mean"] + self._in_features(self.map_["centers"])
 
     @property
-    def embedded_centers_(self):
+    def embedded_centers_(self) -> np.ndarray:
         """Images of the charts' centres, shape (n_charts, n_components)."""
         centers = self.centers_
         runtime = self._runtime(centers)
         return runtime.map(self._mapping(runtime), centers)
 
     @property
-    def widths_(self):
+    def widths_(self) -> np.ndarray:
         """Widths of the charts in squared units of X, shape (n_charts,)."""
         return self.map_["widths"]
 
     @property
-    def components_(self):
+    def components_(self) -> np.ndarray:
         """Linear maps of the charts, shape (n_charts, n_components, n_features)."""
         return self._in_features(self.map_["components"])
 
     @property
-    def offsets_(self):
+    def offsets_(self) -> np.ndarray:
         """Values of the charts at their centres, shape (n_charts, n_components)."""
         return self.map_["offsets"]
 
     @property
-    def mean_(self):
+    def mean_(self) -> np.ndarray:
         """Mean of the rows that the solver saw, shape (n_features,)."""
         return self.map_["mean"]
 
