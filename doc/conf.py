@@ -26,7 +26,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["benchmarks/*", "_build", "_templates"]
+exclude_patterns = ["benchmarks/*", "whats_new/fragments", "_build", "_templates"]
 templates_path = ["_templates"]
 
 # The pages of the interface follow each package's __all__.

@@ -15,7 +15,6 @@ import matplotlib as mpl
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from sklearn.callback import ProgressBar
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.metrics import r2_score
@@ -49,7 +48,11 @@ def classifier():
 def search(reducer, grid, X, y):
     """Return the fitted grid search over a pipeline's reducer, with progress bars."""
     found = GridSearchCV(pipeline(reducer), grid, cv=3)
-    return found.set_callbacks(ProgressBar(max_propagation_depth=0)).fit(X, y)
+    if hasattr(found, "set_callbacks"):  # from scikit-learn 1.9 on
+        from sklearn.callback import ProgressBar
+
+        found.set_callbacks(ProgressBar(max_propagation_depth=0))
+    return found.fit(X, y)
 
 
 def judge(planar, searched, X_train, X_test, y_train, y_test):

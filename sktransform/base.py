@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import narwhals.stable.v2 as nw
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import (
     check_array,
@@ -22,7 +22,7 @@ from sktransform.nn._prepared import PreparedMap
 from sktransform.runtime._kept import built_once
 from sktransform.runtime._runtime import Runtime, SparseRows
 from sktransform.runtime._validation import check_tensor, is_valid_array
-from sktransform.utils._sklearn import check_sample_weight
+from sktransform.utils._sklearn import CallbackSupportMixin, check_sample_weight
 
 __all__ = ["AlignerMixin", "MixtureTransformer", "TorchEstimator", "TorchTransformer"]
 
@@ -109,7 +109,7 @@ class MixtureTransformer(TorchTransformer):
     `transform`.
     """
 
-    def jacobian(self, X):
+    def jacobian(self, X: ArrayLike) -> Output:
         """Return the exact derivative of the map at rows.
 
         Parameters
@@ -125,7 +125,7 @@ class MixtureTransformer(TorchTransformer):
         X, runtime = self._checked(X)
         return runtime.map(self._module(runtime).jacobian, X)
 
-    def chart_weights(self, X):
+    def chart_weights(self, X: ArrayLike) -> Output:
         """Return how much each row follows each chart.
 
         Parameters
@@ -142,18 +142,18 @@ class MixtureTransformer(TorchTransformer):
         return runtime.map(self._module(runtime).weights, X)
 
     @property
-    def centers_(self):
+    def centers_(self) -> np.ndarray:
         """Centres of the charts, shape (n_charts, n_features)."""
         return self.map_["mean"] + self._in_features(self.map_["centers"])
 
     @property
-    def components_(self):
+    def components_(self) -> np.ndarray:
         """Linear maps of the charts, shape (n_charts, n_outputs, n_features)."""
         components = self._in_features(self.map_["components"])
         return components if "coef" not in self.map_ else self.map_["coef"] + components
 
     @property
-    def offsets_(self):
+    def offsets_(self) -> np.ndarray:
         """Values of the charts at their centres, shape (n_charts, n_outputs)."""
         offsets = self.map_["offsets"]
         if "coef" not in self.map_:
@@ -249,7 +249,9 @@ class AlignerMixin:
         )
         return targets[:, None] if targets.ndim == 1 else targets
 
-    def score(self, X, y, sample_weight=None):
+    def score(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Return the share of the target's variance that the mapped rows explain.
 
         Parameters
@@ -272,7 +274,8 @@ class AlignerMixin:
         check_is_fitted(self)
         rows, Y, weights = self._validate_pairs(X, y, sample_weight, reset=False)
         # The rows as they came: a frame's names are compared once more.
-        Y, mapped = self._runtime(rows).arrays(Y, self.transform(X))
+        mapped = self.transform(X)  # type: ignore[attr-defined]
+        Y, mapped = self._runtime(rows).arrays(Y, mapped)  # type: ignore[attr-defined]
         mapped = np.asarray(mapped)[:, : self._n_targets]
         return float(
             r2_score(Y, mapped, sample_weight=weights, multioutput="variance_weighted")

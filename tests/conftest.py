@@ -51,6 +51,12 @@ class FitRecorder:
 
 
 @pytest.fixture
-def fit_recorder():
+def callbacks():
+    """Return the module of scikit-learn's callbacks, which older releases lack."""
+    return pytest.importorskip("sklearn.callback", reason="needs scikit-learn 1.9")
+
+
+@pytest.fixture
+def fit_recorder(callbacks):
     """Return the class FitRecorder."""
     return FitRecorder

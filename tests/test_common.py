@@ -166,9 +166,8 @@ def _further_cases():
             yield pytest.param(case, marks=marks, id=f"{name}-{check.__name__}")
 
 
-@parametrize_with_checks(
-    ESTIMATORS, expected_failed_checks=_expected_failures, xfail_strict=True
-)
+# Expected failures are strict, by `xfail_strict` in pyproject.toml.
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=_expected_failures)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 

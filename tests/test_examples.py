@@ -41,6 +41,25 @@ def test_gallery_example_runs(script, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "script", sorted(EXAMPLES.glob("*/plot_*.py")), ids=lambda path: path.name
+)
+def test_gallery_example_needs_nothing_that_is_not_shipped(script):
+    text = script.read_text(encoding="utf-8")
+    found = [
+        word
+        for word in (
+            "os.environ",
+            "sys.argv",
+            "except ImportError",
+            "fetch_",
+            "Skipped",
+        )
+        if word in text
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
     "script", sorted(path.name for path in EXAMPLES.glob("benchmarks/[a-z]*.py"))
 )
 def test_benchmark_explains_itself(script, tmp_path):

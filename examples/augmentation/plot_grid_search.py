@@ -12,6 +12,8 @@ merely repeated.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from imblearn.over_sampling import SMOTE
+from imblearn.pipeline import make_pipeline as make_resampling_pipeline
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -67,23 +69,18 @@ candidates = {
 # SMOTE only balances classes; asked for more, it makes all classes nine times as large,
 # inside a pipeline that drops it at prediction.
 
-try:
-    from imblearn.over_sampling import SMOTE
-    from imblearn.pipeline import make_pipeline as make_resampling_pipeline
-except ImportError:
-    print("SMOTE is left out: install imbalanced-learn to see it.")
-else:
 
-    def nine_times(y):
-        """Return the number of rows that each class is to have."""
-        classes, counts = np.unique(y, return_counts=True)
-        return dict(zip(classes.tolist(), (9 * counts).tolist(), strict=True))
+def nine_times(y):
+    """Return the number of rows that each class is to have."""
+    classes, counts = np.unique(y, return_counts=True)
+    return dict(zip(classes.tolist(), (9 * counts).tolist(), strict=True))
 
-    smote = SMOTE(sampling_strategy=nine_times, random_state=0)
-    candidates["SMOTE"] = (
-        make_resampling_pipeline(*[s for _, s in classifier.steps[:1]], smote, SVC()),
-        "",
-    )
+
+smote = SMOTE(sampling_strategy=nine_times, random_state=0)
+candidates["SMOTE"] = (
+    make_resampling_pipeline(*[s for _, s in classifier.steps[:1]], smote, SVC()),
+    "",
+)
 
 # %%
 # Each is searched over the same grid, and held-out rows are neither changed nor copied.

@@ -7,12 +7,7 @@ A table of mixed columns has no mirror and no tilt, and nobody knows which chang
 row keep its label. The default set tries what the columns allow. On plain tables it
 seldom pays: the worth of asking is that the answer is then "none", where blind
 augmentation would have cost accuracy.
-
-The table is made here. To run it on your own, give the path of a CSV file with names in
-the first line and the class in the last column: ``python plot_table.py adult.csv``.
 """
-
-import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -54,13 +49,7 @@ def made_table(n_rows, seed=0):
     return X, (score + rng.logistic(size=n_rows) > 1).astype(int).to_numpy()
 
 
-# The gallery runs this file with arguments of its own.
-paths = [name for name in sys.argv[1:] if name.endswith((".csv", ".csv.gz"))]
-if paths:
-    table = pd.read_csv(paths[0], skipinitialspace=True).dropna()
-    X, y = table.iloc[:, :-1], pd.factorize(table.iloc[:, -1], sort=True)[0]
-else:
-    X, y = made_table(4300)
+X, y = made_table(4300)
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, train_size=300, stratify=y, random_state=0
 )

@@ -2,8 +2,8 @@
 """Base of estimators that train on rows and, if it helps, on augmented copies."""
 
 from numbers import Integral
+from typing import Any
 
-from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
@@ -31,7 +31,13 @@ from sktransform.augmentation._tabular.dataset import (
     seeded_clone,
 )
 from sktransform.augmentation._tabular.encoder import TableEncoder
-from sktransform.utils._sklearn import HasMethods, Interval, StrOptions
+from sktransform.utils._sklearn import (
+    CallbackSupportMixin,
+    HasMethods,
+    Interval,
+    StrOptions,
+)
+from sktransform.utils._typing import RandomState
 
 
 class AugmentedEstimator(HeldAugmenterMixin, CallbackSupportMixin):
@@ -46,8 +52,14 @@ class AugmentedEstimator(HeldAugmenterMixin, CallbackSupportMixin):
     }
 
     def __init__(
-        self, estimator, augmenter=None, *, n_copies="auto", tta=0, random_state=None
-    ):
+        self,
+        estimator: Any,
+        augmenter: Any = None,
+        *,
+        n_copies: int | str = "auto",
+        tta: int | str = 0,
+        random_state: RandomState = None,
+    ) -> None:
         self.estimator = estimator
         self.augmenter = augmenter
         self.n_copies = n_copies
@@ -113,7 +125,7 @@ class AugmentedEstimator(HeldAugmenterMixin, CallbackSupportMixin):
         function = method if callable(method) else getattr(self.estimator_, method)
         return averaged(policy, rows, decode, function, self.tta_, self.seed_)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """Return which metadata `fit` takes, and what it hands to the estimator.
 
         Returns

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Classifier that trains on rows and, if it helps, on augmented copies of them."""
 
+from typing import Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
@@ -101,7 +104,13 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
     """
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Learn the policy, and train on the rows and augmented copies of them.
 
         Parameters
@@ -131,7 +140,7 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
         """
         return self._fit_augmented(X, y, sample_weight, groups, "classification")
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the class of each row.
 
         Parameters
@@ -162,7 +171,7 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
         return (predicted == self.classes_).astype(np.float64)
 
     @available_if(_estimator_has("predict_proba"))
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Return the probability of each class.
 
         Parameters
@@ -178,7 +187,7 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
         return self._averaged("predict_proba", X)
 
     @available_if(_estimator_has("predict_log_proba"))
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: ArrayLike) -> np.ndarray:
         """Return the logarithm of the probability of each class.
 
         Parameters
@@ -197,7 +206,7 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
             return np.log(self._averaged("predict_proba", X))
 
     @available_if(_estimator_has("decision_function"))
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Return the classifier's scores.
 
         Parameters
@@ -213,7 +222,7 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
         return self._averaged("decision_function", X)
 
     @property
-    def classes_(self):
+    def classes_(self) -> np.ndarray:
         """The classes."""
         return held_attribute(self, "classes_")
 

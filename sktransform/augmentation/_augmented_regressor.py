@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Regressor that trains on rows and, if it helps, on augmented copies of them."""
 
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from sktransform.augmentation._augmented import AugmentedEstimator
@@ -81,7 +85,13 @@ class AugmentedRegressor(AugmentedEstimator, RegressorMixin, BaseEstimator):
     """
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Learn the policy, and train on the rows and augmented copies of them.
 
         Parameters
@@ -111,7 +121,7 @@ class AugmentedRegressor(AugmentedEstimator, RegressorMixin, BaseEstimator):
         """
         return self._fit_augmented(X, y, sample_weight, groups, "regression")
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the number, or numbers, of each row.
 
         Parameters

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Base of the augmenters: augmented copies of rows, recorded, replayed and undone."""
 
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
@@ -29,6 +32,7 @@ from sktransform.augmentation.transforms._base import from_record
 from sktransform.base import TorchTransformer
 from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import fit_context
+from sktransform.utils._typing import Output, RandomState
 
 
 @fill_doc
@@ -43,7 +47,13 @@ class BaseAugmenter(OneToOneFeatureMixin, TorchTransformer):
     _inverse_contract = "exact"
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit_transform(self, X, y=None, sample_weight=None, groups=None):
+    def fit_transform(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Output:
         """Learn the policy, and return one augmented copy of each training row.
 
         A pipeline trains its last step on this; at prediction it calls `transform`,
@@ -93,7 +103,7 @@ class BaseAugmenter(OneToOneFeatureMixin, TorchTransformer):
         rows[dataset.indices] = copies
         return encoder.decode(rows, X)
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> Output:
         """Return the rows unchanged: augmentation is for training.
 
         Parameters
@@ -111,7 +121,7 @@ class BaseAugmenter(OneToOneFeatureMixin, TorchTransformer):
             return rows.numpy()  # fitted to an array, it has no names to give
         return encoder.decode(rows, X)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> Output:
         """Return the rows unchanged: the exact inverse of `transform`.
 
         Parameters
@@ -128,14 +138,14 @@ class BaseAugmenter(OneToOneFeatureMixin, TorchTransformer):
 
     def augment(
         self,
-        X,
-        n_copies=1,
-        random_state=None,
-        return_params=False,
+        X: ArrayLike,
+        n_copies: int = 1,
+        random_state: RandomState = None,
+        return_params: bool = False,
         *,
-        y=None,
-        groups=None,
-    ):
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Any:
         """Return augmented copies of rows.
 
         Parameters
@@ -206,7 +216,7 @@ n_features)
         labels = None if labels is None else labels.numpy()
         return made, to_table(draw, exact, sources, copies, labels, self.names_)
 
-    def apply(self, X, params):
+    def apply(self, X: ArrayLike, params: Any) -> Output:
         """Repeat recorded transformations, bit for bit.
 
         Parameters
@@ -240,7 +250,9 @@ n_features)
         copies = apply_draw(policy, rows[sources], draw, labels)
         return encoder.decode(copies, X, sources)
 
-    def inverse_augment(self, X, params, *, allow_lossy=False):
+    def inverse_augment(
+        self, X: ArrayLike, params: Any, *, allow_lossy: bool = False
+    ) -> Output:
         """Return augmented copies as the rows that they were made of.
 
         Parameters
@@ -273,11 +285,11 @@ n_features)
         return encoder.decode(undo_draw(policy, rows, draw), X)
 
     @property
-    def transformations_(self):
+    def transformations_(self) -> tuple[Any, ...]:
         """Transformations that were chosen from, bound to columns."""
         return tuple(from_record(record) for record in self.policy_["records"])
 
-    def report(self):
+    def report(self) -> Any:
         """Return what was learned as a table.
 
         Returns

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Augmenter that requires invariance: the primal-dual method."""
 
+from collections.abc import Mapping
 from numbers import Integral, Real
+from typing import Any, Self
+
+from numpy.typing import ArrayLike
 
 from sktransform.augmentation._base import BaseAugmenter
 from sktransform.augmentation._fitting import fit_augmenter
 from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
+from sktransform.utils._typing import RandomState
 
 
 @fill_doc
@@ -159,19 +164,19 @@ class ConstrainedAugmenter(BaseAugmenter):
 
     def __init__(
         self,
-        transformations="default",
+        transformations: Any = "default",
         *,
-        epsilon="relative",
-        alpha=None,
-        sampling="uniform",
-        chain_length=2,
-        shape=None,
-        task="auto",
-        kinds=None,
-        bounds="train",
-        random_state=None,
-        verbose=False,
-    ):
+        epsilon: float | str = "relative",
+        alpha: float | None = None,
+        sampling: str = "uniform",
+        chain_length: int = 2,
+        shape: tuple[int, ...] | None = None,
+        task: str = "auto",
+        kinds: Mapping[str, Any] | None = None,
+        bounds: str | tuple[Any, ...] = "train",
+        random_state: RandomState = None,
+        verbose: bool = False,
+    ) -> None:
         self.transformations = transformations
         self.epsilon = epsilon
         self.alpha = alpha
@@ -185,7 +190,13 @@ class ConstrainedAugmenter(BaseAugmenter):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Learn the multipliers, and the policy that they give.
 
         Parameters

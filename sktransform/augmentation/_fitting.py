@@ -258,12 +258,12 @@ class HeldAugmenterMixin:
     """Columns of the fitted `augmenter_`."""
 
     @property
-    def n_features_in_(self):
+    def n_features_in_(self) -> int:
         """Number of features seen during `fit`."""
         return held_attribute(self, "n_features_in_")
 
     @property
-    def feature_names_in_(self):
+    def feature_names_in_(self) -> np.ndarray:
         """Names of features seen during `fit`, if they are all strings."""
         return held_attribute(self, "feature_names_in_")
 

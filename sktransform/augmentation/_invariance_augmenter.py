@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Augmenter that learns which transformations leave the labels alone, and how far."""
 
+from collections.abc import Mapping
 from numbers import Integral, Real
+from typing import Any, Self
 
+from numpy.typing import ArrayLike
 from sklearn.utils import get_tags
 
 from sktransform.augmentation._base import BaseAugmenter
 from sktransform.augmentation._fitting import fit_augmenter
 from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import HasMethods, Interval, StrOptions, fit_context
+from sktransform.utils._typing import RandomState
 
 
 @fill_doc
@@ -192,21 +196,21 @@ class InvarianceAugmenter(BaseAugmenter):
 
     def __init__(
         self,
-        transformations="default",
+        transformations: Any = "default",
         *,
-        learn=True,
-        shape=None,
-        estimator=None,
-        task="auto",
-        kinds=None,
-        bounds="train",
-        tol=0.03,
-        n_copies="auto",
-        p_clean=0.5,
-        n_jobs=None,
-        random_state=None,
-        verbose=False,
-    ):
+        learn: bool = True,
+        shape: tuple[int, ...] | None = None,
+        estimator: Any = None,
+        task: str = "auto",
+        kinds: Mapping[str, Any] | None = None,
+        bounds: str | tuple[Any, ...] = "train",
+        tol: float = 0.03,
+        n_copies: int | str = "auto",
+        p_clean: float = 0.5,
+        n_jobs: int | None = None,
+        random_state: RandomState = None,
+        verbose: bool = False,
+    ) -> None:
         self.transformations = transformations
         self.learn = learn
         self.shape = shape
@@ -222,7 +226,13 @@ class InvarianceAugmenter(BaseAugmenter):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None, groups=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Learn the policy.
 
         Parameters

@@ -2,10 +2,11 @@
 """Sampler of more training rows by a learned policy, for imbalanced-learn."""
 
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_consistent_length
 
 from sktransform.augmentation._base import BaseAugmenter
@@ -19,7 +20,13 @@ from sktransform.augmentation._policy.policy import augmented_rows
 from sktransform.augmentation._random import COPIES
 from sktransform.augmentation._tabular.containers import labels_taken
 from sktransform.utils._docs import fill_doc
-from sktransform.utils._sklearn import Interval, StrOptions, fit_context
+from sktransform.utils._sklearn import (
+    CallbackSupportMixin,
+    Interval,
+    StrOptions,
+    fit_context,
+)
+from sktransform.utils._typing import RandomState
 
 
 @fill_doc
@@ -95,19 +102,25 @@ class InvarianceResampler(HeldAugmenterMixin, CallbackSupportMixin, BaseEstimato
 
     def __init__(
         self,
-        augmenter=None,
+        augmenter: Any = None,
         *,
-        n_copies="auto",
-        preserve_total_weight=False,
-        random_state=None,
-    ):
+        n_copies: int | str = "auto",
+        preserve_total_weight: bool = False,
+        random_state: RandomState = None,
+    ) -> None:
         self.augmenter = augmenter
         self.n_copies = n_copies
         self.preserve_total_weight = preserve_total_weight
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Learn the policy.
 
         Parameters
@@ -133,7 +146,14 @@ class InvarianceResampler(HeldAugmenterMixin, CallbackSupportMixin, BaseEstimato
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit_resample(self, X, y, sample_weight=None, groups=None, **arrays):
+    def fit_resample(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        **arrays: ArrayLike,
+    ) -> tuple[Any, ...]:
         """Learn the policy, and return the rows followed by augmented copies of them.
 
         Parameters

@@ -2,11 +2,13 @@
 """A task with known invariances, beside changes that only look like them."""
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
 from sktransform.utils._sklearn import Interval, validate_params
+from sktransform.utils._typing import RandomState
 
 _RANGES = {
     "Rotate": {"max_degrees": 180.0},
@@ -39,7 +41,9 @@ _FALSE = (
     },
     prefer_skip_nested_validation=True,
 )
-def make_invariance_problem(n_samples=120, *, noise=0.2, random_state=None):
+def make_invariance_problem(
+    n_samples: int = 120, *, noise: float = 0.2, random_state: RandomState = None
+) -> tuple[np.ndarray, np.ndarray, list[dict[str, Any]]]:
     r"""Make rows of two classes, with changes of which half keep the class.
 
     Parameters

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sktransform.utils._sklearn import Interval, validate_params
+from sktransform.utils._typing import RandomState
 
 _CONSTRAINTS = {
     "n_samples": [Interval(Integral, 1, None, closed="left")],
@@ -28,7 +29,9 @@ def _bent(curve, height, noise, generator):
 
 
 @validate_params(_CONSTRAINTS, prefer_skip_nested_validation=True)
-def make_swiss_roll(n_samples=1000, *, noise=0.0, random_state=None):
+def make_swiss_roll(
+    n_samples: int = 1000, *, noise: float = 0.0, random_state: RandomState = None
+) -> tuple[np.ndarray, np.ndarray]:
     r"""Make a sheet rolled up along a spiral.
 
     Parameters
@@ -85,7 +88,9 @@ def make_swiss_roll(n_samples=1000, *, noise=0.0, random_state=None):
 
 
 @validate_params(_CONSTRAINTS, prefer_skip_nested_validation=True)
-def make_s_curve(n_samples=1000, *, noise=0.0, random_state=None):
+def make_s_curve(
+    n_samples: int = 1000, *, noise: float = 0.0, random_state: RandomState = None
+) -> tuple[np.ndarray, np.ndarray]:
     r"""Make a sheet bent to the letter S.
 
     Parameters

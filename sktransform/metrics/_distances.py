@@ -4,12 +4,14 @@
 from numbers import Integral
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 from sklearn.utils import check_random_state
 
 from sktransform.metrics._validation import check_pair
 from sktransform.utils._sklearn import Interval, StrOptions, validate_params
+from sktransform.utils._typing import RandomState
 
 # Numbers gathered at once when pairs are sampled, 16 MB in float64.
 _CHUNK_NUMBERS = 2**21
@@ -81,15 +83,15 @@ def _best_factor(targets, embedded):
     prefer_skip_nested_validation=True,
 )
 def stress(
-    X,
-    Y,
+    X: ArrayLike,
+    Y: ArrayLike,
     *,
-    normalization="target",
-    scaled=False,
-    metric="euclidean",
-    max_pairs=500_000,
-    random_state=0,
-):
+    normalization: str = "target",
+    scaled: bool = False,
+    metric: str = "euclidean",
+    max_pairs: int | None = 500_000,
+    random_state: RandomState = 0,
+) -> float:
     r"""Measure how far embedded distances are from target distances.
 
     With :math:`\delta_{jk}` the target distance of rows j and k and
@@ -191,7 +193,14 @@ def stress(
 
 
 @validate_params(_PAIR_CONSTRAINTS, prefer_skip_nested_validation=True)
-def relative_error(X, Y, *, metric="euclidean", max_pairs=500_000, random_state=0):
+def relative_error(
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    metric: str = "euclidean",
+    max_pairs: int | None = 500_000,
+    random_state: RandomState = 0,
+) -> float:
     r"""Measure the absolute error of the distances relative to their sum.
 
     The value is :math:`\sum |\delta_{jk} - \hat d_{jk}| / \sum \delta_{jk}` over the
@@ -254,8 +263,13 @@ def relative_error(X, Y, *, metric="euclidean", max_pairs=500_000, random_state=
 
 @validate_params(_PAIR_CONSTRAINTS, prefer_skip_nested_validation=True)
 def spearman_distance_correlation(
-    X, Y, *, metric="euclidean", max_pairs=500_000, random_state=0
-):
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    metric: str = "euclidean",
+    max_pairs: int | None = 500_000,
+    random_state: RandomState = 0,
+) -> float:
     """Correlate the ranks of distances before and after a map.
 
     Spearman's rank correlation between target and embedded distances over the pairs of

@@ -2,8 +2,10 @@
 """What a model is invariant to, and what a task is."""
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.spatial.distance import jensenshannon
 from sklearn.base import is_regressor
 from sklearn.utils import check_random_state, column_or_1d
@@ -21,6 +23,7 @@ from sktransform.utils._sklearn import (
     safe_indexing,
     validate_params,
 )
+from sktransform.utils._typing import RandomState
 
 _SHARED = {
     "n_draws": [Interval(Integral, 1, None, closed="left")],
@@ -41,16 +44,16 @@ _CHANGES = {
     prefer_skip_nested_validation=True,
 )
 def invariance_score(
-    estimator,
-    X,
-    transform,
+    estimator: Any,
+    X: ArrayLike,
+    transform: Any,
     *,
-    n_draws=8,
-    metric="tv",
-    magnitudes=None,
-    labels=None,
-    random_state=None,
-):
+    n_draws: int = 8,
+    metric: str = "tv",
+    magnitudes: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    random_state: RandomState = None,
+) -> float | np.ndarray:
     r"""Measure how far a model's predictions stay when the rows are transformed.
 
     It is one less the mean change of the prediction, over rows and draws of the
@@ -156,18 +159,18 @@ def invariance_score(
     prefer_skip_nested_validation=True,
 )
 def label_invariance_excess(
-    estimator,
-    X,
-    y,
-    transform,
+    estimator: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    transform: Any,
     *,
-    n_draws=4,
-    magnitudes=None,
-    per_class=False,
-    cv=None,
-    groups=None,
-    random_state=None,
-):
+    n_draws: int = 4,
+    magnitudes: ArrayLike | None = None,
+    per_class: bool = False,
+    cv: Any = None,
+    groups: ArrayLike | None = None,
+    random_state: RandomState = None,
+) -> tuple[float | np.ndarray, float | np.ndarray]:
     r"""Measure how much a transformation raises the loss on held-out rows.
 
     For each row the loss of its transformed versions, less that of the row itself, both

@@ -3,6 +3,7 @@
 
 from numbers import Integral
 
+from numpy.typing import ArrayLike
 from sklearn import manifold
 
 from sktransform.metrics._validation import check_pair
@@ -26,7 +27,7 @@ def _trustworthiness(X, Y, n_neighbors):
 
 
 @validate_params(_CONSTRAINTS, prefer_skip_nested_validation=True)
-def trustworthiness(X, Y, *, n_neighbors=15):
+def trustworthiness(X: ArrayLike, Y: ArrayLike, *, n_neighbors: int = 15) -> float:
     """Measure how many neighbours in the embedding are neighbours in the data.
 
     Rows that the embedding puts close together although they are far apart in the data
@@ -75,11 +76,12 @@ def trustworthiness(X, Y, *, n_neighbors=15):
     >>> round(trustworthiness(X, PCA(2).fit_transform(X)), 3)
     0.986
     """
-    return _trustworthiness(*check_pair(X, Y), n_neighbors)
+    X, Y = check_pair(X, Y)
+    return _trustworthiness(X, Y, n_neighbors)
 
 
 @validate_params(_CONSTRAINTS, prefer_skip_nested_validation=True)
-def continuity(X, Y, *, n_neighbors=15):
+def continuity(X: ArrayLike, Y: ArrayLike, *, n_neighbors: int = 15) -> float:
     """Measure how many neighbours in the data are neighbours in the embedding.
 
     Rows that are close in the data although the embedding puts them far apart are

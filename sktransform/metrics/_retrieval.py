@@ -4,6 +4,7 @@
 from numbers import Integral
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import skew
 
 from sktransform.metrics._nearness import nearest_masks, partner_ranks
@@ -36,8 +37,14 @@ def _query_ranks(queries, gallery, metric, targets, sample_weight, k=1):
 
 @validate_params({**_SEARCH, **_K, **_PARTNERS}, prefer_skip_nested_validation=True)
 def recall_at_k(
-    queries, gallery, *, k=1, metric="cosine", targets=None, sample_weight=None
-):
+    queries: ArrayLike,
+    gallery: ArrayLike,
+    *,
+    k: int = 1,
+    metric: str = "cosine",
+    targets: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
     r"""Measure how many queries find their partner among their nearest rows.
 
     With :math:`r_i` the rank of query i's partner among the rows of the gallery and
@@ -113,8 +120,13 @@ def recall_at_k(
 
 @validate_params({**_SEARCH, **_PARTNERS}, prefer_skip_nested_validation=True)
 def mean_reciprocal_rank(
-    queries, gallery, *, metric="cosine", targets=None, sample_weight=None
-):
+    queries: ArrayLike,
+    gallery: ArrayLike,
+    *,
+    metric: str = "cosine",
+    targets: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
     r"""Measure how early a search finds the partner of a query.
 
     With :math:`r_i` the rank of query i's partner among the rows of the gallery and
@@ -180,7 +192,14 @@ def mean_reciprocal_rank(
 @validate_params(
     {**_PAIR, **_K, "gallery": ["array-like", None]}, prefer_skip_nested_validation=True
 )
-def neighbor_overlap(mapped, reference, *, k=10, gallery=None, metric="cosine"):
+def neighbor_overlap(
+    mapped: ArrayLike,
+    reference: ArrayLike,
+    *,
+    k: int = 10,
+    gallery: ArrayLike | None = None,
+    metric: str = "cosine",
+) -> float:
     r"""Measure how much a search returns of what the true vector would return.
 
     With :math:`S_k(x)` the k rows of the gallery nearest to x, it is the mean over the
@@ -257,7 +276,9 @@ def neighbor_overlap(mapped, reference, *, k=10, gallery=None, metric="cosine"):
 
 
 @validate_params({**_SEARCH, **_K}, prefer_skip_nested_validation=True)
-def hubness(queries, gallery, *, k=10, metric="cosine"):
+def hubness(
+    queries: ArrayLike, gallery: ArrayLike, *, k: int = 10, metric: str = "cosine"
+) -> float:
     r"""Measure how unevenly searches return the rows of a gallery.
 
     With :math:`N_k(j)` the number of queries that have row j among their k nearest, it
@@ -329,7 +350,9 @@ def hubness(queries, gallery, *, k=10, metric="cosine"):
 
 
 @validate_params(_PAIR, prefer_skip_nested_validation=True)
-def foscttm(mapped, reference, *, metric="euclidean"):
+def foscttm(
+    mapped: ArrayLike, reference: ArrayLike, *, metric: str = "euclidean"
+) -> float:
     r"""Measure the fraction of samples closer than the true match.
 
     For row i of one side it is the fraction of the other rows of the other side that

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Scorers of searches for cross-validation of aligners."""
 
+from collections.abc import Callable
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sktransform.metrics._retrieval import recall_at_k
 from sktransform.metrics._views import check_same_width, check_view
@@ -48,7 +51,9 @@ class _RetrievalScorer:
     },
     prefer_skip_nested_validation=True,
 )
-def make_retrieval_scorer(*, k=1, gallery=None, metric="cosine"):
+def make_retrieval_scorer(
+    *, k: int = 1, gallery: ArrayLike | None = None, metric: str = "cosine"
+) -> Callable[..., Any]:
     """Make a scorer of how many mapped rows find their target.
 
     It is for `GridSearchCV`, `cross_val_score` and the like over an aligner, whose own

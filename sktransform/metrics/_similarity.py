@@ -3,6 +3,7 @@
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from sktransform.metrics._views import check_same_rows, check_view, view_runtime
 from sktransform.runtime._linalg import polar_factor
@@ -64,7 +65,7 @@ def _residual(X, Y):
 
 
 @validate_params(_VIEW_CONSTRAINTS, prefer_skip_nested_validation=True)
-def linear_cka(X, Y):
+def linear_cka(X: ArrayLike, Y: ArrayLike) -> float:
     r"""Measure how alike two embeddings are, by linear centred kernel alignment.
 
     With X and Y centred it is
@@ -135,7 +136,7 @@ def linear_cka(X, Y):
 @validate_params(
     {**_VIEW_CONSTRAINTS, "angular": ["boolean"]}, prefer_skip_nested_validation=True
 )
-def procrustes_distance(X, Y, *, angular=False):
+def procrustes_distance(X: ArrayLike, Y: ArrayLike, *, angular: bool = False) -> float:
     r"""Measure what is left between two embeddings after the best turn and scale.
 
     Both are centred and divided by their Frobenius norm, one is turned (or mirrored)

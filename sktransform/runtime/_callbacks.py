@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The way from a fit loop to scikit-learn's callbacks."""
+"""FitProgress: reports of a fit loop to scikit-learn's callbacks."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from sktransform.utils._sklearn import init_callback_context
 
 
 class FitProgress:
@@ -7,12 +14,14 @@ class FitProgress:
 
     To be opened once, inside an estimator's decorated `fit`. As a context manager it
     closes itself when the loop ends, early or not; when an error leaves the loop, only
-    the decorator's teardown runs, as for scikit-learn's own estimators.
+    the decorator's teardown runs, as for scikit-learn's own estimators. Callbacks need
+    scikit-learn 1.9; before it nothing is reported and nothing asks to stop.
 
     Parameters
     ----------
     estimator : estimator instance
-        A `sklearn.callback.CallbackSupportMixin`, whose `fit` is running.
+        The estimator whose `fit` is running. Callbacks are told of it if it is a
+        `sklearn.callback.CallbackSupportMixin`.
 
     max_iter : int
         The greatest number of iterations.
@@ -28,9 +37,9 @@ class FitProgress:
 
     Examples
     --------
-    >>> from sklearn.callback import CallbackSupportMixin
+    >>> from sktransform.base import TorchEstimator
     >>> from sktransform.runtime import FitProgress
-    >>> class Counter(CallbackSupportMixin):
+    >>> class Counter(TorchEstimator):
     ...     pass
     >>> with FitProgress(Counter(), max_iter=3) as progress:
     ...     for iteration in range(3):
@@ -38,14 +47,28 @@ class FitProgress:
     ...             break
     """
 
-    def __init__(self, estimator, max_iter, task_name="iteration", *, X=None, y=None):
+    def __init__(
+        self,
+        estimator: Any,
+        max_iter: int,
+        task_name: str = "iteration",
+        *,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+    ) -> None:
         self.estimator = estimator
         self.task_name = task_name
         self._data = {"X": X, "y": y}
-        self._context = estimator._init_callback_context(max_subtasks=max_iter)
-        self._context.call_on_fit_task_begin(estimator=estimator, **self._data)
+        self._context = init_callback_context(estimator, max_iter)
+        if self._context is not None:
+            self._context.call_on_fit_task_begin(estimator=estimator, **self._data)
 
-    def step(self, reconstruction_attributes=None):
+    def step(
+        self,
+        reconstruction_attributes: Mapping[str, Any]
+        | Callable[[], Mapping[str, Any]]
+        | None = None,
+    ) -> bool:
         """Report that one iteration has ended.
 
         Parameters
@@ -60,6 +83,8 @@ class FitProgress:
         bool
             Whether a callback asks to stop.
         """
+        if self._context is None:
+            return False
         context = self._context.subcontext(task_name=self.task_name)
         context.call_on_fit_task_begin(estimator=self.estimator, **self._data)
         return context.call_on_fit_task_end(
@@ -68,9 +93,10 @@ class FitProgress:
             **self._data,
         )
 
-    def close(self):
+    def close(self) -> None:
         """Report that the fit has ended."""
-        self._context.call_on_fit_task_end(estimator=self.estimator, **self._data)
+        if self._context is not None:
+            self._context.call_on_fit_task_end(estimator=self.estimator, **self._data)
 
     def __enter__(self):
         return self

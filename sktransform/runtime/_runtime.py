@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Device, precision and seed of one call, and the way of rows through a function."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import torch
 from scipy.sparse import csr_array
 from sklearn.utils import check_random_state
+
+from sktransform.utils._typing import Output, RandomState
 
 # Rows of one block, by device. A function sees blocks of exactly this many rows, the
 # last one padded: products of one shape can then give a row the same bits in any batch.
@@ -154,7 +158,9 @@ class Runtime:
     output_device: torch.device | None
 
     @classmethod
-    def of(cls, X, device="auto"):
+    def of(
+        cls, X: np.ndarray | SparseRows | torch.Tensor, device: str = "auto"
+    ) -> Self:
         """Return the runtime for validated rows.
 
         Parameters
@@ -174,7 +180,7 @@ class Runtime:
         dtype = X.dtype if is_tensor else _TORCH_DTYPES.get(X.dtype, torch.float64)
         return cls(resolve_device(X, device), dtype, X.device if is_tensor else None)
 
-    def tensor(self, values, dtype=torch.float64):
+    def tensor(self, values: Any, dtype: torch.dtype = torch.float64) -> torch.Tensor:
         """Return values as a tensor on the device, never sharing memory with them.
 
         Parameters
@@ -195,7 +201,9 @@ class Runtime:
         copied = np.array(values, dtype=_NUMPY_DTYPES.get(dtype), order="C")
         return torch.from_numpy(copied).to(self.device, dtype)
 
-    def tensors(self, *values, dtype=torch.float64):
+    def tensors(
+        self, *values: Any, dtype: torch.dtype = torch.float64
+    ) -> tuple[torch.Tensor, ...]:
         """Return several values as tensors, see :meth:`tensor`.
 
         Parameters
@@ -213,7 +221,11 @@ class Runtime:
         """
         return tuple(self.tensor(value, dtype) for value in values)
 
-    def module(self, module_class, state):
+    def module(
+        self,
+        module_class: Callable[..., torch.nn.Module],
+        state: Mapping[str, np.ndarray],
+    ) -> torch.nn.Module:
         """Return a module built from fitted arrays, in the rows' precision.
 
         Parameters
@@ -232,7 +244,7 @@ class Runtime:
         tensors = {name: self.tensor(a, self.dtype) for name, a in state.items()}
         return module_class(**tensors).eval()
 
-    def generator(self, random_state):
+    def generator(self, random_state: RandomState) -> torch.Generator:
         """Return a local torch generator on the device.
 
         Parameters
@@ -249,7 +261,12 @@ class Runtime:
         return torch.Generator(self.device).manual_seed(int(seed))
 
     @torch.no_grad()
-    def map(self, function, X, cpu_rows=CPU_ROWS):
+    def map(
+        self,
+        function: Callable[..., Any],
+        X: np.ndarray | SparseRows | torch.Tensor,
+        cpu_rows: int = CPU_ROWS,
+    ) -> Output:
         """Apply a function of rows to all rows, block by block.
 
         Parameters
@@ -301,7 +318,7 @@ class Runtime:
         return np.array(values.cpu().numpy(), _NUMPY_DTYPES[self.dtype], order="C")
 
     @staticmethod
-    def arrays(*tensors):
+    def arrays(*tensors: torch.Tensor) -> tuple[np.ndarray, ...]:
         """Return tensors as NumPy arrays of their own precision.
 
         Parameters
@@ -322,7 +339,7 @@ class Runtime:
         )
 
     @classmethod
-    def state(cls, tensors):
+    def state(cls, tensors: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
         """Return a dict of tensors as a dict of NumPy arrays, fit to be kept.
 
         Parameters

@@ -7,6 +7,9 @@ source of a docstring reads ``%(n_jobs)s.`` and passes the same checks as plain 
 
 import inspect
 import re
+from typing import TypeVar
+
+_Documented = TypeVar("_Documented")
 
 _ENTRY = re.compile(r"^( *)%\((\w+)\)s", re.MULTILINE)
 
@@ -38,7 +41,7 @@ DESCRIPTIONS = {
 }
 
 
-def fill_doc(documented):
+def fill_doc(documented: _Documented) -> _Documented:
     """Return a class or a function whose docstrings have their shared entries filled.
 
     Of a class the methods that it defines are filled as well. An entry that does not

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The only importer of scikit-learn's private names.
+"""The only importer of scikit-learn's private names, and of what not all releases have.
 
 What third parties need most has no public address yet; when it moves, this file is
-the one to mend.
+the one to mend. Callbacks exist from scikit-learn 1.9 on: before, an estimator has no
+`set_callbacks` and its fit reports to nobody.
 """
 
 import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing
@@ -13,7 +16,9 @@ from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
     StrOptions,
-    validate_params,
+)
+from sklearn.utils._param_validation import (
+    validate_params as _validate_params,
 )
 from sklearn.utils.validation import (
     _check_feature_names,
@@ -21,7 +26,16 @@ from sklearn.utils.validation import (
     _check_sample_weight,
 )
 
+try:
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stand for scikit-learn's mixin of that name where there are no callbacks."""
+
+
 __all__ = [
+    "CallbackSupportMixin",
     "HasMethods",
     "Interval",
     "StrOptions",
@@ -30,14 +44,26 @@ __all__ = [
     "check_params",
     "check_sample_weight",
     "fit_context",
+    "init_callback_context",
     "safe_indexing",
     "validate_params",
 ]
 
+# Decorators leave the types of what they decorate as they are.
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
 check_feature_names = _check_feature_names
 check_n_features = _check_n_features
-check_sample_weight = _check_sample_weight
 safe_indexing = _safe_indexing
+
+
+def check_sample_weight(sample_weight, X, **settings):
+    """Return one weight for each row of X; weights that are all zero are an error."""
+    weights = _check_sample_weight(sample_weight, X, **settings)
+    # scikit-learn says so itself from 1.9 on.
+    if not weights.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weights
 
 
 def check_params(estimator):
@@ -45,7 +71,18 @@ def check_params(estimator):
     estimator._validate_params()
 
 
-def fit_context(*, prefer_skip_nested_validation):
+def validate_params(
+    constraints: dict, *, prefer_skip_nested_validation: bool
+) -> Callable[[_Function], _Function]:
+    """Return scikit-learn's decorator that checks the arguments of a function."""
+    return _validate_params(
+        constraints, prefer_skip_nested_validation=prefer_skip_nested_validation
+    )
+
+
+def fit_context(
+    *, prefer_skip_nested_validation: bool
+) -> Callable[[_Function], _Function]:
     """Run a fit method in scikit-learn's context, and undo it whole if it fails.
 
     scikit-learn's own decorator validates the parameters and tears callbacks down. This
@@ -72,3 +109,10 @@ def fit_context(*, prefer_skip_nested_validation):
         return wrapper
 
     return decorator
+
+
+def init_callback_context(estimator, max_subtasks):
+    """Return the callback context of a running fit, or None without callbacks."""
+    if not hasattr(estimator, "_init_callback_context"):
+        return None
+    return estimator._init_callback_context(max_subtasks=max_subtasks)

@@ -13,7 +13,7 @@ __all__ = ["all_displays", "all_estimators"]
 _PACKAGE = __name__.partition(".")[0]
 
 
-def all_estimators():
+def all_estimators() -> list[tuple[str, type]]:
     """Return every public estimator of the package.
 
     A family is a package whose ``__all__`` names estimators; nothing else has to be
@@ -39,7 +39,7 @@ def all_estimators():
     return sorted(estimators.items())
 
 
-def all_displays():
+def all_displays() -> list[tuple[str, type]]:
     """Return every public Display of the package.
 
     Returns

@@ -12,6 +12,8 @@ An estimator declares what the checks cannot see: the class attribute
 import functools
 import re
 import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
 from unittest import SkipTest
 
 from sklearn.base import clone
@@ -31,7 +33,7 @@ CONTRACT_CHECKS = tuple(
 )
 
 
-def check_transformer(estimator):
+def check_transformer(estimator: Any) -> None:
     """Run every check of the contract on clones of one transformer.
 
     Parameters
@@ -60,7 +62,11 @@ def check_transformer(estimator):
             warnings.warn(f"{check.__name__}: {reason}", SkipTestWarning, stacklevel=2)
 
 
-def parametrize_with_contract(estimators, *, expected_failed_checks=None):
+def parametrize_with_contract(
+    estimators: Iterable[Any],
+    *,
+    expected_failed_checks: Callable[..., Any] | None = None,
+) -> Any:
     """Parametrize a pytest test with every check of the contract.
 
     Parameters

@@ -4,13 +4,12 @@
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.callback import CallbackSupportMixin, ProgressBar, ScoringMonitor
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sktransform.runtime import FitProgress
-from sktransform.utils._sklearn import fit_context
+from sktransform.utils._sklearn import CallbackSupportMixin, fit_context
 
 
 class Halver(CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -66,6 +65,13 @@ def X():
     return np.random.default_rng(0).normal(size=(12, 2))
 
 
+def test_without_callbacks_nothing_is_reported(X):
+    with FitProgress(object(), max_iter=1) as progress:
+        assert [progress.step() for _ in range(3)] == [False] * 3
+    assert Halver(max_iter=5).fit(X).n_iter_ == 5
+
+
+@pytest.mark.usefixtures("callbacks")
 def test_hooks_are_called_in_order(X):
     recorder = Recorder()
     Halver(max_iter=2).set_callbacks(recorder).fit(X)
@@ -78,6 +84,7 @@ def test_hooks_are_called_in_order(X):
     ]
 
 
+@pytest.mark.usefixtures("callbacks")
 def test_a_callback_stops_the_loop_and_the_fit_still_ends(X):
     recorder = Recorder(stop_after=3)
     halver = Halver(max_iter=50).set_callbacks(recorder).fit(X)
@@ -85,6 +92,7 @@ def test_a_callback_stops_the_loop_and_the_fit_still_ends(X):
     assert recorder.calls[-2:] == ["end fit", "teardown"]
 
 
+@pytest.mark.usefixtures("callbacks")
 def test_an_error_in_the_loop_leaves_only_the_teardown(X):
     recorder = Recorder()
     halver = Halver().set_callbacks(recorder)
@@ -99,6 +107,7 @@ def test_an_error_in_the_loop_leaves_only_the_teardown(X):
     assert not hasattr(halver, "n_iter_")
 
 
+@pytest.mark.usefixtures("callbacks")
 def test_more_iterations_than_promised_are_refused(X):
     progress = FitProgress(Halver(), max_iter=1)
     assert progress.step() is False
@@ -106,24 +115,24 @@ def test_more_iterations_than_promised_are_refused(X):
         progress.step()
 
 
-def test_scoring_sees_the_estimator_of_each_iteration(X):
-    monitor = ScoringMonitor(scoring={"halvings": Halver.score})
+def test_scoring_sees_the_estimator_of_each_iteration(X, callbacks):
+    monitor = callbacks.ScoringMonitor(scoring={"halvings": Halver.score})
     Halver(max_iter=3).set_callbacks(monitor).fit(X, y=np.zeros(12))
     scores = [row["halvings"] for row in monitor.get_logs().data]
     assert scores == [1.0, 2.0, 3.0]
 
 
-def test_progress_bar_in_a_pipeline_shows_the_iterations(X, capsys):
+def test_progress_bar_in_a_pipeline_shows_the_iterations(X, capsys, callbacks):
     pipeline = make_pipeline(StandardScaler(), Halver())
-    pipeline.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X)
+    pipeline.set_callbacks(callbacks.ProgressBar(max_propagation_depth=None)).fit(X)
     assert "Halver - fit" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
-def test_progress_bar_in_a_grid_search_of_pipelines(X, capsys, n_jobs):
+def test_progress_bar_in_a_grid_search_of_pipelines(X, capsys, n_jobs, callbacks):
     pipeline = make_pipeline(StandardScaler(), Halver())
     search = GridSearchCV(pipeline, {"halver__max_iter": [2, 3]}, cv=2, n_jobs=n_jobs)
-    search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X)
+    search.set_callbacks(callbacks.ProgressBar(max_propagation_depth=None)).fit(X)
     assert search.best_params_ == {"halver__max_iter": 3}
     # Two candidates in two folds, and the refit.
     assert capsys.readouterr().out.count("Halver - fit") == 5

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
@@ -151,6 +150,7 @@ def test_an_interrupt_at_the_end_of_an_epoch_reaches_the_user_too(X, monkeypatch
         LinearAutoencoder(max_iter=2).fit(X)
 
 
+@pytest.mark.usefixtures("callbacks")
 def test_a_callback_of_scikit_learn_stops_the_training(X):
     autoencoder = LinearAutoencoder(max_iter=50, random_state=0)
     autoencoder.set_callbacks(StopAfter(4)).fit(X)
@@ -159,8 +159,8 @@ def test_a_callback_of_scikit_learn_stops_the_training(X):
     assert_array_equal(autoencoder.transform(X), short.transform(X))
 
 
-def test_scores_of_each_epoch_fall_with_the_loss(X):
-    monitor = ScoringMonitor(scoring={"error": LinearAutoencoder.score})
+def test_scores_of_each_epoch_fall_with_the_loss(X, callbacks):
+    monitor = callbacks.ScoringMonitor(scoring={"error": LinearAutoencoder.score})
     autoencoder = LinearAutoencoder(max_iter=8, random_state=0)
     autoencoder.set_callbacks(monitor).fit(X, y=np.zeros(len(X)))
     scores = [row["error"] for row in monitor.get_logs().data]
@@ -169,20 +169,20 @@ def test_scores_of_each_epoch_fall_with_the_loss(X):
     assert scores[-1] > scores[0]
 
 
-def test_progress_bar_in_a_pipeline(X, capsys):
+def test_progress_bar_in_a_pipeline(X, capsys, callbacks):
     pipeline = make_pipeline(StandardScaler(), LinearAutoencoder(max_iter=2))
-    pipeline.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X)
+    pipeline.set_callbacks(callbacks.ProgressBar(max_propagation_depth=None)).fit(X)
     assert capsys.readouterr().out.count("LinearAutoencoder - fit") == 1
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
-def test_progress_bar_in_a_grid_search(X, capsys, n_jobs):
+def test_progress_bar_in_a_grid_search(X, capsys, n_jobs, callbacks):
     pipeline = make_pipeline(
         StandardScaler(), LinearAutoencoder(max_iter=20, random_state=0)
     )
     grid = {"linearautoencoder__n_components": [1, 3]}
     search = GridSearchCV(pipeline, grid, cv=2, n_jobs=n_jobs)
-    search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X)
+    search.set_callbacks(callbacks.ProgressBar(max_propagation_depth=None)).fit(X)
     assert search.best_params_ == {"linearautoencoder__n_components": 3}
     # Two candidates in two folds, and the refit.
     assert capsys.readouterr().out.count("LinearAutoencoder - fit") == 5

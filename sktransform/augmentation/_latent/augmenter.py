@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Augmenter of embeddings whose raw inputs are unavailable."""
 
+from collections.abc import Sequence
 from functools import partial
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
@@ -42,6 +45,7 @@ from sktransform.runtime._runtime import Runtime
 from sktransform.runtime._training import load_module
 from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import HasMethods, Interval, StrOptions, fit_context
+from sktransform.utils._typing import Output, RandomState
 
 # Probability of each transformation in a copy to learn from: most copies combine some,
 # and enough have one alone or none, so that the map can tell them apart.
@@ -197,17 +201,17 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
 
     def __init__(
         self,
-        transformations="default",
+        transformations: Any = "default",
         *,
-        encoder=None,
-        shape=None,
-        n_copies=4,
-        p_clean=0.5,
-        max_epochs=60,
-        learning_rate=5e-4,
-        random_state=None,
-        device="auto",
-    ):
+        encoder: Any = None,
+        shape: tuple[int, ...] | None = None,
+        n_copies: int = 4,
+        p_clean: float = 0.5,
+        max_epochs: int = 60,
+        learning_rate: float = 5e-4,
+        random_state: RandomState = None,
+        device: str = "auto",
+    ) -> None:
         self.transformations = transformations
         self.encoder = encoder
         self.shape = shape
@@ -221,15 +225,15 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
-        X,
-        y=None,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
         *,
-        Z_aug=None,
-        params=None,
-        sources=None,
-        discrete=(),
-        groups=None,
-    ):
+        Z_aug: ArrayLike | None = None,
+        params: ArrayLike | None = None,
+        sources: ArrayLike | None = None,
+        discrete: Sequence[int] = (),
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Learn the map, and measure it on rows held out.
 
         Parameters
@@ -307,7 +311,9 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         self.fidelity_ = fidelity(after, pairs, held, units)
         return self
 
-    def fit_transform(self, X, y=None, **fit_params):
+    def fit_transform(
+        self, X: ArrayLike, y: ArrayLike | None = None, **fit_params: Any
+    ) -> Output:
         """Learn the map, and return one augmented copy of each embedding.
 
         Parameters
@@ -331,7 +337,7 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         P = self._draw(np.arange(len(Z)), stream, self.p_clean)
         return self._moved(Z, P)
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> Output:
         """Return unchanged embeddings: augmentation is for training.
 
         Parameters
@@ -348,8 +354,14 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         return self._embed(X)
 
     def augment(
-        self, Z, n_copies=1, random_state=None, return_params=False, *, groups=None
-    ):
+        self,
+        Z: ArrayLike,
+        n_copies: int = 1,
+        random_state: RandomState = None,
+        return_params: bool = False,
+        *,
+        groups: ArrayLike | None = None,
+    ) -> Any:
         """Return augmented copies of embeddings.
 
         Parameters
@@ -395,7 +407,7 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         copies = self._moved(whole([Z] * n_copies), P)
         return (copies, P) if return_params else copies
 
-    def apply(self, Z, params):
+    def apply(self, Z: ArrayLike, params: ArrayLike) -> Output:
         """Return embeddings transformed by given parameters.
 
         Parameters
@@ -421,7 +433,7 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         Z = self._checked_embeddings(Z)
         return self._moved(Z, check_parameters(params, len(Z), self.conditions_))
 
-    def report(self):
+    def report(self) -> Any:
         """Return how well the map imitates, compared with doing nothing.
 
         Returns
@@ -499,7 +511,9 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         drawn = np.where(is_clean[:, None], 0.0, self.parameters_[chosen])
         return drawn[units]
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(
+        self, input_features: ArrayLike | None = None
+    ) -> np.ndarray:
         """Return the names of the embeddings' columns.
 
         Parameters

@@ -3,10 +3,13 @@
 
 import warnings
 import zlib
+from collections.abc import Mapping
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.utils import ClassifierTags, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
@@ -22,6 +25,7 @@ from sktransform.base import TorchEstimator
 from sktransform.exceptions import DegenerateDataWarning
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
+from sktransform.utils._typing import RandomState
 
 
 class ClassReplay(TorchEstimator):
@@ -131,12 +135,12 @@ class ClassReplay(TorchEstimator):
     def __init__(
         self,
         *,
-        n_per_class="balance",
-        min_rows=200,
-        max_epochs=300,
-        random_state=None,
-        device="auto",
-    ):
+        n_per_class: int | str = "balance",
+        min_rows: int = 200,
+        max_epochs: int = 300,
+        random_state: RandomState = None,
+        device: str = "auto",
+    ) -> None:
         self.n_per_class = n_per_class
         self.min_rows = min_rows
         self.max_epochs = max_epochs
@@ -144,7 +148,7 @@ class ClassReplay(TorchEstimator):
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn a generator for each class, and forget others.
 
         Parameters
@@ -170,7 +174,7 @@ class ClassReplay(TorchEstimator):
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y):
+    def partial_fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn generators for new classes; those that are known stay as they are.
 
         Parameters
@@ -210,7 +214,13 @@ class ClassReplay(TorchEstimator):
             self._learn(rows[~again], labels[~again], known)
         return self
 
-    def sample(self, n_per_class=100, *, classes=None, random_state=None):
+    def sample(
+        self,
+        n_per_class: int | Mapping[Any, int] = 100,
+        *,
+        classes: ArrayLike | None = None,
+        random_state: RandomState = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Draw new rows of the classes.
 
         Parameters
@@ -246,7 +256,7 @@ class ClassReplay(TorchEstimator):
         return self._drawn(counts, root_seed(seed))
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit_resample(self, X, y):
+    def fit_resample(self, X: ArrayLike, y: ArrayLike) -> tuple[Any, ...]:
         """Learn the classes, and return the rows followed by new ones.
 
         Parameters

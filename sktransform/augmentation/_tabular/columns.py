@@ -2,9 +2,12 @@
 """Columns of a table: kinds, legal values, statistics, and their selection."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 NUMERIC = ("continuous", "integer")
 
@@ -216,15 +219,15 @@ class ColumnTable:
     @classmethod
     def from_arrays(
         cls,
-        rows,
+        rows: ArrayLike,
         *,
-        kinds="auto",
-        bounds="train",
-        blocks="auto",
-        names=None,
-        categories=None,
-        shape=None,
-    ):
+        kinds: str | Sequence[str] = "auto",
+        bounds: str | tuple[Any, ...] = "train",
+        blocks: Any = "auto",
+        names: Sequence[str] | None = None,
+        categories: Sequence[Any] | None = None,
+        shape: tuple[int, ...] | None = None,
+    ) -> Self:
         """Return what a table of rows tells of its columns.
 
         Parameters
@@ -282,7 +285,7 @@ class ColumnTable:
             **found,
         )
 
-    def refitted(self, rows):
+    def refitted(self, rows: ArrayLike) -> Self:
         """Return the same columns with the statistics of other rows.
 
         Parameters
@@ -301,11 +304,11 @@ class ColumnTable:
         return dataclasses.replace(self, **{**found, **kept})
 
     @property
-    def n_features(self):
+    def n_features(self) -> int:
         """Number of columns."""
         return len(self.kinds)
 
-    def of_kinds(self, kinds):
+    def of_kinds(self, kinds: Sequence[str]) -> tuple[int, ...]:
         """Return the columns of some kinds.
 
         Parameters
@@ -325,7 +328,7 @@ class ColumnTable:
             if ("categorical" if column in in_block else kind) in kinds
         )
 
-    def units(self, columns):
+    def units(self, columns: Sequence[int]) -> np.ndarray:
         """Return which columns move as one, because they encode one category.
 
         Parameters
@@ -345,7 +348,7 @@ class ColumnTable:
             dtype=np.int64,
         )
 
-    def to_state(self):
+    def to_state(self) -> dict[str, Any]:
         """Return the table as a dict of arrays, lists and strings.
 
         Returns
@@ -361,7 +364,7 @@ class ColumnTable:
         return state
 
     @classmethod
-    def from_state(cls, state):
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Return the table that `to_state` described.
 
         Parameters

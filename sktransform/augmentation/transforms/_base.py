@@ -2,18 +2,22 @@
 """Base of transformations: declaration, application to legal cells, record."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from sktransform.augmentation._tabular.columns import (
     NUMERIC,
+    ColumnTable,
     check_touched,
     plain,
     resolved,
 )
+from sktransform.augmentation._tabular.dataset import TrainingRows
 
 _REGISTRY: dict = {}
 
@@ -138,7 +142,7 @@ class Transformation:
         self._check()
 
     @property
-    def discrete(self):
+    def discrete(self) -> bool:
         """Whether it has states rather than a range: it is kept or dropped whole."""
         return self.n_states is not None
 
@@ -150,7 +154,7 @@ class Transformation:
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
-    def bind(self, columns, X=None):
+    def bind(self, columns: ColumnTable, X: ArrayLike | None = None) -> Self:
         """Return the same transformation with its columns as indices.
 
         Parameters
@@ -178,7 +182,7 @@ class Transformation:
         bound._check_kinds(columns)
         return bound
 
-    def fit(self, training):
+    def fit(self, training: TrainingRows) -> dict[str, np.ndarray]:
         """Return the reference: what the transformation learns from training rows.
 
         Parameters
@@ -217,7 +221,9 @@ class Transformation:
             limits["atoms"] = columns.atoms[:, indices]
         return {**limits, **bound._fit(training, indices)}
 
-    def sample(self, n_rows, scale, generator):
+    def sample(
+        self, n_rows: int, scale: float, generator: torch.Generator
+    ) -> torch.Tensor:
         """Draw parameters, uniform on the range.
 
         Parameters
@@ -249,7 +255,16 @@ class Transformation:
         return drawn.mul_(2).sub_(1).mul_(scale)
 
     @torch.no_grad()
-    def forward(self, X, P, reference, seeds=None, labels=None, *, return_exact=False):
+    def forward(
+        self,
+        X: torch.Tensor,
+        P: torch.Tensor,
+        reference: Mapping[str, np.ndarray],
+        seeds: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        *,
+        return_exact: bool = False,
+    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         """Return transformed rows, all of their cells legal.
 
         Parameters
@@ -297,7 +312,13 @@ class Transformation:
         return (result, exact) if return_exact else result
 
     @torch.no_grad()
-    def inverse(self, X, P, reference, seeds=None):
+    def inverse(
+        self,
+        X: torch.Tensor,
+        P: torch.Tensor,
+        reference: Mapping[str, np.ndarray],
+        seeds: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Return rows as they were before `forward`.
 
         Parameters
@@ -342,7 +363,7 @@ class Transformation:
             scattered(result, acting, reference, old)
         return result
 
-    def magnitude(self, P):
+    def magnitude(self, P: torch.Tensor) -> torch.Tensor:
         """Return how far parameters are from the identity.
 
         Parameters
@@ -358,7 +379,7 @@ class Transformation:
         """
         return P.abs().amax(1).clamp(max=1)
 
-    def describe(self, P):
+    def describe(self, P: torch.Tensor) -> dict[str, np.ndarray]:
         """Return parameters in natural units.
 
         Parameters

@@ -54,12 +54,12 @@ class Permute(Transformation):
     cell_kinds = (*NUMERIC, *CATEGORICAL)
 
     @property
-    def discrete(self):
+    def discrete(self) -> bool:
         """True: it has states rather than a range."""
         return True
 
     @property
-    def n_states(self):
+    def n_states(self) -> int | None:
         """Number of orders, the identity counted."""
         count = len(self.columns)
         return math.factorial(count) if self.group == "symmetric" else count
@@ -159,7 +159,7 @@ class Mask(Transformation):
     cell_kinds = (*NUMERIC, *CATEGORICAL)
 
     @property
-    def makes_missing(self):
+    def makes_missing(self) -> bool:
         """Whether it makes cells missing."""
         return self.fill == "nan"
 

@@ -3,10 +3,11 @@
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.stats import rankdata
 
-from sktransform.augmentation._tabular.columns import CATEGORICAL, NUMERIC
+from sktransform.augmentation._tabular.columns import CATEGORICAL, NUMERIC, ColumnTable
 from sktransform.augmentation.transforms._base import Transformation
 from sktransform.augmentation.transforms._image_geometry import (
     ImageFlip,
@@ -39,7 +40,9 @@ _MOVE = 2 / 7
 _SERIES_MOVE = 0.1
 
 
-def default_transformations(rows, columns, *, labelled=True):
+def default_transformations(
+    rows: ArrayLike, columns: ColumnTable, *, labelled: bool = True
+) -> tuple[Transformation, ...]:
     """Return a set of transformations from the columns alone.
 
     The ranges are wide on purpose: a learned policy makes them narrow, or drops what

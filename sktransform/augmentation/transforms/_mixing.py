@@ -79,12 +79,12 @@ class MarginalSwap(Transformation):
     cell_kinds = _ALL_KINDS
 
     @property
-    def n_states(self):
+    def n_states(self) -> int | None:
         """Two states without a rate, none with one."""
         return 2 if self.max_rate is None else None
 
     @property
-    def discrete(self):
+    def discrete(self) -> bool:
         """Whether it replaces all of its cells or none."""
         return self.max_rate is None
 

@@ -101,12 +101,12 @@ class RandomField(Transformation):
     uses_seeds = True
 
     @property
-    def inverse_contract(self):
+    def inverse_contract(self) -> str:
         """The contract: "lossy" for a warp, "seeded" for gain and offset."""
         return "lossy" if self.kind == "warp" else "seeded"
 
     @property
-    def mixes_columns(self):
+    def mixes_columns(self) -> bool:
         """Whether pixels are mixed: by a warp alone."""
         return self.kind == "warp"
 

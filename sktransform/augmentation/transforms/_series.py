@@ -157,7 +157,7 @@ class SeriesCrop(_SeriesTransformation):
                 "max_share of SeriesCrop must be below 1: a window remains."
             )
 
-    def magnitude(self, P):
+    def magnitude(self, P: torch.Tensor) -> torch.Tensor:
         """Return how far parameters are from the identity: the cut alone counts.
 
         Parameters
@@ -272,12 +272,12 @@ class SmoothWarp(_SeriesTransformation):
     uses_seeds = True
 
     @property
-    def inverse_contract(self):
+    def inverse_contract(self) -> str:
         """The contract: "lossy" in time, "seeded" in magnitude."""
         return "lossy" if self.kind == "time" else "seeded"
 
     @property
-    def mixes_columns(self):
+    def mixes_columns(self) -> bool:
         """Whether samples are mixed: in time alone."""
         return self.kind == "time"
 

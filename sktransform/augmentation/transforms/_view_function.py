@@ -1,14 +1,26 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A transformation as a function of rows and a magnitude."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from sktransform.augmentation._tabular.dataset import TrainingRows
 from sktransform.augmentation._tabular.encoder import TableEncoder
+from sktransform.augmentation.transforms._base import Transformation
 
 
-def view_function(transformation, X, *, shape=None, kinds=None, bounds="train"):
+def view_function(
+    transformation: Transformation,
+    X: ArrayLike,
+    *,
+    shape: tuple[int, ...] | None = None,
+    kinds: Mapping[str, Any] | None = None,
+    bounds: str | tuple[Any, ...] = "train",
+) -> Callable[..., Any]:
     """Return a transformation as a function of rows and a magnitude.
 
     It is what :func:`~sktransform.metrics.invariance_score` and

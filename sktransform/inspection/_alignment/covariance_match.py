@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Whether mapped queries vary as the gallery does that they search."""
 
+from collections.abc import Mapping
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 
 from sktransform.inspection._palette import class_style
@@ -52,10 +56,10 @@ class CovarianceMatchDisplay:
     array([0.25, 0.25, 0.25])
     """
 
-    def __init__(self, variances):
+    def __init__(self, variances: Mapping[str, np.ndarray]) -> None:
         self.variances = variances
 
-    def ratio(self, name):
+    def ratio(self, name: str) -> np.ndarray:
         """Return a view's variances over the gallery's.
 
         Parameters
@@ -70,7 +74,7 @@ class CovarianceMatchDisplay:
         """
         return self.variances[name] / self.variances["gallery"]
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Self:
         """Draw the variances, and the queries' over the gallery's.
 
         Parameters
@@ -124,7 +128,15 @@ class CovarianceMatchDisplay:
         return lines
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, n_axes=None, ax=None):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        n_axes: int | None = None,
+        ax: Any = None,
+    ) -> Self:
         """Map rows with a fitted adapter, before and after its calibration.
 
         Parameters
@@ -163,7 +175,15 @@ class CovarianceMatchDisplay:
         return cls.from_views(y, *views, n_axes=n_axes, ax=ax)
 
     @classmethod
-    def from_views(cls, gallery, queries, matched=None, *, n_axes=None, ax=None):
+    def from_views(
+        cls,
+        gallery: ArrayLike,
+        queries: ArrayLike,
+        matched: ArrayLike | None = None,
+        *,
+        n_axes: int | None = None,
+        ax: Any = None,
+    ) -> Self:
         """Compare views of one space.
 
         Parameters

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What freedom from a rotation costs and brings."""
 
+from collections.abc import Mapping
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from sktransform.inspection._palette import class_style
@@ -57,13 +61,20 @@ class LambdaPathDisplay:
     array([0.5, 0.3, 0.4])
     """
 
-    def __init__(self, lams, losses, *, retrieval=None, chosen=None):
+    def __init__(
+        self,
+        lams: np.ndarray,
+        losses: Mapping[str, np.ndarray],
+        *,
+        retrieval: np.ndarray | None = None,
+        chosen: float | None = None,
+    ) -> None:
         self.lams = lams
         self.losses = losses
         self.retrieval = retrieval
         self.chosen = chosen
 
-    def plot(self, ax=None, *, retrieval_name="recall@1"):
+    def plot(self, ax: Any = None, *, retrieval_name: str = "recall@1") -> Self:
         """Draw the curves.
 
         Parameters
@@ -130,8 +141,16 @@ class LambdaPathDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X=None, y=None, *, lams=None, k=1, ax=None, **plot_kw
-    ):
+        cls,
+        estimator: Any,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        *,
+        lams: ArrayLike | None = None,
+        k: int = 1,
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> Self:
         """Draw the path of a fitted aligner, and how new rows fare along it.
 
         Parameters
@@ -195,8 +214,15 @@ class LambdaPathDisplay:
 
     @classmethod
     def from_path(
-        cls, lams, losses, *, retrieval=None, chosen=None, ax=None, **plot_kw
-    ):
+        cls,
+        lams: ArrayLike,
+        losses: Mapping[str, ArrayLike],
+        *,
+        retrieval: ArrayLike | None = None,
+        chosen: float | None = None,
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> Self:
         """Draw a path that is known already.
 
         Parameters

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Where in the target space a map between spaces goes wrong."""
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array, check_consistent_length
 
@@ -59,12 +62,14 @@ class ResidualMapDisplay:
     True
     """
 
-    def __init__(self, positions, residuals, shifts):
+    def __init__(
+        self, positions: np.ndarray, residuals: np.ndarray, shifts: np.ndarray
+    ) -> None:
         self.positions = positions
         self.residuals = residuals
         self.shifts = shifts
 
-    def plot(self, ax=None, *, n_arrows=40, **scatter_kw):
+    def plot(self, ax: Any = None, *, n_arrows: int = 40, **scatter_kw: Any) -> Self:
         """Draw the rows and the shifts of some of them.
 
         Parameters
@@ -114,7 +119,15 @@ class ResidualMapDisplay:
         return self
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, ax=None, **plot_kw):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> Self:
         """Map rows with a fitted aligner and compare them with the target.
 
         Parameters
@@ -147,7 +160,9 @@ class ResidualMapDisplay:
         return cls.from_predictions(y, mapped, ax=ax, **plot_kw)
 
     @classmethod
-    def from_predictions(cls, y, mapped, *, ax=None, **plot_kw):
+    def from_predictions(
+        cls, y: ArrayLike, mapped: ArrayLike, *, ax: Any = None, **plot_kw: Any
+    ) -> Self:
         """Compare rows that are mapped already with the target.
 
         Parameters

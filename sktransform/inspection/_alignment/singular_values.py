@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """How far a linear map is from a rotation: its singular values."""
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from sktransform.inspection._palette import class_style
@@ -55,11 +58,13 @@ class SingularValueDisplay:
     (4,)
     """
 
-    def __init__(self, singular_values, *, lam=None):
+    def __init__(
+        self, singular_values: np.ndarray, *, lam: float | None = None
+    ) -> None:
         self.singular_values = singular_values
         self.lam = lam
 
-    def plot(self, ax=None, **line_kw):
+    def plot(self, ax: Any = None, **line_kw: Any) -> Self:
         """Draw the singular values in falling order.
 
         Parameters
@@ -114,7 +119,7 @@ class SingularValueDisplay:
         )
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None, **line_kw):
+    def from_estimator(cls, estimator: Any, *, ax: Any = None, **line_kw: Any) -> Self:
         """Draw the singular values of a fitted aligner.
 
         Parameters
@@ -154,7 +159,14 @@ class SingularValueDisplay:
         return cls.from_singular_values(values, lam=lam, ax=ax, **line_kw)
 
     @classmethod
-    def from_singular_values(cls, singular_values, *, lam=None, ax=None, **line_kw):
+    def from_singular_values(
+        cls,
+        singular_values: ArrayLike,
+        *,
+        lam: float | None = None,
+        ax: Any = None,
+        **line_kw: Any,
+    ) -> Self:
         """Draw singular values that are known already.
 
         Parameters

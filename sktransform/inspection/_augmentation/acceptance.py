@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Picture of an acceptance test: losses with and without augmentation."""
 
+from collections.abc import Mapping
+from typing import Any, Self
+
 import numpy as np
 
 from sktransform.inspection._palette import class_style
@@ -60,12 +63,18 @@ class AcceptanceDisplay:
     0.03
     """
 
-    def __init__(self, losses, chosen, *, errors=None):
+    def __init__(
+        self,
+        losses: Mapping[str, float],
+        chosen: str,
+        *,
+        errors: Mapping[str, float] | None = None,
+    ) -> None:
         self.losses = losses
         self.chosen = chosen
         self.errors = errors
 
-    def gain(self, name):
+    def gain(self, name: str) -> float:
         """Return by how much a loss is below that without augmentation.
 
         Parameters
@@ -80,7 +89,7 @@ class AcceptanceDisplay:
         """
         return self.losses[_NONE] - self.losses[name]
 
-    def plot(self, ax=None, *, z=1.0):
+    def plot(self, ax: Any = None, *, z: float = 1.0) -> Self:
         """Draw the losses below each other.
 
         Parameters
@@ -137,7 +146,15 @@ class AcceptanceDisplay:
         ax.spines[["top", "right"]].set_visible(False)
 
     @classmethod
-    def from_losses(cls, losses, chosen, *, errors=None, ax=None, **plot_kw):
+    def from_losses(
+        cls,
+        losses: Mapping[str, float],
+        chosen: str,
+        *,
+        errors: Mapping[str, float] | None = None,
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> Self:
         """Draw given losses.
 
         Parameters
@@ -178,7 +195,7 @@ class AcceptanceDisplay:
         return cls(losses, chosen, errors=errors).plot(ax, **plot_kw)
 
     @classmethod
-    def from_estimator(cls, augmenter, *, ax=None, **plot_kw):
+    def from_estimator(cls, augmenter: Any, *, ax: Any = None, **plot_kw: Any) -> Self:
         """Draw the acceptance test of a fitted augmenter.
 
         Parameters

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Picture of rows beside augmented copies of them."""
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from sktransform.inspection._palette import class_style
 from sktransform.inspection._panels import panel_grid
 from sktransform.inspection._tools import check_choice, to_array
+from sktransform.utils._typing import RandomState
 
 _KINDS = ("images", "series", "table")
 _CHANGED, _PLAIN = "#DCEBF5", "white"  # a tint of the palette's blue
@@ -75,8 +80,15 @@ class AugmentedExamplesDisplay:
     """
 
     def __init__(
-        self, rows, views, *, kind, shape=None, feature_names=None, titles=None
-    ):
+        self,
+        rows: np.ndarray,
+        views: np.ndarray,
+        *,
+        kind: str,
+        shape: tuple[int, ...] | None = None,
+        feature_names: Sequence[str] | None = None,
+        titles: Sequence[str] | None = None,
+    ) -> None:
         self.rows = rows
         self.views = views
         self.kind = kind
@@ -84,7 +96,7 @@ class AugmentedExamplesDisplay:
         self.feature_names = feature_names
         self.titles = titles
 
-    def changed(self):
+    def changed(self) -> np.ndarray:
         """Return which cells of the copies differ from those of the rows.
 
         Returns
@@ -95,7 +107,7 @@ class AugmentedExamplesDisplay:
         is_missing = (self.rows != self.rows) & (self.views != self.views)
         return np.asarray((self.views != self.rows) & ~is_missing, dtype=bool)
 
-    def plot(self):
+    def plot(self) -> Self:
         """Draw rows and copies in a new figure.
 
         Returns
@@ -188,8 +200,15 @@ class AugmentedExamplesDisplay:
 
     @classmethod
     def from_views(
-        cls, rows, views, *, kind=None, shape=None, feature_names=None, titles=None
-    ):
+        cls,
+        rows: ArrayLike,
+        views: Any,
+        *,
+        kind: str | None = None,
+        shape: tuple[int, ...] | None = None,
+        feature_names: Sequence[str] | None = None,
+        titles: Sequence[str] | None = None,
+    ) -> Self:
         """Draw given rows and copies of them.
 
         Parameters
@@ -251,8 +270,15 @@ class AugmentedExamplesDisplay:
 
     @classmethod
     def from_estimator(
-        cls, augmenter, X, *, n_views=5, random_state=None, titles=None, **view_kw
-    ):
+        cls,
+        augmenter: Any,
+        X: ArrayLike,
+        *,
+        n_views: int = 5,
+        random_state: RandomState = None,
+        titles: Sequence[str] | None = None,
+        **view_kw: Any,
+    ) -> Self:
         """Draw copies of rows that a fitted augmenter makes.
 
         Parameters

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Picture of a primal-dual training: multipliers step by step."""
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sktransform.inspection._palette import class_style
 from sktransform.inspection._tools import to_array
@@ -57,12 +61,12 @@ class DualPathDisplay:
     ['rotation', 'shift']
     """
 
-    def __init__(self, path, names, steps):
+    def __init__(self, path: Any, names: Sequence[str], steps: np.ndarray) -> None:
         self.path = path
         self.names = names
         self.steps = steps
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Self:
         """Draw a line for each transformation.
 
         Parameters
@@ -105,7 +109,14 @@ class DualPathDisplay:
         return self
 
     @classmethod
-    def from_path(cls, path, names=None, *, steps=None, ax=None):
+    def from_path(
+        cls,
+        path: Any,
+        names: Sequence[str] | None = None,
+        *,
+        steps: ArrayLike | None = None,
+        ax: Any = None,
+    ) -> Self:
         """Draw a given path.
 
         Parameters
@@ -150,7 +161,7 @@ class DualPathDisplay:
         return cls(path, list(names), steps).plot(ax)
 
     @classmethod
-    def from_estimator(cls, augmenter, *, ax=None):
+    def from_estimator(cls, augmenter: Any, *, ax: Any = None) -> Self:
         """Draw the path of a fitted augmenter.
 
         Parameters

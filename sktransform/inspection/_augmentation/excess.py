@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Picture of a range filter: excess loss by magnitude, and learned ranges."""
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sktransform.inspection._palette import class_style
 from sktransform.inspection._panels import hide_unused, panel_grid
@@ -83,15 +87,15 @@ class ExcessDisplay:
 
     def __init__(
         self,
-        magnitudes,
-        excess,
+        magnitudes: np.ndarray,
+        excess: np.ndarray,
         *,
-        standard_errors=None,
-        names=None,
-        ranges=None,
-        status=None,
-        tolerance=None,
-    ):
+        standard_errors: np.ndarray | None = None,
+        names: Sequence[str] | None = None,
+        ranges: np.ndarray | None = None,
+        status: Sequence[str] | None = None,
+        tolerance: float | None = None,
+    ) -> None:
         self.magnitudes = magnitudes
         self.excess = excess
         self.standard_errors = standard_errors
@@ -100,7 +104,7 @@ class ExcessDisplay:
         self.status = status
         self.tolerance = tolerance
 
-    def plot(self, *, n_columns=4, z=1.96):
+    def plot(self, *, n_columns: int = 4, z: float = 1.96) -> Self:
         """Draw the curves in a new figure, on one scale.
 
         Parameters
@@ -161,16 +165,16 @@ class ExcessDisplay:
     @classmethod
     def from_curves(
         cls,
-        magnitudes,
-        excess,
-        standard_errors=None,
+        magnitudes: ArrayLike,
+        excess: ArrayLike,
+        standard_errors: ArrayLike | None = None,
         *,
-        names=None,
-        ranges=None,
-        status=None,
-        tolerance=None,
-        **plot_kw,
-    ):
+        names: Sequence[str] | None = None,
+        ranges: ArrayLike | None = None,
+        status: Sequence[str] | None = None,
+        tolerance: float | None = None,
+        **plot_kw: Any,
+    ) -> Self:
         """Draw given curves.
 
         Parameters
@@ -244,7 +248,7 @@ class ExcessDisplay:
         return display.plot(**plot_kw)
 
     @classmethod
-    def from_estimator(cls, augmenter, **plot_kw):
+    def from_estimator(cls, augmenter: Any, **plot_kw: Any) -> Self:
         """Draw the curves that a fitted augmenter has measured.
 
         Parameters

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Biplot display: rows and features as one chart of a mixture maps them."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sktransform.inspection._palette import class_legend, class_style
 from sktransform.inspection._reduction.arrows import draw_arrows
@@ -94,8 +98,15 @@ class BiplotDisplay:
     """
 
     def __init__(
-        self, points, weights, directions, feature_names, *, chart, target=None
-    ):
+        self,
+        points: np.ndarray,
+        weights: np.ndarray,
+        directions: np.ndarray,
+        feature_names: Sequence[str],
+        *,
+        chart: int,
+        target: np.ndarray | None = None,
+    ) -> None:
         self.points = points
         self.weights = weights
         self.directions = directions
@@ -105,13 +116,13 @@ class BiplotDisplay:
 
     def plot(
         self,
-        ax=None,
+        ax: Any = None,
         *,
-        components=(0, 1),
-        n_arrows=6,
-        scatter_kw=None,
-        arrows_kw=None,
-    ):
+        components: tuple[int, int] = (0, 1),
+        n_arrows: int = 6,
+        scatter_kw: Mapping[str, Any] | None = None,
+        arrows_kw: Mapping[str, Any] | None = None,
+    ) -> Self:
         """Draw the biplot.
 
         Parameters
@@ -195,7 +206,16 @@ class BiplotDisplay:
         self.legend_ = class_legend(self.ax_, len(handles), handles=handles)
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, chart=None, ax=None, **plot_kw):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        chart: int | None = None,
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> Self:
         """Draw the biplot of one chart of a fitted mixture of linear maps.
 
         Parameters

@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Embedding display: scatter plot of a map with centres, arrows and ellipses."""
 
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_consistent_length
 
 from sktransform.inspection._reduction.arrows import draw_arrows, draw_expansion
@@ -114,17 +121,17 @@ class EmbeddingDisplay:
 
     def __init__(
         self,
-        embedding,
+        embedding: np.ndarray,
         *,
-        target=None,
-        centers=None,
-        directions=None,
-        feature_names=None,
-        ellipses=None,
-        expansion=None,
-        distortion=None,
-        influence=None,
-    ):
+        target: np.ndarray | None = None,
+        centers: np.ndarray | None = None,
+        directions: np.ndarray | None = None,
+        feature_names: Sequence[str] | None = None,
+        ellipses: np.ndarray | None = None,
+        expansion: np.ndarray | None = None,
+        distortion: np.ndarray | None = None,
+        influence: np.ndarray | None = None,
+    ) -> None:
         self.embedding = embedding
         self.target = target
         self.centers = centers
@@ -135,7 +142,13 @@ class EmbeddingDisplay:
         self.distortion = distortion
         self.influence = influence
 
-    def to_html(self, path, *, components=(0, 1), title="Embedding"):
+    def to_html(
+        self,
+        path: str | PathLike[str],
+        *,
+        components: tuple[int, int] = (0, 1),
+        title: str = "Embedding",
+    ) -> Path:
         """Write the embedding as one interactive page, which needs no network.
 
         Rows tell their class, distortion and most influential features under the mouse;
@@ -171,16 +184,16 @@ class EmbeddingDisplay:
 
     def plot(
         self,
-        ax=None,
+        ax: Any = None,
         *,
-        components=(0, 1),
-        n_arrows=0,
-        n_ellipses=0,
-        scatter_kw=None,
-        centers_kw=None,
-        arrows_kw=None,
-        ellipses_kw=None,
-    ):
+        components: tuple[int, int] = (0, 1),
+        n_arrows: int = 0,
+        n_ellipses: int = 0,
+        scatter_kw: Mapping[str, Any] | None = None,
+        centers_kw: Mapping[str, Any] | None = None,
+        arrows_kw: Mapping[str, Any] | None = None,
+        ellipses_kw: Mapping[str, Any] | None = None,
+    ) -> Self:
         """Draw the embedding.
 
         Parameters
@@ -270,8 +283,16 @@ class EmbeddingDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y=None, *, n_arrows=0, n_ellipses=0, ax=None, **plot_kw
-    ):
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        n_arrows: int = 0,
+        n_ellipses: int = 0,
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> Self:
         """Embed rows with a fitted estimator and draw them.
 
         The attributes `directions`, `distortion` and `influence`, which arrows and
@@ -325,19 +346,19 @@ class EmbeddingDisplay:
     @classmethod
     def from_embedding(
         cls,
-        embedding,
-        y=None,
+        embedding: ArrayLike,
+        y: ArrayLike | None = None,
         *,
-        centers=None,
-        directions=None,
-        feature_names=None,
-        ellipses=None,
-        expansion=None,
-        distortion=None,
-        influence=None,
-        ax=None,
-        **plot_kw,
-    ):
+        centers: np.ndarray | None = None,
+        directions: np.ndarray | None = None,
+        feature_names: Sequence[str] | None = None,
+        ellipses: np.ndarray | None = None,
+        expansion: np.ndarray | None = None,
+        distortion: np.ndarray | None = None,
+        influence: np.ndarray | None = None,
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> Self:
         """Draw rows that are embedded already.
 
         Parameters

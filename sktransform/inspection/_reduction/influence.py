@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Influence display: which columns move rows, over all, one by one, and on the map."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 
 from sktransform.inspection._palette import MOST_CLASSES, class_style
@@ -112,28 +116,35 @@ class InfluenceDisplay:
     4
     """
 
-    def __init__(self, influence, feature_names, *, target=None, embedding=None):
+    def __init__(
+        self,
+        influence: np.ndarray,
+        feature_names: Sequence[str],
+        *,
+        target: np.ndarray | None = None,
+        embedding: np.ndarray | None = None,
+    ) -> None:
         self.influence = influence
         self.feature_names = feature_names
         self.target = target
         self.embedding = embedding
 
     @property
-    def global_influence(self):
+    def global_influence(self) -> np.ndarray:
         """Mean of the influence over rows, shape (n_features,)."""
         return self.influence.mean(axis=0)
 
     def plot(
         self,
-        ax=None,
+        ax: Any = None,
         *,
-        kind="both",
-        n_features=None,
-        components=(0, 1),
-        bar_kw=None,
-        image_kw=None,
-        scatter_kw=None,
-    ):
+        kind: str = "both",
+        n_features: int | None = None,
+        components: tuple[int, int] = (0, 1),
+        bar_kw: Mapping[str, Any] | None = None,
+        image_kw: Mapping[str, Any] | None = None,
+        scatter_kw: Mapping[str, Any] | None = None,
+    ) -> Self:
         """Draw the influence.
 
         Parameters
@@ -314,7 +325,16 @@ class InfluenceDisplay:
         return np.lexsort((along,) if self.target is None else (along, self.target))
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, ax=None, kind="both", **plot_kw):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        ax: Any = None,
+        kind: str = "both",
+        **plot_kw: Any,
+    ) -> Self:
         """Ask a fitted estimator for its influence and draw it.
 
         Parameters

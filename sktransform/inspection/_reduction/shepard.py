@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """ShepardDisplay: embedded distances against those of the data."""
 
+from collections.abc import Mapping
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 
 from sktransform.inspection._palette import class_style
 from sktransform.inspection._tools import check_choice, to_array
+from sktransform.utils._typing import RandomState
 from sktransform.utils._validation import check_distances
 
 # Groups of equally many pairs of which the median is drawn.
@@ -73,8 +78,13 @@ class ShepardDisplay:
     """
 
     def __init__(
-        self, distances, embedded_distances, *, embedding=None, distortion=None
-    ):
+        self,
+        distances: np.ndarray,
+        embedded_distances: np.ndarray,
+        *,
+        embedding: np.ndarray | None = None,
+        distortion: np.ndarray | None = None,
+    ) -> None:
         self.distances = distances
         self.embedded_distances = embedded_distances
         self.embedding = embedding
@@ -82,13 +92,13 @@ class ShepardDisplay:
 
     def plot(
         self,
-        ax=None,
+        ax: Any = None,
         *,
-        kind="histogram",
-        distortion="map",
-        pairs_kw=None,
-        distortion_kw=None,
-    ):
+        kind: str = "histogram",
+        distortion: str | None = "map",
+        pairs_kw: Mapping[str, Any] | None = None,
+        distortion_kw: Mapping[str, Any] | None = None,
+    ) -> Self:
         """Draw the diagram.
 
         Parameters
@@ -193,15 +203,15 @@ class ShepardDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
+        estimator: Any,
+        X: ArrayLike,
         *,
-        distances=None,
-        n_pairs=50_000,
-        random_state=0,
-        ax=None,
-        **plot_kw,
-    ):
+        distances: ArrayLike | None = None,
+        n_pairs: int = 50_000,
+        random_state: RandomState = 0,
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> Self:
         """Embed rows with a fitted estimator and compare the distances.
 
         Parameters
@@ -251,16 +261,16 @@ class ShepardDisplay:
     @classmethod
     def from_embedding(
         cls,
-        X,
-        embedding,
+        X: ArrayLike,
+        embedding: ArrayLike,
         *,
-        distances=None,
-        distortion_of_rows=None,
-        n_pairs=50_000,
-        random_state=0,
-        ax=None,
-        **plot_kw,
-    ):
+        distances: ArrayLike | None = None,
+        distortion_of_rows: ArrayLike | None = None,
+        n_pairs: int = 50_000,
+        random_state: RandomState = 0,
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> Self:
         """Compare distances of rows that are embedded already.
 
         Parameters

@@ -2,9 +2,11 @@
 """Base of the reducers: a fitted mixture's map, inverse and score."""
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
@@ -18,6 +20,7 @@ from sktransform.reduction._gaussian_weighted.rows import sparse_distances
 from sktransform.runtime._kept import built_once
 from sktransform.runtime._runtime import SparseRows
 from sktransform.utils._sklearn import Interval, StrOptions
+from sktransform.utils._typing import Output, SparseOrDense
 
 # Rows that are scored where all distances between them are held in memory.
 _SCORED_ROWS = 2000
@@ -88,7 +91,7 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, MixtureTransformer):
         """Return whether there is a map to continue, and not of equal rows alone."""
         return bool(self.warm_start and np.any(getattr(self, "feature_scale_", 0)))
 
-    def transform(self, X):
+    def transform(self, X: SparseOrDense) -> Output:
         """Map rows into the embedding.
 
         Parameters
@@ -106,7 +109,7 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, MixtureTransformer):
         X, runtime = self._checked(X)
         return self._mapped(X, runtime)
 
-    def inverse_transform(self, X, *, n_refinements=0):
+    def inverse_transform(self, X: ArrayLike, *, n_refinements: int = 0) -> Output:
         """Map points of the embedding back to rows.
 
         The inverse is one of least squares, not exact: a mixture of affine maps that
@@ -152,7 +155,7 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, MixtureTransformer):
 
         return rows_of
 
-    def reconstruction_error(self, X):
+    def reconstruction_error(self, X: SparseOrDense) -> Output:
         """Return how far rows are from their reconstruction.
 
         Parameters
@@ -177,7 +180,7 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, MixtureTransformer):
 
         return runtime.map(errors, X)
 
-    def score(self, X, y=None):
+    def score(self, X: SparseOrDense, y: Any = None) -> float:
         """Return minus the stress of rows, new ones as a rule.
 
         Parameters
@@ -211,19 +214,19 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, MixtureTransformer):
         return stress(distances, *runtime.arrays(Y), metric="precomputed")
 
     @property
-    def embedded_centers_(self):
+    def embedded_centers_(self) -> np.ndarray:
         """Images of the charts' centres, shape (n_charts, n_components)."""
         centers = self.centers_
         runtime = self._runtime(centers)
         return runtime.map(self._mapping(runtime), centers)
 
     @property
-    def widths_(self):
+    def widths_(self) -> np.ndarray:
         """Widths of the charts in squared units of X, shape (n_charts,)."""
         return self.map_["widths"]
 
     @property
-    def mean_(self):
+    def mean_(self) -> np.ndarray:
         """Mean of the rows that the solver saw, shape (n_features,)."""
         return self.map_["mean"]
 

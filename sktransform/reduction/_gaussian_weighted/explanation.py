@@ -5,6 +5,7 @@ from numbers import Integral
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.utils import Bunch, check_scalar
 
 from sktransform.nn._products import row_stable_product
@@ -16,14 +17,21 @@ from sktransform.reduction._gaussian_weighted.tangent import (
     tangent_directions,
 )
 from sktransform.runtime._linalg import principal_axes
+from sktransform.utils._typing import Output
 
 
 class ExplainedReducer(MixtureReducer):
     """Base of reducers whose fitted mixture is explained by its exact derivative."""
 
     def influence(
-        self, X, *, scaled=True, tangent=False, reference=None, n_neighbors=12
-    ):
+        self,
+        X: ArrayLike,
+        *,
+        scaled: bool = True,
+        tangent: bool = False,
+        reference: ArrayLike | None = None,
+        n_neighbors: int = 12,
+    ) -> Output:
         """Return how strongly each feature moves each row in the embedding.
 
         Parameters
@@ -65,7 +73,9 @@ class ExplainedReducer(MixtureReducer):
 
         return runtime.map(projected, X)
 
-    def tangent_directions(self, X, *, reference=None, n_neighbors=12):
+    def tangent_directions(
+        self, X: ArrayLike, *, reference: ArrayLike | None = None, n_neighbors: int = 12
+    ) -> Output:
         """Return the directions in which the data vary around rows.
 
         Off the data nothing constrains the derivative of the map. These are the
@@ -95,7 +105,9 @@ class ExplainedReducer(MixtureReducer):
         X, runtime = self._checked(X)
         return runtime.map(self._tangent_finder(X, runtime, reference, n_neighbors), X)
 
-    def expansion(self, X, *, reference=None, n_neighbors=12):
+    def expansion(
+        self, X: ArrayLike, *, reference: ArrayLike | None = None, n_neighbors: int = 12
+    ) -> Bunch:
         """Return how the map stretches the data around rows.
 
         The unit ball of the tangent directions is pushed forward by the Jacobian to an
@@ -158,7 +170,7 @@ class ExplainedReducer(MixtureReducer):
         }
         return as_given(runtime, **values)
 
-    def suppression(self, X, *, scaled=True):
+    def suppression(self, X: ArrayLike, *, scaled: bool = True) -> Output:
         """Return how much less each feature moves each row than the strongest one.
 
         Parameters
@@ -187,8 +199,14 @@ class ExplainedReducer(MixtureReducer):
         return runtime.map(suppressed, X)
 
     def null_directions(
-        self, X, n_directions=1, *, local=False, reference=None, n_neighbors=12
-    ):
+        self,
+        X: ArrayLike,
+        n_directions: int = 1,
+        *,
+        local: bool = False,
+        reference: ArrayLike | None = None,
+        n_neighbors: int = 12,
+    ) -> Bunch:
         """Return directions of the data that the embedding does not show.
 
         A map onto q components must lose something of the q + n leading directions of
@@ -265,7 +283,13 @@ class ExplainedReducer(MixtureReducer):
         directions, lengths = null_directions(images, tangent, n_directions)
         return as_given(runtime, directions=directions, magnitudes=lengths)
 
-    def distortion(self, X, *, reference=None, n_partners=1000):
+    def distortion(
+        self,
+        X: ArrayLike,
+        *,
+        reference: ArrayLike | None = None,
+        n_partners: int | None = 1000,
+    ) -> Output:
         """Return how badly the embedding keeps the distances from each row.
 
         Distances are straight ones, whatever `metric` the map keeps.
@@ -307,7 +331,7 @@ class ExplainedReducer(MixtureReducer):
             X,
         )
 
-    def published_quantities(self, X):
+    def published_quantities(self, X: ArrayLike) -> Bunch:
         """Return the quantities of the published method under their own names.
 
         They read the blended matrix ``A(x) = sum_i w_i(x) A_i``, which is not the

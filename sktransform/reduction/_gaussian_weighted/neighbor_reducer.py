@@ -3,7 +3,9 @@
 
 from functools import partial
 from numbers import Real
+from typing import Any, Self
 
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 
@@ -21,6 +23,7 @@ from sktransform.reduction._gaussian_weighted.solvers.warm_start import (
 )
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.utils._sklearn import Interval, fit_context
+from sktransform.utils._typing import RandomState, SparseOrDense
 
 
 def _can_stream(reducer):
@@ -189,20 +192,20 @@ class GaussianWeightedNeighborReducer(ExplainedReducer):
 
     def __init__(
         self,
-        n_components=2,
+        n_components: int = 2,
         *,
-        stress_weight=0.2,
-        anchored=False,
-        target_weight=0.0,
-        n_neighbors="auto",
-        n_gaussians="auto",
-        n_landmarks="auto",
-        max_iter="auto",
-        store_embedding=True,
-        warm_start=False,
-        random_state=None,
-        device="auto",
-    ):
+        stress_weight: float = 0.2,
+        anchored: bool = False,
+        target_weight: float = 0.0,
+        n_neighbors: int | str = "auto",
+        n_gaussians: int | str = "auto",
+        n_landmarks: int | str = "auto",
+        max_iter: int | str = "auto",
+        store_embedding: bool = True,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        device: str = "auto",
+    ) -> None:
         self.n_components = n_components
         self.stress_weight = stress_weight
         self.anchored = anchored
@@ -217,7 +220,12 @@ class GaussianWeightedNeighborReducer(ExplainedReducer):
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(
+        self,
+        X: SparseOrDense,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Learn the map and the decoder, anew unless `warm_start` is set.
 
         Parameters
@@ -255,7 +263,9 @@ class GaussianWeightedNeighborReducer(ExplainedReducer):
 
     @available_if(_can_stream)
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, sample_weight=None):
+    def partial_fit(
+        self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Learn from one more block of rows.
 
         A uniform sample of all rows so far is kept, and the map fitted to it anew

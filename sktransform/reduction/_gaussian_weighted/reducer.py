@@ -4,8 +4,10 @@
 import dataclasses
 from functools import partial
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -38,6 +40,7 @@ from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._runtime import SparseRows
 from sktransform.utils._graphs import geodesic_distances
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
+from sktransform.utils._typing import RandomState, SparseOrDense
 from sktransform.utils._validation import check_distances
 
 
@@ -225,21 +228,21 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
 
     def __init__(
         self,
-        n_components=2,
+        n_components: int = 2,
         *,
-        metric="euclidean",
-        target_weight=0.0,
-        n_neighbors="auto",
-        n_gaussians="auto",
-        ridge="auto",
-        n_landmarks="auto",
-        solver="majorize",
-        max_iter="auto",
-        store_embedding=True,
-        warm_start=False,
-        random_state=None,
-        device="auto",
-    ):
+        metric: str = "euclidean",
+        target_weight: float = 0.0,
+        n_neighbors: int | str = "auto",
+        n_gaussians: int | str = "auto",
+        ridge: float | str = "auto",
+        n_landmarks: int | str = "auto",
+        solver: str = "majorize",
+        max_iter: int | str = "auto",
+        store_embedding: bool = True,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        device: str = "auto",
+    ) -> None:
         self.n_components = n_components
         self.metric = metric
         self.target_weight = target_weight
@@ -255,7 +258,13 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None, distances=None):
+    def fit(
+        self,
+        X: SparseOrDense,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        distances: ArrayLike | None = None,
+    ) -> Self:
         """Learn the map and the decoder, anew unless `warm_start` is set.
 
         Parameters
@@ -310,7 +319,9 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
 
     @available_if(_can_stream)
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, sample_weight=None):
+    def partial_fit(
+        self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Learn from one more block of rows; for straight distances.
 
         A uniform sample of all rows so far is kept, and the map fitted to it anew
@@ -386,7 +397,9 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
         self._assign(fitted, sample.X, runtime, reservoir=reservoir)
         return self
 
-    def score(self, X, y=None, distances=None):
+    def score(
+        self, X: SparseOrDense, y: Any = None, distances: ArrayLike | None = None
+    ) -> float:
         """Return minus the stress of rows, new ones as a rule.
 
         Parameters

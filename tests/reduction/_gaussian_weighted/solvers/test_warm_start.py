@@ -109,6 +109,7 @@ class _Interrupter:
     on_fit_task_end = on_fit_task_begin
 
 
+@pytest.mark.usefixtures("callbacks")
 def test_an_interrupted_continuation_leaves_the_map(digits):
     reducer = _reducer().fit(digits[:200]).set_callbacks(_Interrupter())
     before = vars(reducer).copy()
