@@ -23,6 +23,7 @@ from sktransform.runtime._kept import built_once
 from sktransform.runtime._runtime import Runtime, SparseRows
 from sktransform.runtime._validation import check_tensor, is_valid_array
 from sktransform.utils._sklearn import CallbackSupportMixin, check_sample_weight
+from sktransform.utils._typing import Output
 
 __all__ = ["AlignerMixin", "MixtureTransformer", "TorchEstimator", "TorchTransformer"]
 
