@@ -142,8 +142,8 @@ class PenaltyFrame:
 
     def __init__(self, problem, matrix, multiplier, dtype):
         q, nu = matrix.shape[1], multiplier
-        variances = problem.variances
-        left, values, right = torch.linalg.svd(matrix)
+        variances = problem.variances.to(dtype)
+        left, values, right = torch.linalg.svd(matrix.to(dtype))
         span, beside = left[:, :q], left[:, q:]
         dual = symmetric_part(span.T @ (variances * span))
         dual.diagonal().add_(nu * (values.square() - 1))
@@ -160,34 +160,33 @@ class PenaltyFrame:
             excess.diagonal().sub_(nu)
             self._excess_turn = turn.T
             excess_values = nu * (values.square() - 1)
-            self._set_outer(coupling, excess, excess_values, variances, dtype)
+            self._set_outer(coupling, excess, excess_values, variances)
         self._n_inner, self._matrix, self._nu = q, matrix, nu
         self._cross, self._values, self._turn = problem.cross, values, turn
-        self._set_inner(stiffness, root, gram, variances, dtype)
-        gradient = (
-            problem.cross - variances * matrix - nu * matrix @ column_excess(matrix)
-        )
-        self.right_side = (self._left.T @ gradient @ self._right).to(dtype)
+        self._set_inner(stiffness, root, gram, variances)
+        gradient = problem.cross - problem.variances * matrix
+        gradient = gradient - nu * matrix @ column_excess(matrix)
+        # Rounding may be relative to the gradient, not to its terms.
+        self.right_side = self._left.T @ gradient.to(dtype) @ self._right
 
-    def _set_inner(self, stiffness, root, gram, variances, dtype):
+    def _set_inner(self, stiffness, root, gram, variances):
         """Prepare products within the column space, and inverses of 2 x 2 blocks."""
         floor = _FLOOR * variances.mean()
         straight = stiffness.abs().clamp_min(floor)[:, None]
         straight = straight + self._nu * gram.diagonal()
         crossed = self._nu * torch.outer(root.diagonal(), root.diagonal())
         determinant = straight * straight.T - crossed.square()
-        self._straight = (straight.T / determinant).to(dtype)
-        self._crossed = (crossed / determinant).to(dtype)
-        self._stiffness, self._root = stiffness[:, None].to(dtype), root.to(dtype)
+        determinant = determinant.clamp_min(floor * straight.minimum(straight.T))
+        self._straight, self._crossed = straight.T / determinant, crossed / determinant
+        self._stiffness, self._root = stiffness[:, None], root
 
-    def _set_outer(self, coupling, excess, excess_values, variances, dtype):
+    def _set_outer(self, coupling, excess, excess_values, variances):
         """Prepare products beside the column space."""
         floor = _FLOOR * variances.mean()
         sums = (self._outer[:, None] + excess_values).abs().clamp_min(floor)
-        self._outer_inverse = (1 / sums).to(dtype)
-        self._outer, self._coupling = self._outer[:, None].to(dtype), coupling.to(dtype)
-        self._excess = excess.to(dtype)
-        self._excess_turn = self._excess_turn.to(dtype)
+        self._outer_inverse = 1 / sums
+        self._outer, self._coupling = self._outer[:, None], coupling
+        self._excess = excess
 
     def hessian(self, change):
         """Return the product with half the Hessian of the penalised loss."""
@@ -213,19 +212,19 @@ class PenaltyFrame:
         return torch.cat([solved, outer_solved @ self._excess_turn.T])
 
     def moved(self, change):
-        """Yield maps after a change in these coordinates, followed by their best turn.
+        """Yield maps after a change in these coordinates, the cheapest first.
 
-        The turn has a closed form. Where C nearly vanishes it is large, and the part of
-        the change that turns would then change lengths as well: the second map is that
-        without this part.
+        The second is followed by its best turn, which has a closed form. Where C nearly
+        vanishes it is large, and the part of the change that turns would then change
+        lengths as well: the third map is that without this part.
         """
-        change = change.to(self._matrix.dtype)
+        yield self._matrix + self.direction(change)
         for part in (change, self._without_turn(change)):
             yield turned(self._matrix + self.direction(part), self._cross)
 
     def direction(self, change):
         """Return a change in these coordinates as one of the map."""
-        return self._left @ change.to(self._matrix.dtype) @ self._right.T
+        return (self._left @ change @ self._right.T).to(self._matrix.dtype)
 
     def _without_turn(self, change):
         """Return a change less the one that an infinitesimal turn of the outputs makes.
