@@ -3,6 +3,8 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy
+from packaging.version import Version
 from scipy.sparse.csgraph import floyd_warshall
 from scipy.spatial.distance import cdist, pdist, squareform
 from sklearn.decomposition import PCA
@@ -218,7 +220,15 @@ def test_more_coordinates_than_rows_are_zero():
     np.testing.assert_allclose(np.abs(found), [[1, 0, 0], [1, 0, 0]], atol=1e-12)
 
 
-@pytest.mark.parametrize("n_rows", [60, 300])
+# Where an invariant subspace is exhausted, ARPACK goes on with a random vector. Before
+# SciPy 1.17 its generator is one of the process, and no argument seeds it.
+old_arpack = pytest.mark.xfail(
+    Version(scipy.__version__) < Version("1.17"),
+    reason="ARPACK draws from a generator that it keeps from call to call",
+)
+
+
+@pytest.mark.parametrize("n_rows", [60, pytest.param(300, marks=old_arpack)])
 def test_scaling_is_repeatable_where_eigenvalues_are_equal(n_rows):
     equidistant = 1 - np.eye(n_rows)
     first, second = (classical_scaling(equidistant, 2) for _ in range(2))
