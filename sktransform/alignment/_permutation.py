@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """One-to-one matching of the units of two networks by their correlations."""
 
+from typing import Self
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 
 from sktransform.alignment._base import MomentAligner
@@ -12,6 +15,7 @@ from sktransform.base import TorchTransformer
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._runtime import Runtime
 from sktransform.utils._sklearn import fit_context
+from sktransform.utils._typing import Output
 
 # A standard deviation below this share of the mean is rounding.
 _ROUNDING = 1e-14
@@ -218,13 +222,17 @@ class PermutationAligner(MomentAligner):
         "rescale": ["boolean"],
     }
 
-    def __init__(self, *, signed=False, rescale=True, device="auto"):
+    def __init__(
+        self, *, signed: bool = False, rescale: bool = True, device: str = "auto"
+    ) -> None:
         self.signed = signed
         self.rescale = rescale
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Match units by their values on pairs of rows.
 
         Parameters
@@ -256,7 +264,9 @@ class PermutationAligner(MomentAligner):
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Match units by the values so far and those of one more block of rows.
 
         The result is that of `fit` on all rows, whatever their order and split. Rows
@@ -295,7 +305,7 @@ class PermutationAligner(MomentAligner):
             progress.step()
         return self
 
-    def merge(self, other):
+    def merge(self, other: Self) -> Self:
         """Return an aligner of the rows that two aligners have seen.
 
         Parameters
@@ -334,7 +344,7 @@ class PermutationAligner(MomentAligner):
         (self.mean_,) = Runtime.arrays(total.mean_x)
         self.moments_ = Runtime.state(moments.tensors())
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> Output:
         """Put units back into the order of the first network.
 
         Parameters

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Linear operators and bilinear forms, carried from one space into another."""
 
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
@@ -46,7 +49,7 @@ def _congruent(coef, form):
     return inverse @ form @ inverse.T
 
 
-def transfer_operator(aligner, operator):
+def transfer_operator(aligner: Any, operator: ArrayLike) -> np.ndarray:
     """Carry a linear operator on one space over to the space it is aligned with.
 
     An operator turns a row ``x`` into ``x @ operator``: a steering direction that is
@@ -99,7 +102,7 @@ def transfer_operator(aligner, operator):
     return _conjugated(*_tensors(aligner, operator, "operator")).numpy()
 
 
-def transfer_bilinear(aligner, form):
+def transfer_bilinear(aligner: Any, form: ArrayLike) -> np.ndarray:
     """Carry a bilinear form on one space over to the space it is aligned with.
 
     A form gives a number to a pair of rows, ``x1 @ form @ x2``: a metric, a similarity

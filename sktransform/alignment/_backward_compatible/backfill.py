@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Backfill planner: the order in which to embed a gallery again."""
 
+from collections.abc import Callable
+from typing import Any, Self
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
@@ -99,11 +103,11 @@ class BackfillPlanner(TorchEstimator):
     True
     """
 
-    def __init__(self, *, device="auto"):
+    def __init__(self, *, device: str = "auto") -> None:
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Order the rows of a gallery.
 
         Parameters
@@ -133,7 +137,14 @@ class BackfillPlanner(TorchEstimator):
         self.order_ = np.argsort(self.distances_, kind="stable")
         return self
 
-    def curve(self, gallery, replacement, score, *, n_points=11):
+    def curve(
+        self,
+        gallery: ArrayLike,
+        replacement: ArrayLike,
+        score: Callable[[Any], float],
+        *,
+        n_points: int = 11,
+    ) -> Bunch:
         """Return a measure of retrieval as the gallery is embedded again in order.
 
         Parameters

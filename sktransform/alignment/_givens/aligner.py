@@ -2,9 +2,11 @@
 """Rotations that are kept as a few angles."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,6 +24,7 @@ from sktransform.runtime._kept import built_once
 from sktransform.runtime._moments import PairMoments
 from sktransform.runtime._runtime import QUERY_ROWS
 from sktransform.utils._sklearn import Interval, fit_context
+from sktransform.utils._typing import Output
 
 
 def _unit_ratio(moments):
@@ -133,8 +136,14 @@ class GivensAligner(
     }
 
     def __init__(
-        self, n_sweeps=1, *, max_iter=100, tol=1e-6, unit_scale=True, device="auto"
-    ):
+        self,
+        n_sweeps: int = 1,
+        *,
+        max_iter: int = 100,
+        tol: float = 1e-6,
+        unit_scale: bool = True,
+        device: str = "auto",
+    ) -> None:
         self.n_sweeps = n_sweeps
         self.max_iter = max_iter
         self.tol = tol
@@ -142,7 +151,9 @@ class GivensAligner(
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Learn the angles, and the scale.
 
         Parameters
@@ -193,7 +204,7 @@ class GivensAligner(
         self.gain_curve_, self.n_iter_ = np.array(gains), len(gains)
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> Output:
         """Turn rows into the space of the target.
 
         Parameters
@@ -210,7 +221,7 @@ class GivensAligner(
         X = self._validate_rows(X, reset=False)
         return self._turned(X, "forward", self.mean_, self.target_mean_, self.scale_)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> Output:
         """Turn rows of the target's space back.
 
         Parameters
@@ -252,13 +263,13 @@ class GivensAligner(
         return runtime.map(moved, X, QUERY_ROWS)
 
     @property
-    def coef_(self):
+    def coef_(self) -> np.ndarray:
         """The map's matrix, made of the angles, shape (n_outputs, n_features)."""
         rotation = givens_rotation(self.angles_)
         return self.scale_ * rotation[: len(self.mean_), : len(self.target_mean_)].T
 
     @property
-    def intercept_(self):
+    def intercept_(self) -> np.ndarray:
         """The map's constant part, shape (n_outputs,)."""
         return self.target_mean_ - self.coef_ @ self.mean_
 

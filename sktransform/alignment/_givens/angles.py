@@ -5,6 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 
 from sktransform.nn._givens import GivensRotation, rotated_columns, split_angles
@@ -85,7 +86,9 @@ def has_settled(gains, tol):
     },
     prefer_skip_nested_validation=True,
 )
-def givens_angles(rotation, n_sweeps=1, *, max_iter=100, tol=1e-6):
+def givens_angles(
+    rotation: ArrayLike, n_sweeps: int = 1, *, max_iter: int = 100, tol: float = 1e-6
+) -> np.ndarray:
     """Return the angles of plane rotations that come near a rotation.
 
     Parameters
@@ -148,14 +151,16 @@ def givens_angles(rotation, n_sweeps=1, *, max_iter=100, tol=1e-6):
             f"rotation has shape {matrix.shape}; give a square matrix, one of a map "
             "between spaces of one width."
         )
-    gains = []
-    for angles, gain in angle_passes(torch.from_numpy(matrix.copy()), n_sweeps):
+    passes = angle_passes(torch.from_numpy(matrix.copy()), n_sweeps)
+    angles, gain = next(passes)
+    gains = [gain]
+    while len(gains) < max_iter and not has_settled(gains, tol):
+        angles, gain = next(passes)
         gains.append(gain)
-        if len(gains) == max_iter or has_settled(gains, tol):
-            return angles.numpy()
+    return angles.numpy()
 
 
-def givens_rotation(angles):
+def givens_rotation(angles: ArrayLike) -> np.ndarray:
     """Return the rotation of sweeps of plane rotations.
 
     Parameters

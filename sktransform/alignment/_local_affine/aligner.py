@@ -2,9 +2,11 @@
 """Ridge regression with Gaussian-weighted local affine corrections."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from sktransform.alignment._degenerate import constant_views, warn_of_constant_views
@@ -30,6 +32,7 @@ from sktransform.nn._gaussian_weighted import gaussian_weights
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._runtime import QUERY_ROWS
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
+from sktransform.utils._typing import Output, RandomState
 
 # Penalties of the charts that "auto" tries, the global map first.
 _CHART_RIDGES = [np.inf, *(10.0 ** (power / 2) for power in range(4, -11, -1))]
@@ -181,16 +184,16 @@ class GaussianWeightedAligner(
 
     def __init__(
         self,
-        n_gaussians="auto",
+        n_gaussians: int | str = "auto",
         *,
-        centers="kmeans",
-        width=0.5,
-        ridge="auto",
-        chart_ridge="auto",
-        n_folds=5,
-        random_state=None,
-        device="auto",
-    ):
+        centers: str = "kmeans",
+        width: float = 0.5,
+        ridge: float | str = "auto",
+        chart_ridge: float | str = "auto",
+        n_folds: int = 5,
+        random_state: RandomState = None,
+        device: str = "auto",
+    ) -> None:
         self.n_gaussians = n_gaussians
         self.centers = centers
         self.width = width
@@ -201,7 +204,9 @@ class GaussianWeightedAligner(
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Learn the global map and the local changes.
 
         Parameters
@@ -304,7 +309,7 @@ class GaussianWeightedAligner(
             summary[name] = (errors / charted.mass()).sqrt()
         self.chart_summary_ = {"center": self.centers_, **runtime.state(summary)}
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> Output:
         """Map rows into the space of the target.
 
         Parameters
@@ -322,11 +327,11 @@ class GaussianWeightedAligner(
         return runtime.map(self._mapping(runtime), X, QUERY_ROWS)
 
     @property
-    def global_coef_(self):
+    def global_coef_(self) -> np.ndarray:
         """Linear part of the global map, shape (n_outputs, n_features)."""
         return self.map_["coef"]
 
     @property
-    def global_intercept_(self):
+    def global_intercept_(self) -> np.ndarray:
         """Constant part of the global map, shape (n_outputs,)."""
         return self.map_["intercept"]

@@ -4,8 +4,10 @@
 import math
 import warnings
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
@@ -24,6 +26,7 @@ from sktransform.exceptions import DegenerateDataWarning
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._runtime import Runtime
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
+from sktransform.utils._typing import Output
 
 # Bounds of a path that nobody asked for, as shares of the residual of least squares.
 _PATH = (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 1)
@@ -210,18 +213,18 @@ class OrthogonalAligner(MomentAligner):
 
     def __init__(
         self,
-        lam="auto",
+        lam: float | str = "auto",
         *,
-        relative=False,
-        ridge=0.0,
-        ridge_target="zero",
-        scale=False,
-        unit_scale=True,
-        fit_intercept=True,
-        complete_null="auto",
-        n_folds=5,
-        device="auto",
-    ):
+        relative: bool = False,
+        ridge: float = 0.0,
+        ridge_target: str = "zero",
+        scale: bool = False,
+        unit_scale: bool = True,
+        fit_intercept: bool = True,
+        complete_null: bool | str = "auto",
+        n_folds: int = 5,
+        device: str = "auto",
+    ) -> None:
         self.lam = lam
         self.relative = relative
         self.ridge = ridge
@@ -234,7 +237,13 @@ class OrthogonalAligner(MomentAligner):
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Learn the map.
 
         Parameters
@@ -270,7 +279,14 @@ class OrthogonalAligner(MomentAligner):
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None, groups=None, solve=True):
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        solve: bool = True,
+    ) -> Self:
         """Add rows to those seen, and learn the map of all.
 
         The result is that of `fit` on all rows at once, to rounding.
@@ -308,7 +324,7 @@ class OrthogonalAligner(MomentAligner):
             progress.step()
         return self
 
-    def merge(self, other):
+    def merge(self, other: Self) -> Self:
         """Return an aligner of the rows that two aligners have seen.
 
         Parameters
@@ -446,7 +462,7 @@ class OrthogonalAligner(MomentAligner):
             self.multiplier_ /= problem.loss_unit
             self.loss_ = problem.training_loss(fitted)
 
-    def path(self, lams=None):
+    def path(self, lams: ArrayLike | None = None) -> Bunch:
         """Return the maps of several bounds, from the moments alone.
 
         Parameters
@@ -491,7 +507,7 @@ class OrthogonalAligner(MomentAligner):
     def _n_features_out(self):
         return self.moments_["mean_y"].shape[1]
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> Output:
         """Map rows of the target's space back into that of the first view.
 
         Parameters

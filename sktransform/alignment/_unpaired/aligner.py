@@ -3,9 +3,11 @@
 
 import warnings
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
@@ -24,6 +26,7 @@ from sktransform.exceptions import (
 )
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.utils._sklearn import Interval, fit_context
+from sktransform.utils._typing import RandomState
 
 # Of made clouds without a relation, skewed ones among them, none had a contrast above
 # 0.80 at an agreement above 0.5; of related spaces none had one below 0.92.
@@ -205,18 +208,18 @@ class UnpairedAligner(AffineAligner):
     def __init__(
         self,
         *,
-        n_components=64,
-        n_candidates=12,
-        n_clusters=20,
-        temperature=0.05,
-        shrinkage=0.5,
-        batch_size=2500,
-        max_iter=8,
-        tol=1e-3,
-        min_agreement=0.5,
-        random_state=None,
-        device="auto",
-    ):
+        n_components: int = 64,
+        n_candidates: int = 12,
+        n_clusters: int = 20,
+        temperature: float = 0.05,
+        shrinkage: float = 0.5,
+        batch_size: int = 2500,
+        max_iter: int = 8,
+        tol: float = 1e-3,
+        min_agreement: float = 0.5,
+        random_state: RandomState = None,
+        device: str = "auto",
+    ) -> None:
         self.n_components = n_components
         self.n_candidates = n_candidates
         self.n_clusters = n_clusters
@@ -230,7 +233,14 @@ class UnpairedAligner(AffineAligner):
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, reference=None, pairs=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        reference: ArrayLike | None = None,
+        pairs: ArrayLike | None = None,
+    ) -> Self:
         """Find the map from rows of both spaces.
 
         Parameters
@@ -343,7 +353,12 @@ class UnpairedAligner(AffineAligner):
             stacklevel=5,
         )
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
         """Return the share of the known rows' variance that the mapped rows explain.
 
         Parameters
