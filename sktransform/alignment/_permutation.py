@@ -33,21 +33,12 @@ def _deviations(means, scatter, weight):
 def unit_correlations(moments):
     """Return correlations between the columns of two views.
 
-    Parameters
-    ----------
-    moments : PairMoments
-        Moments of the views.
+    `correlations`: Pearson's correlations; 0 where a column is constant.
+    `deviations_x`: standard deviations of the first view; 0 of constant columns.
+    `deviations_y`: the same of the second view.
 
-    Returns
-    -------
-    correlations : Tensor of shape (n_inputs, n_outputs)
-        Pearson's correlations; 0 where a column is constant.
-
-    deviations_x : Tensor of shape (n_inputs,)
-        Standard deviations of the first view; 0 of constant columns.
-
-    deviations_y : Tensor of shape (n_outputs,)
-        The same of the second view.
+    Returned: correlations (n_inputs, n_outputs), deviations_x (n_inputs,), deviations_y
+    (n_outputs,).
     """
     deviations_x = _deviations(moments.mean_x, moments.xx, moments.weight)
     deviations_y = _deviations(moments.mean_y, moments.yy, moments.weight)
@@ -59,21 +50,11 @@ def unit_correlations(moments):
 def matched_units(correlations, signed):
     """Return the one-to-one matching of largest total correlation.
 
-    Parameters
-    ----------
-    correlations : Tensor of shape (n_inputs, n_outputs)
-        Correlations between units.
+    `signed`: whether a negative correlation counts like a positive one.
+    `outputs`: their partners, in rising order if all of them are matched.
 
-    signed : bool
-        Whether a negative correlation counts like a positive one.
-
-    Returns
-    -------
-    inputs : Tensor of int64, shape (n_matched,)
-        Units of the first view.
-
-    outputs : Tensor of int64, shape (n_matched,)
-        Their partners, in rising order if all of them are matched.
+    Shapes: correlations (n_inputs, n_outputs) -> inputs (n_matched,), outputs
+    (n_matched,).
     """
     gains = correlations.abs() if signed else correlations
     rounded = gains.cpu().numpy().round(_DECIMALS)
@@ -85,22 +66,10 @@ def matched_units(correlations, signed):
 def matching_map(moments, signed, rescale):
     """Return the map that takes each unit to its partner.
 
-    Parameters
-    ----------
-    moments : PairMoments
-        Moments of the views.
+    Returned: "coef" of shape (n_outputs, n_inputs), with at most one entry in a row or
+    column, "intercept", "permutation" and "correlations" of shape (n_outputs,).
 
-    signed : bool
-        Whether units may be negated.
-
-    rescale : bool
-        Whether units take the mean and the standard deviation of their partners.
-
-    Returns
-    -------
-    dict of str to Tensor
-        "coef" of shape (n_outputs, n_inputs), with at most one entry in a row or
-        column, "intercept", "permutation" and "correlations" of shape (n_outputs,).
+    `rescale`: whether units take the mean and the standard deviation of their partners.
     """
     correlations, deviations_x, deviations_y = unit_correlations(moments)
     inputs, outputs = matched_units(correlations, signed)

@@ -13,18 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 def _conjugated(coef, operator):
     """Return an operator in the target's space.
 
-    Parameters
-    ----------
-    coef : Tensor of shape (n_outputs, n_features)
-        Linear part of the map between the spaces.
+    Multiplies rows of the target's space from the right.
 
-    operator : Tensor of shape (n_features, n_features)
-        Multiplies rows of the first space from the right.
+    `coef`: linear part of the map between the spaces.
+    `operator`: multiplies rows of the first space from the right.
 
-    Returns
-    -------
-    Tensor of shape (n_outputs, n_outputs)
-        Multiplies rows of the target's space from the right.
+    Shapes: coef (n_outputs, n_features), operator (n_features, n_features) ->
+    (n_outputs, n_outputs).
     """
     return torch.linalg.pinv(coef.T) @ operator @ coef.T
 
@@ -32,18 +27,10 @@ def _conjugated(coef, operator):
 def _congruent(coef, form):
     """Return a bilinear form in the target's space.
 
-    Parameters
-    ----------
-    coef : Tensor of shape (n_outputs, n_features)
-        Linear part of the map between the spaces.
+    `coef`: linear part of the map between the spaces.
 
-    form : Tensor of shape (n_features, n_features)
-        The form on the first space.
-
-    Returns
-    -------
-    Tensor of shape (n_outputs, n_outputs)
-        The form on the target's space.
+    Shapes: coef (n_outputs, n_features), form (n_features, n_features) -> (n_outputs,
+    n_outputs).
     """
     inverse = torch.linalg.pinv(coef.T)
     return inverse @ form @ inverse.T

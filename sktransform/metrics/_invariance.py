@@ -287,21 +287,12 @@ def label_invariance_excess(
 def _by_label(values, labels):
     """Return means and standard errors over rows.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_magnitudes, n_samples)
-        A number for each row.
+    `labels`: groups of rows, or None for one of all.
+    `means`: means over the rows of each label, in sorted order.
+    `errors`: their standard errors, NaN for a single row.
 
-    labels : array-like of shape (n_samples,) or None
-        Groups of rows, or None for one of all.
-
-    Returns
-    -------
-    means : ndarray of shape (n_magnitudes, n_labels)
-        Means over the rows of each label, in sorted order.
-
-    errors : ndarray of shape (n_magnitudes, n_labels)
-        Their standard errors, NaN for a single row.
+    Shapes: values (n_magnitudes, n_samples), labels (n_samples,) -> means
+    (n_magnitudes, n_labels), errors (n_magnitudes, n_labels).
     """
     if labels is None:
         parts = [values]

@@ -12,22 +12,10 @@ from sktransform.utils._sklearn import safe_indexing
 class Views:
     """Transformed versions of the rows: for each magnitude, the draws.
 
-    Parameters
-    ----------
-    transform : callable or augmenter
-        See :func:`invariance_score`.
-
-    X : array-like of shape (n_samples, n_features)
-        The rows.
-
-    n_draws : int
-        How many versions at each magnitude.
-
-    magnitudes : array-like of shape (n_magnitudes,) or None
-        The magnitudes.
-
-    random_state : int, RandomState instance or None
-        Seed of the draws, the same ones at every magnitude.
+    - `X` (n_samples, n_features): the rows.
+    - `n_draws`: how many versions at each magnitude.
+    - `magnitudes` (n_magnitudes,): the magnitudes.
+    - `random_state`: seed of the draws, the same ones at every magnitude.
     """
 
     def __init__(self, transform, X, n_draws, magnitudes, random_state):

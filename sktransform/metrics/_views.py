@@ -29,21 +29,7 @@ def check_view(rows, name, *, min_samples=1):
 
 
 def view_runtime(given, view):
-    """Return the runtime of a view: a tensor's own device, else the best there is.
-
-    Parameters
-    ----------
-    given : array-like or Tensor
-        What the user gave.
-
-    view : ndarray
-        The same, checked.
-
-    Returns
-    -------
-    Runtime
-        The runtime.
-    """
+    """Return the runtime of a view: a tensor's own device, else the best there is."""
     return Runtime.of(given if isinstance(given, torch.Tensor) else view)
 
 

@@ -21,13 +21,8 @@ def sinusoids(n_places, width):
 class CrossAttention(nn.Module):
     """Let feature tokens read condition tokens, and work on what they have read.
 
-    Parameters
-    ----------
-    width : int
-        Width of a token.
-
-    n_heads : int
-        Heads of the attention, a divisor of the width.
+    - `width`: width of a token.
+    - `n_heads`: heads of the attention, a divisor of the width.
     """
 
     def __init__(self, width, n_heads):
@@ -70,29 +65,15 @@ class ConditionedMap(nn.Module):
     Rows hold an embedding and, behind it, the parameters of the conditions. The output
     is the embedding and a movement that is 0 before training.
 
-    Parameters
-    ----------
-    n_features : int
-        Width of the embeddings.
-
-    conditions : sequence of (int, int or None)
-        Number of parameters and of states of each condition; None for a continuous
-        one. States are whole numbers from 0, the identity.
-
-    token_size : int
-        Width of a token; the embedding is cut into tokens, zeros added at its end.
-
-    n_heads : int
-        Heads of the attention.
-
-    n_blocks : int
-        Number of blocks.
-
-    mean : Tensor of shape (n_features,), default=None
-        What is subtracted from embeddings; None stands for 0.
-
-    scale : Tensor of shape (), default=None
-        What they are then divided by; None stands for 1.
+    - `n_features`: width of the embeddings.
+    - `conditions`: number of parameters and of states of each condition; None for a
+      continuous one. States are whole numbers from 0, the identity.
+    - `token_size`: width of a token; the embedding is cut into tokens, zeros added at
+      its end.
+    - `n_heads`: heads of the attention.
+    - `n_blocks`: number of blocks.
+    - `mean` (n_features,): what is subtracted from embeddings; None stands for 0.
+    - `scale` (): what they are then divided by; None stands for 1.
     """
 
     def __init__(
@@ -168,25 +149,11 @@ class ConditionedMap(nn.Module):
 def imitation_loss(module, output, X, y):
     """Return the error of moved embeddings, and of those that should not move.
 
-    Parameters
-    ----------
-    module : ConditionedMap
-        The map.
+    Mean squared error, plus that of the movement by parameters of 0, both over the
+    square of the embeddings' scale.
 
-    output : Tensor of shape (n_rows, n_features)
-        What it returned.
-
-    X : Tensor of shape (n_rows, n_features + n_parameters)
-        Embeddings and parameters.
-
-    y : Tensor of shape (n_rows, n_features)
-        Embeddings of the transformed objects.
-
-    Returns
-    -------
-    Tensor of shape ()
-        Mean squared error, plus that of the movement by parameters of 0, both over the
-        square of the embeddings' scale.
+    Shapes: output (n_rows, n_features), X (n_rows, n_features + n_parameters), y
+    (n_rows, n_features) -> ().
     """
     Z, P = module.split(X)
     at_rest = module.movement(Z, torch.zeros_like(P)).square().mean()

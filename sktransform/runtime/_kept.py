@@ -14,28 +14,12 @@ def built_once(owner, name, runtime, state, build):
     It is kept as long as the owner lives, for the device and precision that were asked
     for last. It is no attribute of the owner: neither pickled nor copied with it.
 
-    Parameters
-    ----------
-    owner : object
-        The estimator.
+    The result, to be left as it is.
 
-    name : str
-        What is built, one of several things of the owner.
-
-    runtime : Runtime
-        Device and precision.
-
-    state : dict of str to ndarray
-        The fitted arrays that the result depends on. They are made read-only, because
-        a change of their numbers would not be noticed; arrays in their place are.
-
-    build : callable
-        Takes nothing and returns the result.
-
-    Returns
-    -------
-    object
-        The result, to be left as it is.
+    `name`: what is built, one of several things of the owner.
+    `state`: the fitted arrays that the result depends on. They are made read-only,
+      because a change of their numbers would not be noticed; arrays in their place are.
+    `build`: takes nothing and returns the result.
     """
     kept = _KEPT.setdefault(owner, {})
     place, known, built = kept.get(name, (None, {}, None))

@@ -39,21 +39,8 @@ def smallest(values, n_smallest):
     The smallest of many small groups are found first, which takes one quick pass; what
     is sought lies in the groups whose smallest are the smallest.
 
-    Parameters
-    ----------
-    values : Tensor of shape (n_rows, n_columns)
-        Numbers, none of them nan.
-
-    n_smallest : int
-        How many, at most n_columns.
-
-    Returns
-    -------
-    found : Tensor of shape (n_rows, n_smallest)
-        The entries, the smallest first.
-
-    places : Tensor of shape (n_rows, n_smallest)
-        Their columns.
+    Shapes: values (n_rows, n_columns) -> found (n_rows, n_smallest), places (n_rows,
+    n_smallest).
     """
     n_columns = values.shape[1]
     group = n_columns // (_HEAP_RATIO * n_smallest)
@@ -76,24 +63,8 @@ def smallest(values, n_smallest):
 def nearest_rows(queries, rows, n_neighbors):
     """Return the nearest rows of each query, exactly.
 
-    Parameters
-    ----------
-    queries : Tensor of shape (n_queries, n_features)
-        What to search for.
-
-    rows : Tensor of shape (n_rows, n_features)
-        Where to search.
-
-    n_neighbors : int
-        How many, at most n_rows.
-
-    Returns
-    -------
-    squared : Tensor of shape (n_queries, n_neighbors)
-        Squared distances, the smallest first.
-
-    indices : Tensor of shape (n_queries, n_neighbors)
-        Places of the neighbours.
+    Shapes: queries (n_queries, n_features), rows (n_rows, n_features) -> squared
+    (n_queries, n_neighbors), indices (n_queries, n_neighbors).
     """
     step = max(1, _BLOCK_ENTRIES // len(rows))
     found = [
@@ -107,23 +78,13 @@ def nearest_rows(queries, rows, n_neighbors):
 def nearest_others(rows, n_neighbors, random_state):
     """Return for each row the nearest other ones.
 
-    Parameters
-    ----------
-    rows : Tensor of shape (n_rows, n_features)
-        The rows.
+    Places of the neighbours, the nearest first. Above 15,000 rows the search is
+    approximate: an inverted file over cells of about 240 rows, of which the 14 nearest
+    are searched.
 
-    n_neighbors : int
-        How many, less than n_rows.
+    `random_state`: seed of the cells, for more than 15,000 rows.
 
-    random_state : RandomState
-        Seed of the cells, for more than 15,000 rows.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, n_neighbors)
-        Places of the neighbours, the nearest first. Above 15,000 rows the search is
-        approximate: an inverted file over cells of about 240 rows, of which the 14
-        nearest are searched.
+    Shapes: rows (n_rows, n_features) -> (n_rows, n_neighbors).
     """
     if len(rows) > _EXACT_ROWS:
         return _nearest_in_cells(rows, n_neighbors, random_state)

@@ -36,10 +36,8 @@ class SparseRows:
     They have a length and are taken by place, like the rows of an array. What needs
     all of them dense refuses them.
 
-    Parameters
-    ----------
-    table : csr_array of shape (n_samples, n_features)
-        The rows; columns in order, none of them twice in a row.
+    - `table` (n_samples, n_features): the rows; columns in order, none of them twice in
+      a row.
     """
 
     def __init__(self, table):
@@ -49,15 +47,9 @@ class SparseRows:
     def of(cls, table):
         """Return the rows of a table, which is left as it is.
 
-        Parameters
-        ----------
-        table : sparse array or matrix in CSR format
-            The table. Entries that it has twice are added.
+        The rows; they share the table's memory where they can.
 
-        Returns
-        -------
-        SparseRows
-            The rows; they share the table's memory where they can.
+        `table`: the table. Entries that it has twice are added.
         """
         parts = table.data, table.indices, table.indptr
         rows = csr_array(parts, shape=table.shape)
@@ -96,24 +88,8 @@ class SparseRows:
 def resolve_device(X, device):
     """Return the device on which to compute for this input.
 
-    Parameters
-    ----------
-    X : ndarray or Tensor
-        The input.
-
-    device : str
-        ``"auto"`` takes a tensor's own device, else CUDA if there is one, else the
-        CPU. Any other string is what torch calls a device.
-
-    Returns
-    -------
-    torch.device
-        The device.
-
-    Raises
-    ------
-    ValueError
-        If torch does not know the device, or has no such device here.
+    `device`: ``"auto"`` takes a tensor's own device, else CUDA if there is one, else
+      the CPU. Any other string is what torch calls a device.
     """
     if device == "auto":
         if isinstance(X, torch.Tensor):

@@ -8,30 +8,12 @@ from sklearn.utils import check_array
 def check_distances(distances, name, *, subject=None, n_rows=None):
     """Return a matrix of distances between rows, checked.
 
-    Parameters
-    ----------
-    distances : array-like of shape (n_rows, n_rows)
-        What the user gave.
+    Distances in float64, exactly symmetric and with a zero diagonal.
 
-    name : str
-        Name of the argument.
+    `subject`: what a message begins with. None takes the name.
+    `n_rows`: number of rows of X, if the distances are those between them.
 
-    subject : str, default=None
-        What a message begins with. None takes the name.
-
-    n_rows : int, default=None
-        Number of rows of X, if the distances are those between them.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_rows)
-        Distances in float64, exactly symmetric and with a zero diagonal.
-
-    Raises
-    ------
-    ValueError
-        If the matrix is not square, finite, symmetric and free of negative values,
-        has a diagonal other than 0, or another number of rows than `n_rows`.
+    Shapes: distances (n_rows, n_rows) -> (n_rows, n_rows).
     """
     subject = subject or name
     values = check_array(

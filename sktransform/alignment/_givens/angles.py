@@ -15,19 +15,13 @@ from sktransform.utils._sklearn import Interval, validate_params
 def _best_angles(cross, level):
     """Return the angles that turn rows best in the planes of one level.
 
-    Parameters
-    ----------
-    cross : Tensor of shape (width, width)
-        Covariance of the rows, turned by what comes before, with the target, turned
-        back by what comes after.
+    The angles of largest trace of the turned covariance.
 
-    level : tuple of slice
-        First and second coordinates of the planes.
+    `cross`: covariance of the rows, turned by what comes before, with the target,
+      turned back by what comes after.
+    `level`: first and second coordinates of the planes.
 
-    Returns
-    -------
-    Tensor of shape (n_planes,)
-        The angles of largest trace of the turned covariance.
+    Shapes: cross (width, width) -> (n_planes,).
     """
     diagonal = cross.diagonal()
     above, below = cross[level[0], level[1]], cross[level[1], level[0]]
@@ -41,21 +35,9 @@ def angle_passes(cross, n_sweeps):
     The best angles of one level, all others fixed, have a closed form. A pass goes
     through all levels of all sweeps; the first pass begins with angles of 0.
 
-    Parameters
-    ----------
-    cross : Tensor of shape (width, width)
-        Covariance of the rows with the target.
+    `gain`: trace of the turned rows' covariance with the target. It never falls.
 
-    n_sweeps : int
-        Number of sweeps.
-
-    Yields
-    ------
-    angles : Tensor of shape (n_sweeps, width - 1)
-        The angles after a pass.
-
-    gain : float
-        Trace of the turned rows' covariance with the target. It never falls.
+    Shapes: cross (width, width) -> angles (n_sweeps, width - 1), gain.
     """
     angles = cross.new_zeros((n_sweeps, len(cross) - 1))
     while True:

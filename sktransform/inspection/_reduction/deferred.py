@@ -33,21 +33,14 @@ class Deferred:
 def deferred_explanations(estimator, X):
     """Return functions that ask an estimator about rows.
 
-    Parameters
-    ----------
-    estimator : estimator instance
-        A fitted estimator, which may be fitted anew before it is asked: the functions
-        hold its present state.
+    Returned: the functions of no argument, under "directions", "distortion" and
+    "influence": of what the estimator has methods for. The last two would need the
+    whole of a sparse table, made dense, and are left out for one.
 
-    X : array-like of shape (n_samples, n_features)
-        The rows, which are not copied.
+    `estimator`: a fitted estimator, which may be fitted anew before it is asked: the
+      functions hold its present state.
 
-    Returns
-    -------
-    dict
-        The functions of no argument, under "directions", "distortion" and "influence":
-        of what the estimator has methods for. The last two would need the whole of a
-        sparse table, made dense, and are left out for one.
+    Shapes: X (n_samples, n_features).
     """
     present = copy.copy(estimator)
     functions = {}
