@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which rows of a gallery are nearest, told the same way whatever rounding does."""
+"""Nearest rows of a gallery: ranks and masks that do not depend on rounding."""
 
 import math
 
@@ -70,25 +70,25 @@ def partner_ranks(queries, gallery, partners, metric, runtime):
 
     Ranks from 1, the partner and rows equally near counted.
 
-    `partners`: place of each query's partner in the gallery.
+    `partners`: index of each query's partner in the gallery.
 
     Shapes: queries (n_queries, n_features), gallery (n_gallery, n_features), partners
     (n_queries,) -> (n_queries,).
     """
     ranks = np.empty(len(queries), dtype=np.int64)
     for part, scores, margins in nearness_blocks(queries, gallery, metric, runtime):
-        places = runtime.tensor(partners[part], torch.int64)[:, None]
-        ranks[part] = ranks_in_block(scores, margins, places).cpu().numpy()
+        indices = runtime.tensor(partners[part], torch.int64)[:, None]
+        ranks[part] = ranks_in_block(scores, margins, indices).cpu().numpy()
     return ranks
 
 
-def ranks_in_block(scores, margins, places):
+def ranks_in_block(scores, margins, indices):
     """Return the ranks of partners in a block of :func:`nearness_blocks`.
 
-    Shapes: scores (n_block, n_gallery), margins (n_block, n_gallery), places (n_block,
+    Shapes: scores (n_block, n_gallery), margins (n_block, n_gallery), indices (n_block,
     1) -> (n_block,).
     """
-    least = scores.gather(1, places) - margins.gather(1, places)
+    least = scores.gather(1, indices) - margins.gather(1, indices)
     return (scores + margins >= least).sum(1)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Transformed versions of rows, what a model says of them, and what that costs."""
+"""Augmented copies of rows, the predictions for them, and their losses."""
 
 import numpy as np
 from sklearn.base import clone, is_classifier, is_regressor
@@ -10,10 +10,10 @@ from sktransform.utils._sklearn import safe_indexing
 
 
 class Views:
-    """Transformed versions of the rows: for each magnitude, the draws.
+    """Augmented copies of the rows: for each magnitude, the draws.
 
     - `X` (n_samples, n_features): the rows.
-    - `n_draws`: how many versions at each magnitude.
+    - `n_draws`: how many copies at each magnitude.
     - `magnitudes` (n_magnitudes,): the magnitudes.
     - `random_state`: seed of the draws, the same ones at every magnitude.
     """
@@ -40,7 +40,7 @@ class Views:
             yield (self._view(magnitude, seed) for seed in self.seeds)
 
     def _view(self, magnitude, seed):
-        """Return one transformed version of all rows."""
+        """Return one augmented copy of all rows."""
         if self.is_augmenter:
             view = self.transform.augment(self.X, random_state=int(seed >> 1))
         else:
@@ -68,7 +68,7 @@ def _check_magnitudes(magnitudes):
 
 
 def predictions(estimator, X, metric):
-    """Return what a metric compares: one prediction, or probabilities, for each row."""
+    """Return one prediction, or class probabilities, for each row."""
     if metric == "squared" and not is_regressor(estimator):
         raise ValueError("metric='squared' compares what regressors predict.")
     if metric != "squared" and is_regressor(estimator):

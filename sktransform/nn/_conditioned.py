@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A map of embeddings that is told which transformation to imitate."""
+"""Map of embeddings, conditioned on the transformation to imitate."""
 
 import math
 
@@ -10,16 +10,16 @@ from torch.nn import functional
 _EXPANSION = 4  # width of a block's perceptron over that of a token
 
 
-def sinusoids(n_places, width):
-    """Return fixed positions, shape (n_places, width)."""
-    places = torch.arange(n_places, dtype=torch.get_default_dtype())[:, None]
-    exponents = torch.arange(0, width, 2, dtype=places.dtype) / width
-    angles = places * torch.exp(-math.log(10_000.0) * exponents)
+def sinusoids(n_positions, width):
+    """Return fixed positions, shape (n_positions, width)."""
+    positions = torch.arange(n_positions, dtype=torch.get_default_dtype())[:, None]
+    exponents = torch.arange(0, width, 2, dtype=positions.dtype) / width
+    angles = positions * torch.exp(-math.log(10_000.0) * exponents)
     return torch.stack([angles.sin(), angles.cos()], 2).flatten(1)[:, :width]
 
 
 class CrossAttention(nn.Module):
-    """Let feature tokens read condition tokens, and work on what they have read.
+    """Cross-attention of feature tokens to condition tokens, and a feed-forward layer.
 
     - `width`: width of a token.
     - `n_heads`: heads of the attention, a divisor of the width.
@@ -72,8 +72,8 @@ class ConditionedMap(nn.Module):
       its end.
     - `n_heads`: heads of the attention.
     - `n_blocks`: number of blocks.
-    - `mean` (n_features,): what is subtracted from embeddings; None stands for 0.
-    - `scale` (): what they are then divided by; None stands for 1.
+    - `mean` (n_features,): subtracted from embeddings; None stands for 0.
+    - `scale` (): embeddings are then divided by it; None stands for 1.
     """
 
     def __init__(
@@ -97,7 +97,9 @@ class ConditionedMap(nn.Module):
             self._reader(n_parameters, n_states, token_size)
             for n_parameters, n_states in self.conditions
         )
-        self.places = nn.Parameter(0.02 * torch.randn(len(self.readers), token_size))
+        self.condition_tokens = nn.Parameter(
+            0.02 * torch.randn(len(self.readers), token_size)
+        )
         self.blocks = nn.ModuleList(
             CrossAttention(token_size, n_heads) for _ in range(n_blocks)
         )
@@ -134,7 +136,7 @@ class ConditionedMap(nn.Module):
             if n_states is not None:
                 own = own[:, 0].round().long().clamp(0, n_states - 1)
             conditions.append(reader(own))
-        conditions = torch.stack(conditions, 1) + self.places
+        conditions = torch.stack(conditions, 1) + self.condition_tokens
         for block in self.blocks:
             tokens = block(tokens, conditions)
         return self.head(self.norm(tokens).flatten(1))

@@ -57,11 +57,11 @@ class GivensRotation(nn.Module):
         partners = torch.arange(width).repeat(len(rotations), 1).to(angles.device)
         cosines = angles.new_ones((len(rotations), width))
         sines = angles.new_zeros((len(rotations), width))
-        for place, ((first, second), turns) in enumerate(rotations):
-            for mine, its, sign in ((first, second, -1), (second, first, 1)):
-                partners[place, mine] = torch.arange(width, device=angles.device)[its]
-                cosines[place, mine] = turns.cos()
-                sines[place, mine] = sign * turns.sin()
+        for index, ((first, second), turns) in enumerate(rotations):
+            for own, other, sign in ((first, second, -1), (second, first, 1)):
+                partners[index, own] = torch.arange(width, device=angles.device)[other]
+                cosines[index, own] = turns.cos()
+                sines[index, own] = sign * turns.sin()
         self.register_buffer("partners", partners)
         self.register_buffer("cosines", cosines)
         self.register_buffer("sines", sines)

@@ -23,7 +23,7 @@ def padded_columns(matrix):
 
 
 def row_stable_product(rows, matrix):
-    """Return ``rows @ matrix`` such that equal rows give equal bits in any place.
+    """Return ``rows @ matrix`` such that equal rows give equal bits in any row.
 
     Together with blocks of a fixed number of rows this makes the result for a row
     independent of the rows that come with it.

@@ -46,7 +46,8 @@ class VariationalAutoencoder(nn.Module):
 def evidence_bound(module, output, X, y):
     """Return the negative evidence lower bound of rows, without its constant.
 
-    Mean of half the squared error and the divergence from the standard normal law.
+    Mean of half the squared error and the divergence from the standard normal
+    distribution.
 
     Shapes: X (n_rows, n_features) -> ().
     """

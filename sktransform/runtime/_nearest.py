@@ -20,7 +20,7 @@ _CELL_ITERATIONS = 5
 _BLOCK_ENTRIES = 10_000_000
 
 # torch takes the smallest k of at least so many times k numbers by a heap, which is
-# quicker than what it does with fewer.
+# quicker than with fewer.
 _HEAP_RATIO = 64
 
 # Groups of fewer entries are not worth their pass.
@@ -39,7 +39,7 @@ def smallest(values, n_smallest):
     The smallest of many small groups are found first, which takes one quick pass; what
     is sought lies in the groups whose smallest are the smallest.
 
-    Shapes: values (n_rows, n_columns) -> found (n_rows, n_smallest), places (n_rows,
+    Shapes: values (n_rows, n_columns) -> found (n_rows, n_smallest), indices (n_rows,
     n_smallest).
     """
     n_columns = values.shape[1]
@@ -52,12 +52,12 @@ def smallest(values, n_smallest):
     least = values[:, :n_grouped].unflatten(1, (group, n_groups)).amin(1)
     groups = least.topk(n_smallest, largest=False, sorted=False).indices
     steps = torch.arange(0, n_grouped, n_groups, device=values.device)
-    places = (groups.unsqueeze(1) + steps.unsqueeze(1)).flatten(1)
+    indices = (groups.unsqueeze(1) + steps.unsqueeze(1)).flatten(1)
     if n_grouped < n_columns:
         others = torch.arange(n_grouped, n_columns, device=values.device)
-        places = torch.cat([places, others.expand(len(values), -1)], 1)
-    found, best = values.gather(1, places).topk(n_smallest, largest=False)
-    return found, places.gather(1, best)
+        indices = torch.cat([indices, others.expand(len(values), -1)], 1)
+    found, best = values.gather(1, indices).topk(n_smallest, largest=False)
+    return found, indices.gather(1, best)
 
 
 def nearest_rows(queries, rows, n_neighbors):
@@ -78,7 +78,7 @@ def nearest_rows(queries, rows, n_neighbors):
 def nearest_others(rows, n_neighbors, random_state):
     """Return for each row the nearest other ones.
 
-    Places of the neighbours, the nearest first. Above 15,000 rows the search is
+    Indices of the neighbours, the nearest first. Above 15,000 rows the search is
     approximate: an inverted file over cells of about 240 rows, of which the 14 nearest
     are searched.
 

@@ -58,7 +58,7 @@ class Batches:
 
 
 class Net(NeuralNet):
-    """skorch's net, its loop cut down to what a training without a screen needs."""
+    """skorch's net with the parts of its loop that a silent training needs."""
 
     def __init__(
         self, module, *, sees_module, patience, amp, notifies_batches, **kwargs

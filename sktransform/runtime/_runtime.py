@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Device, precision and seed of one call, and the way of rows through a function."""
+"""Runtime of one call: device and precision, and rows mapped block by block."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ _CPU = torch.device("cpu")
 class SparseRows:
     """Rows of a sparse table, of which a few at a time are made dense.
 
-    They have a length and are taken by place, like the rows of an array. What needs
+    They have a length and are taken by index, like the rows of an array. What needs
     all of them dense refuses them.
 
     - `table` (n_samples, n_features): the rows; columns in order, none of them twice in
@@ -44,7 +44,7 @@ class SparseRows:
         self.table = table
 
     @classmethod
-    def of(cls, table):
+    def from_table(cls, table):
         """Return the rows of a table, which is left as it is.
 
         The rows; they share the table's memory where they can.
@@ -71,8 +71,8 @@ class SparseRows:
     def __len__(self):
         return self.table.shape[0]
 
-    def __getitem__(self, places):
-        return SparseRows(self.table[places])
+    def __getitem__(self, indices):
+        return SparseRows(self.table[indices])
 
     def __array__(self, dtype=None, copy=None):
         raise TypeError(
@@ -134,7 +134,7 @@ class Runtime:
     output_device: torch.device | None
 
     @classmethod
-    def of(
+    def from_rows(
         cls, X: np.ndarray | SparseRows | torch.Tensor, device: str = "auto"
     ) -> Self:
         """Return the runtime for validated rows.

@@ -30,7 +30,7 @@ _SEED_LOCK = threading.RLock()
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training leaves behind, in NumPy alone.
+    """Result of a training, in NumPy arrays.
 
     - `state`: the module's parameters and buffers after the best epoch, under the names
       of its `state_dict`.
@@ -194,7 +194,7 @@ def _local_seed(random_state, device):
 
 
 def _result(net):
-    """Return what the net has learned, free of skorch and torch."""
+    """Return the trained state as NumPy arrays, free of skorch and torch."""
     state = state_arrays(net.best_state_)
     for name, _ in net.module.named_parameters():
         check_finite(f"trained parameter {name!r}", state[name])

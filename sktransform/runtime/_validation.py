@@ -59,7 +59,7 @@ def is_valid_array(estimator, X, min_samples=1):
     """Tell, at once, that scikit-learn's check would return X itself.
 
     Whether X is a plain array of finite rows in float32 or float64, of the right shape.
-    If not, it may still be valid in another way.
+    If not, it may still be valid: a data frame, for example.
 
     `estimator`: fitted: its `n_features_in_` is compared, and names that it has seen
       may call for a warning.
@@ -70,6 +70,6 @@ def is_valid_array(estimator, X, min_samples=1):
         return False
     if len(X) < min_samples or X.shape[1] != getattr(estimator, "n_features_in_", 0):
         return False
-    # The sum of finite numbers may overflow: then the slow way finds that they are.
+    # The sum of finite numbers may overflow: then the slower check finds that they are.
     with np.errstate(over="ignore", invalid="ignore"):
         return X.size > 0 and bool(np.isfinite(X.sum()))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Checks of arrays that several rooms take."""
+"""Checks of arrays that several subpackages use."""
 
 import numpy as np
 from sklearn.utils import check_array
@@ -10,7 +10,7 @@ def check_distances(distances, name, *, subject=None, n_rows=None):
 
     Distances in float64, exactly symmetric and with a zero diagonal.
 
-    `subject`: what a message begins with. None takes the name.
+    `subject`: first words of the message. None takes the name.
     `n_rows`: number of rows of X, if the distances are those between them.
 
     Shapes: distances (n_rows, n_rows) -> (n_rows, n_rows).

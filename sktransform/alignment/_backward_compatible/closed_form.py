@@ -74,7 +74,7 @@ def rotation_length(aligner, matrix):
 
 
 def _remaining_axes(moments, matrix, n_axes):
-    """Return the directions in which rows vary most, beside what a map keeps of them.
+    """Return the directions in which rows vary most, beyond those that a map keeps.
 
     Orthonormal columns: principal directions of the rows less their regression on their
     images. Directions without variance are left out.
@@ -92,7 +92,7 @@ def _remaining_axes(moments, matrix, n_axes):
 
 
 def _further_columns(moments, matrix, n_extra):
-    """Return columns for what a map leaves out, in its own units.
+    """Return columns for the directions that a map drops, in its units.
 
     Orthogonal columns of the length of the map's singular values.
 

@@ -637,7 +637,7 @@ class EmbeddingAdapter(MomentAligner):
         return expected_recall(ranks, sizes, int(gallery_size), int(k))
 
     def report(self, gallery_size: int | None = None, k: int = 1) -> str:
-        """Say in words what was chosen, and what to expect of searches.
+        """Return a report of the choices and of the recall to expect.
 
         Parameters
         ----------

@@ -44,7 +44,7 @@ _KERNEL_WEIGHTS = (3.0, 0.3)
 
 
 class Kernels(NamedTuple):
-    """Kernels that were chosen, their weight, and what they save.
+    """Chosen kernels, their weight, and the share of the error that they save.
 
     The gain is a share of the linear regression's held-out error, nan without folds;
     the moments are those of the rows' features, if the search looked at all rows.
@@ -60,7 +60,7 @@ class Kernels(NamedTuple):
 class AdapterModel:
     """A calibrated regression on rows, or on features of rows.
 
-    - `calibration`: what its predictions are taken through.
+    - `calibration`: the map applied to its predictions.
     - `fold_calibrations`: the same for each validation fold, learnt without its rows.
     - `unit`: mean variance of the rows' own columns, the unit of the penalty.
     - `features`: the features. None stands for the rows themselves.
@@ -69,7 +69,8 @@ class AdapterModel:
       were tried.
     - `span`: axes along which the regression sees the rows of both views, if not as
       they are.
-    - `landmarks` (n_landmarks, n_columns): the features' landmarks as they came.
+    - `landmarks` (n_landmarks, n_columns): the features' landmarks in the
+      rows' own coordinates.
     - `inverse`: matrix and constant part of the regression of rows on targets, if there
       are kernels, whose map has no pseudo-inverse.
     """
@@ -86,7 +87,7 @@ class AdapterModel:
     inverse: tuple | None = None
 
     def inputs(self, X):
-        """Return what the regression makes of the rows that it sees."""
+        """Return the predictions of the regression for the rows that it sees."""
         if self.features is None:
             return X
         return self.features(X) * self.features.scale(self.kernel_weight)

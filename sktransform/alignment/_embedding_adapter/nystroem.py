@@ -30,7 +30,7 @@ class NystroemFeatures:
 
     - `mean` (n_inputs,): mean of the rows.
     - `unit`: root of the rows' total variance.
-    - `landmarks` (n_landmarks, n_inputs): rows, as they came.
+    - `landmarks` (n_landmarks, n_inputs): rows, in their own coordinates.
     - `bandwidth`: at 1 the squared bandwidth of the kernel is the mean squared distance
       of rows.
     - `whitening` (n_landmarks, n_kernels): takes kernel values to features whose

@@ -30,10 +30,10 @@ _FEWEST_ROWS = 30
 
 
 def adapter_report(model, seen=None, rows=None):
-    """Return what was chosen and how well it does on rows held out.
+    """Return the choices of the adapter and its held-out scores.
 
     `seen`: its rows as it sees them; without them nothing is said of searches.
-    `rows`: its rows as they came, whose numbers say which of them search.
+    `rows`: its rows in their own coordinates, whose hashes choose the queries.
 
     Returned: report, ranks (n_queries, 2).
     """
@@ -154,7 +154,7 @@ def _found(images, plain, targets, metric):
 
     As the metrics of searches do, without their checks.
     """
-    runtime, n_near = Runtime.of(targets), min(_OVERLAP_ROWS, len(targets))
+    runtime, n_near = Runtime.from_rows(targets), min(_OVERLAP_ROWS, len(targets))
     views = Runtime.arrays(images, plain, targets)
     blocks = (nearness_blocks(view, views[-1], metric, runtime) for view in views)
     ranks, n_plain, n_shared = [], 0, 0
@@ -206,7 +206,7 @@ def report_text(report, expected=None):
 
 
 def _features_line(report):
-    """Return what is said of the features."""
+    """Return the line of the report on the features."""
     gain = report["kernel_gain"]
     saved = "" if gain is None else f"{gain:.1%} of the held-out error"
     if report["features"] == "linear":

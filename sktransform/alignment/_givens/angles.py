@@ -17,8 +17,8 @@ def _best_angles(cross, level):
 
     The angles of largest trace of the turned covariance.
 
-    `cross`: covariance of the rows, turned by what comes before, with the target,
-      turned back by what comes after.
+    `cross`: covariance of the rows, rotated by all earlier levels, with the target,
+      rotated back by all later ones.
     `level`: first and second coordinates of the planes.
 
     Shapes: cross (width, width) -> (n_planes,).

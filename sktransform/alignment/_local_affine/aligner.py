@@ -47,7 +47,7 @@ class GaussianWeightedAligner(
     ``f(x) = g(x) + sum_i w_i(x) (b_i + A_i (x - mu_i))``. Charts with centres ``mu_i``
     hold a change each, and a row follows the charts near it, with weights ``w(x) =
     softmax_i(-||x - mu_i||^2 / s_i)``. Each chart is the ridge regression, weighted by
-    ``w_i``, of what the global map leaves over; a large penalty returns the global map.
+    ``w_i``, of the residuals of the global map; a large penalty returns the global map.
     Both penalties are chosen by the error on pairs that the maps have not seen. The
     global map is among the choices, so that over held-out pairs the mixture is never
     worse. All is closed form; `chart_summary_` tells which region is moved how.

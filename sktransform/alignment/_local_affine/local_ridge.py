@@ -37,7 +37,7 @@ class ChartPaths:
     def from_rows(cls, rows, residuals):
         """Return the regressions of all charts; without weight a chart has zeros.
 
-        `residuals`: what a map into the target leaves over.
+        `residuals`: residuals of a map into the target.
 
         Shapes: residuals (n_rows, n_outputs).
         """
@@ -92,7 +92,7 @@ def chart_errors(rows, residuals, offsets, components):
 
     Weighted sums of squares; they add up to that of all rows.
 
-    `residuals`: what the map leaves over before the change.
+    `residuals`: residuals of the map before the change.
 
     Shapes: residuals (n_rows, n_outputs), offsets (n_charts, n_outputs), components
     (n_charts, n_outputs, n_inputs) -> (n_charts,).
@@ -109,9 +109,9 @@ class HeldOutRows:
     """Rows of a fold, and the charts' regressions on the other folds.
 
     - `rows`: the rows of the fold.
-    - `residuals` (n_rows, n_outputs): what the map of the other folds leaves over
-      there.
-    - `paths`: regressions of what it leaves over on the other folds.
+    - `residuals` (n_rows, n_outputs): residuals of the map of the other
+      folds there.
+    - `paths`: regressions of its residuals on the other folds.
     """
 
     rows: ChartedRows
@@ -164,7 +164,7 @@ def path_errors(held_out, grid):
 
 
 def residuals_of(pairs, moments, matrix):
-    """Return what a regression leaves over, shape (n_rows, n_outputs).
+    """Return the residuals of a regression, shape (n_rows, n_outputs).
 
     `pairs`: the rows of both views.
 

@@ -162,7 +162,7 @@ def _rows_share(held, total):
 
 @dataclass(frozen=True)
 class FoldMap:
-    """A regression without the rows of a fold, and what it predicts for them.
+    """A regression without the rows of a fold, and its predictions for them.
 
     - `held_out`: the regressions for every penalty, and the fold.
     - `penalty` (): the penalty.
@@ -203,7 +203,7 @@ class FoldMap:
 
 @dataclass(frozen=True)
 class RidgeFolds:
-    """A ridge regression, and what its folds say of rows not seen.
+    """A ridge regression, and its held-out errors by folds.
 
     A regression that lacks the rows of a fold has the same penalty on the sum of
     squares, and therefore a larger one beside its covariance.

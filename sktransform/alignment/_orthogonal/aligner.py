@@ -28,7 +28,7 @@ from sktransform.runtime._runtime import Runtime
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 from sktransform.utils._typing import Output
 
-# Bounds of a path that nobody asked for, as shares of the residual of least squares.
+# Default bounds of a path, as shares of the residual of least squares.
 _PATH = (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 1)
 
 
@@ -97,7 +97,7 @@ class OrthogonalAligner(MomentAligner):
         Mean row of X.
 
     lam_ : float
-        The bound that was used; for "auto", what the chosen map keeps.
+        The bound that was used; for "auto", the residual of the chosen map.
 
     orth_residual_ : float
         Distance of the bounded map from orthogonality, at most `lam_`.
@@ -345,7 +345,7 @@ class OrthogonalAligner(MomentAligner):
             differ.
         """
         merged, moments = self._merged_with(other, self._n_folds())
-        merged._assign(Runtime.of(self.moments_["mean_x"], self.device), moments)
+        merged._assign(Runtime.from_rows(self.moments_["mean_x"], self.device), moments)
         return merged
 
     def _n_folds(self):
@@ -371,7 +371,7 @@ class OrthogonalAligner(MomentAligner):
         self.moments_ = runtime.state(moments.tensors())
 
     def _settings(self):
-        """Return what is fitted, for the tensor functions."""
+        """Return the settings that the tensor functions take."""
         return AlignmentSettings(
             ridge=self.ridge,
             to_rotation=self.ridge_target == "rotation",

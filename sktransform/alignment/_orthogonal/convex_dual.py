@@ -38,7 +38,7 @@ _ARMIJO = 1e-4
 _SHORTEST = 1e-2
 
 # Singular values of the cross-covariance are kept above this share of the largest.
-# Those that are 0 leave a choice of rotations, and one is chosen this way.
+# Those that are 0 leave a choice of rotations, and one is chosen by this rule.
 _FLOOR = 1e-8
 
 

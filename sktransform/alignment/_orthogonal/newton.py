@@ -245,7 +245,7 @@ def trust_region_step(frame, radius, accuracy):
     `radius`: bound on the preconditioned norm of the step; may be infinite.
     `accuracy`: share of the preconditioned norm of the residual at which to end.
     `decrease`: decrease of the loss by the model.
-    `ends_on_radius`: whether the radius was in the way.
+    `ends_on_radius`: whether the radius limited the step.
 
     Returned: step, decrease, length, ends_on_radius.
     """

@@ -95,7 +95,7 @@ class AlignmentProblem:
     Both views are reduced to the directions in which they vary, and the bound is
     applied there: constant targets stay constant.
 
-    - `settings`: what is fitted.
+    - `settings`: settings of the fit.
     - `near`: the same problem for nearly the same rows. Its rotation is a start where
       there is no closed form.
     """
@@ -382,7 +382,7 @@ class AlignmentProblem:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Errors of held-out rows along the multipliers, and what they choose.
+    """Errors of held-out rows along the multipliers, and the choice by them.
 
     - `without`: the problem of the rows outside the first fold.
     - `fitted`: its maps, from least squares to a rotation.

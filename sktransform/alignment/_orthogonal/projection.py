@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Matrices within a distance of the orthogonal ones, and the way there."""
+"""Projection onto the matrices within a distance of the orthogonal ones."""
 
 import torch
 

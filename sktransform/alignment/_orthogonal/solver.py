@@ -306,7 +306,7 @@ class BoundedProblem:
         return self.certified(self.solve(lam, near))
 
     def certified(self, solution):
-        """Return a solution or a better one, and bounds on what it may lack.
+        """Return a solution or a better one, and bounds on its distance from the best.
 
         `solution` (returned): the best of it and those from other starts, which are
           tried if it is not known to be the best.

@@ -66,7 +66,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found.
+    """Result of a search.
 
     - `matrix` (n_inputs, n_outputs): takes rows around their mean, of length 1, to such
       rows.

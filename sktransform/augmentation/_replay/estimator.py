@@ -32,7 +32,7 @@ class ClassReplay(TorchEstimator):
     """Learn a small generator of rows for each class, and replay rows from it.
 
     Each class has a generator of its own: a variational autoencoder of its standardised
-    rows with a Gaussian for what the decoder leaves over, or for a class of few rows
+    rows with a Gaussian for the residuals of the decoder, or for a class of few rows
     that Gaussian alone. A new class is learned by :meth:`partial_fit` without changing
     the generators of the others and without their rows: a classifier of all classes is
     trained on rows drawn from the generators. Made for embeddings, but any rows of
@@ -88,7 +88,7 @@ class ClassReplay(TorchEstimator):
     One autoencoder for each class of embeddings, for class-incremental learning, is the
     idea of [1]_. Two things are added. The decoder's residuals are measured and drawn
     too, with the covariance of [2]_: a decoder alone makes rows that vary too little.
-    And what is decoded is drawn from a mixture of Gaussians fitted to the encoded rows
+    The decoded codes are drawn from a mixture of Gaussians fitted to the encoded rows
     [3]_, which need not be standard normal. A constant column stays constant.
 
     An autoencoder is better for classes of many rows with several modes in many
@@ -367,7 +367,7 @@ class ClassReplay(TorchEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
-        # It is no classifier, but what it asks for are classes.
+        # It is not a classifier, but its targets are classes.
         tags.classifier_tags = ClassifierTags()
         return tags
 

@@ -103,7 +103,7 @@ def write_html(
 
 
 def row_labels(n_rows, target, distortion, influence, feature_names):
-    """Return what a row tells under the mouse, as plotly's subset of HTML.
+    """Return the text of a row under the pointer, as plotly's subset of HTML.
 
     Shapes: target (n_rows,), distortion (n_rows,), influence (n_rows, n_features).
     """
@@ -185,7 +185,7 @@ def _layout(components):
     return {
         "template": "plotly_white",
         "xaxis": {**axis, "title": {"text": f"component {first}"}},
-        # One unit is the same length on both axes: distances are what is shown.
+        # One unit is the same length on both axes, because distances are shown.
         "yaxis": {
             **axis,
             "title": {"text": f"component {second}"},

@@ -27,7 +27,7 @@ from sktransform.utils._typing import RandomState, SparseOrDense
 
 
 def _can_stream(reducer):
-    """Return whether a reducer keeps what a sample of the rows stands for."""
+    """Return whether the objective of a reducer can be estimated from a sample."""
     return reducer.target_weight == 0
 
 

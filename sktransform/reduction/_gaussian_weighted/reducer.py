@@ -45,7 +45,7 @@ from sktransform.utils._validation import check_distances
 
 
 def _can_stream(reducer):
-    """Return whether a reducer keeps what a sample of the rows stands for."""
+    """Return whether the objective of a reducer can be estimated from a sample."""
     return reducer.metric == "euclidean" and reducer.target_weight == 0
 
 

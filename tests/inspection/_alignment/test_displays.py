@@ -76,7 +76,7 @@ def test_a_row_has_one_arrow(rows):
     assert display.arrows_.N == 3
 
 
-def test_places_are_whole_numbers(rows):
+def test_the_index_axis_has_whole_numbers(rows):
     spectrum = SingularValueDisplay.from_singular_values([2.0, 1.0, 0.5])
     match = CovarianceMatchDisplay.from_views(rows, rows / 2)
     for ax in (spectrum.ax_, *match.axes_):
