@@ -202,8 +202,11 @@ def check_mergeable(aligner, other):
         name for name in first if name != "device" and first[name] != second[name]
     )
     if differing:
+        values = ", ".join(
+            f"{name}={first[name]!r} and {second[name]!r}" for name in differing
+        )
         raise ValueError(
-            f"Aligners with other parameters cannot be merged ({differing}); fit both "
+            f"Aligners with different parameters cannot be merged ({values}); fit both "
             "with the same."
         )
     widths = [
@@ -212,13 +215,13 @@ def check_mergeable(aligner, other):
     ]
     if widths[0] != widths[1]:
         raise ValueError(
-            f"Aligners of other spaces cannot be merged: {widths[0]} and {widths[1]} "
-            "features and outputs."
+            f"Aligners of different spaces cannot be merged: {widths[0]} and "
+            f"{widths[1]} features and outputs; fit both on the same spaces."
         )
     names = [getattr(one, "feature_names_in_", None) for one in (aligner, other)]
     is_named = all(name is not None for name in names)
     if is_named and not np.array_equal(*names):
         raise ValueError(
-            "Aligners of other spaces cannot be merged: their features have other "
-            "names, or the same in another order."
+            f"Aligners of different spaces cannot be merged: features {list(names[0])} "
+            f"and {list(names[1])}; fit both on the same columns in the same order."
         )

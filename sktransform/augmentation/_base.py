@@ -318,5 +318,8 @@ n_features)
         codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
         if (self.classes_[codes] != y).any():
             unknown = y[self.classes_[codes] != y][0]
-            raise ValueError(f"y holds class {unknown}, which the fit has not seen.")
+            raise ValueError(
+                f"y holds class {unknown}, which the fit has not seen; give classes of "
+                f"{self.classes_}."
+            )
         return torch.from_numpy(codes)

@@ -59,10 +59,14 @@ def _check_magnitudes(magnitudes):
         return [1.0]
     magnitudes = np.asarray(magnitudes, dtype=np.float64)
     if magnitudes.ndim != 1 or not len(magnitudes):
-        raise ValueError("magnitudes must be a list of at least one number.")
+        raise ValueError(
+            "magnitudes must be a list of at least one number, got shape "
+            f"{magnitudes.shape}."
+        )
     if not ((magnitudes >= 0) & (magnitudes <= 1)).all():
         raise ValueError(
-            "magnitudes must be from 0, which changes nothing, to 1, the full range."
+            "magnitudes must be from 0, which changes nothing, to 1, the full range, "
+            f"got {magnitudes}."
         )
     return magnitudes.tolist()
 
@@ -70,7 +74,10 @@ def _check_magnitudes(magnitudes):
 def predictions(estimator, X, metric):
     """Return one prediction, or class probabilities, for each row."""
     if metric == "squared" and not is_regressor(estimator):
-        raise ValueError("metric='squared' compares what regressors predict.")
+        raise ValueError(
+            "metric='squared' compares predictions of regressors, but "
+            f"{type(estimator).__name__} is none; use metric='agreement'."
+        )
     if metric != "squared" and is_regressor(estimator):
         raise ValueError(
             f"metric={metric!r} compares classes, but the estimator is a regressor; "
@@ -108,7 +115,10 @@ def row_loss(estimator, y):
         )
     variance = np.var(y, dtype=np.float64)
     if variance == 0:
-        raise ValueError("All targets are equal, and no loss has a scale.")
+        raise ValueError(
+            f"All targets are equal to {y[0]}, so that the loss has no scale; give "
+            "targets that vary."
+        )
     return lambda fitted, X, y: np.square(fitted.predict(X) - y) / variance
 
 

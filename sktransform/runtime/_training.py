@@ -103,7 +103,10 @@ def train_module(
     Shapes: X (n_samples, ...), y (n_samples, ...).
     """
     if (criterion is None) == (loss is None):
-        raise ValueError("Give either a criterion or a loss.")
+        raise ValueError(
+            "Exactly one of criterion and loss must be given, got "
+            f"criterion={criterion!r} and loss={loss!r}."
+        )
     runtime = Runtime(torch.device(device), dtype, None)
     dataset = _dataset(runtime, X, y)
     held_out = None if validation is None else _dataset(runtime, *validation)

@@ -32,15 +32,22 @@ def check_distances(distances, name, *, subject=None, n_rows=None):
             f"shape {values.shape}."
         )
     if values.min() < 0:
-        raise ValueError(f"{subject} must hold distances, got negative values.")
+        raise ValueError(
+            f"{subject} must hold distances of at least 0, got {values.min():g}."
+        )
     # Single precision is welcome: its rounding is what the tolerance allows.
     tolerance = 1e-5 * values.max()
     if np.diagonal(values).max() > tolerance:
         raise ValueError(
-            f"{subject} must have a zero diagonal: a row's distance to itself."
+            f"{subject} must have a zero diagonal, a row's distance to itself, got up "
+            f"to {np.diagonal(values).max():g}."
         )
     if not np.allclose(values, values.T, rtol=0, atol=tolerance):
-        raise ValueError(f"{subject} must be a symmetric matrix.")
+        asymmetry = np.abs(values - values.T).max()
+        raise ValueError(
+            f"{subject} must be a symmetric matrix, but entries and their transposed "
+            f"differ by up to {asymmetry:g}."
+        )
     values = (values + values.T) / 2
     np.fill_diagonal(values, 0)
     return values

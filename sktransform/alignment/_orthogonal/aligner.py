@@ -429,8 +429,8 @@ class OrthogonalAligner(MomentAligner):
         """Warn if the solution is not unique, or has not converged."""
         if not problem.is_unique and self.lam_ < self.largest_residual_:
             warnings.warn(
-                "Some directions of X tell nothing of y, or those of y of X: other "
-                "rotations are as good, and one of them was chosen.",
+                "The rotation is not unique: some directions of X are uncorrelated "
+                "with y, or of y with X. One of the equally good ones was chosen.",
                 DegenerateDataWarning,
                 stacklevel=3,
             )
@@ -483,12 +483,17 @@ class OrthogonalAligner(MomentAligner):
         check_is_fitted(self, "moments_")
         problem = AlignmentProblem(self._kept_moments().total(), self._settings())
         if problem.is_degenerate:
-            raise ValueError("X or y does not vary: there is no path.")
+            raise ValueError(
+                "X or y is constant, so that all bounds have the same map and there is "
+                "no path; fit views that vary."
+            )
         if lams is None:
             lams = np.array(_PATH) * problem.largest_residual
         lams = np.sort(np.asarray(lams, dtype=float), axis=None)
         if not lams.size or not np.all(lams >= 0):
-            raise ValueError(f"lams must be one or more numbers from 0 on, got {lams}.")
+            raise ValueError(
+                f"lams must be one or more numbers of at least 0, got {lams}."
+            )
         maps = [*problem.path(lams[::-1])][::-1]
         matrices = [
             problem.completed(fitted) if self.complete_null is True else fitted.matrix

@@ -238,8 +238,8 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         unknown = [name for name in names if name not in [*SIMILARITIES]]
         if unknown or not names or len(set(names)) < len(names):
             raise ValueError(
-                f"similarities={self.similarities!r} must name each once, of "
-                f"{sorted(SIMILARITIES)}."
+                f"similarities={self.similarities!r} must be one or more of "
+                f"{sorted(SIMILARITIES)}, each at most once."
             )
         return names
 
@@ -263,7 +263,9 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
                 f"{len(rows)} rows; give indices from 0 to {len(rows) - 1}."
             )
         if len(np.unique(indices)) < len(indices):
-            raise ValueError("anchors must be different rows; give each index once.")
+            raise ValueError(
+                f"anchors={self.anchors!r} holds an index twice; give each row once."
+            )
         return indices.astype(np.int64)
 
     def transform(self, X: ArrayLike) -> Output:

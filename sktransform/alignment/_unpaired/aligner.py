@@ -315,8 +315,8 @@ class UnpairedAligner(AffineAligner):
         if flat:
             warnings.warn(
                 f"The rows of {' and of '.join(flat)} do not vary, or lie on one line, "
-                "and tell nothing of how the spaces are arranged: the map is constant, "
-                "the mean of the reference.",
+                "which does not determine a rotation: the map is constant, the mean of "
+                "the reference.",
                 DegenerateDataWarning,
                 stacklevel=4,
             )
@@ -347,7 +347,7 @@ class UnpairedAligner(AffineAligner):
         else:
             return
         warnings.warn(
-            f"The map is not to be trusted: {finding}; give (more) known pairs, more "
+            f"The map is unreliable: {finding}; give (more) known pairs, more "
             "rows or more candidates.",
             UnreliableAlignmentWarning,
             stacklevel=5,

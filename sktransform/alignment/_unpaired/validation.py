@@ -110,7 +110,8 @@ def pair_indices(pairs, n_rows, n_reference):
     limits = np.array([n_rows, n_reference])
     if (indices < 0).any() or (indices >= limits).any():
         raise ValueError(
-            f"pairs has indices outside of the {n_rows} rows of X and {n_reference} of "
-            "reference; count from 0, and give known pairs as y in cross-validation."
+            f"pairs has indices from {indices.min(0)} to {indices.max(0)}, outside of "
+            f"the {n_rows} rows of X and {n_reference} of reference; count from 0, and "
+            "give known pairs as y in cross-validation."
         )
     return indices.astype(np.int64)

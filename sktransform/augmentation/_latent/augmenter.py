@@ -280,8 +280,8 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
             pairs = given_pairs(embeddings, Z_aug, params, sources, discrete)
         elif params is not None or sources is not None:
             raise ValueError(
-                "params and sources describe copies that are given; give Z_aug too, or "
-                "leave them out."
+                "params or sources was given, but not Z_aug, the copies that they "
+                "describe; give Z_aug too, or leave them out."
             )
         else:
             pairs = self._make_pairs(X if is_frame(X) else rows, y, embeddings, root)

@@ -343,14 +343,18 @@ class ClassReplay(TorchEstimator):
         known = set(self.classes_.tolist())
         for label in classes:
             if label not in known:
-                raise ValueError(f"Class {label!r} has no generator; fit it first.")
+                raise ValueError(
+                    f"Class {label!r} has no generator; fit it first, or give one of "
+                    f"{self.classes_.tolist()}."
+                )
         counts = {
             label: given.get(label, 0) if given else n_per_class for label in classes
         }
         for label, count in counts.items():
             if not isinstance(count, Integral) or count < 0:
                 raise ValueError(
-                    f"Class {label!r} cannot have {count!r} rows; give 0, 1, 2, ..."
+                    f"The number of rows of class {label!r} must be an integer of at "
+                    f"least 0, got {count!r}."
                 )
         return counts
 

@@ -436,7 +436,9 @@ class Transformation:
                 f"{type(self).__name__} draws random numbers by row; give seeds."
             )
         if self.needs_labels and labels_needed and labels is None:
-            raise ValueError(f"{type(self).__name__} needs the rows' labels.")
+            raise ValueError(
+                f"{type(self).__name__} depends on the labels of the rows; give labels."
+            )
 
     def _refuse_missing(self, cells):
         if self.mixes_columns and bool(torch.isnan(cells).any()):

@@ -149,8 +149,8 @@ class SingularValueDisplay:
         has_kernels = getattr(estimator, "kernel_coef_", None) is not None
         if has_kernels or (values is None and not hasattr(estimator, "coef_")):
             raise TypeError(
-                f"{cls.__name__} needs an affine map, which "
-                f"{type(estimator).__name__} has not, as it was fitted."
+                f"{cls.__name__} needs an affine map, but the fitted "
+                f"{type(estimator).__name__} has none."
             )
         if values is None:
             values = np.linalg.svd(to_array(estimator.coef_), compute_uv=False)
@@ -198,7 +198,7 @@ class SingularValueDisplay:
         )
         if values.ndim != 1 or values.min() < 0:
             raise ValueError(
-                f"singular_values must be numbers from 0 on along one axis, got shape "
-                f"{values.shape} and {values.min()} as the least."
+                "singular_values must be numbers of at least 0 along one axis, got "
+                f"shape {values.shape} and {values.min()} as the least."
             )
         return cls(np.sort(values)[::-1], lam=lam).plot(ax, **line_kw)

@@ -292,7 +292,7 @@ class ExplainedReducer(MixtureReducer):
     ) -> Output:
         """Return how badly the embedding keeps the distances from each row.
 
-        Distances are straight ones, whatever `metric` the map keeps.
+        Distances are Euclidean ones, whatever `metric` the map keeps.
 
         Parameters
         ----------

@@ -248,7 +248,9 @@ def test_wrong_usage_is_said():
         ClassReplay().fit(X, None)
     with pytest.raises(ValueError, match="Class 9 has no generator"):
         replay.sample(3, classes=[9])
-    with pytest.raises(ValueError, match="cannot have -1 rows"):
+    with pytest.raises(
+        ValueError, match="class 0 must be an integer of at least 0, got -1"
+    ):
         replay.sample(-1)
     with pytest.raises(ValueError, match="Unknown label type"):
         ClassReplay().fit(X, X[:, 0])

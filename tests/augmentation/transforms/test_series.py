@@ -123,7 +123,7 @@ def test_a_series_of_one_sample_stays():
 
 
 def test_senseless_declarations_are_refused():
-    with pytest.raises(ValueError, match="a window remains"):
+    with pytest.raises(ValueError, match="nothing would remain"):
         SeriesCrop(max_share=1)
     with pytest.raises(ValueError, match="'time' or 'magnitude'"):
         SmoothWarp(kind="space")

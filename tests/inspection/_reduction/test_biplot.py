@@ -97,5 +97,5 @@ def test_mistakes_get_one_clear_sentence(reducer, wine):
         BiplotDisplay.from_estimator(reducer, X, chart=5)
     with pytest.raises(ValueError, match=r"components=\(0, 3\) must be two of"):
         BiplotDisplay.from_estimator(reducer, X, components=(0, 3))
-    with pytest.raises(TypeError, match="method chart_weights, which PCA has not"):
+    with pytest.raises(TypeError, match="method chart_weights, but PCA has none"):
         BiplotDisplay.from_estimator(PCA(2).fit(X), X)
