@@ -14,6 +14,7 @@ from sktransform.alignment._moments.folds import FoldMoments
 from sktransform.base import TorchTransformer
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._runtime import Runtime
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import fit_context
 from sktransform.utils._typing import Output
 
@@ -98,6 +99,7 @@ def matching_map(moments, signed, rescale):
     }
 
 
+@fill_doc
 class PermutationAligner(MomentAligner):
     """Match the units of one network with those of another.
 
@@ -118,8 +120,7 @@ class PermutationAligner(MomentAligner):
         False passes values on as they are.
 
     device : str, default="auto"
-        Where to compute: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own
-        device, else CUDA if there is one, else the CPU. It may change after `fit`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------
@@ -213,7 +214,7 @@ class PermutationAligner(MomentAligner):
             Values of the units of the second network on the same inputs.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1.
+            %(sample_weight)s.
 
         Returns
         -------
@@ -250,7 +251,7 @@ class PermutationAligner(MomentAligner):
             Values of the units of the second network on the same inputs.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1.
+            %(sample_weight)s.
 
         Returns
         -------

@@ -30,6 +30,7 @@ from sktransform.alignment._orthogonal.projection import (
 from sktransform.base import TorchTransformer
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._moments import PairMoments
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 from sktransform.utils._typing import Output, RandomState
 
@@ -49,6 +50,7 @@ def _class_codes(X, labels):
     return np.unique(labels, return_inverse=True)[1]
 
 
+@fill_doc
 class BackwardCompatibleAligner(AffineAligner):
     """Extend a map into an old space by what the old space has no room for.
 
@@ -94,7 +96,7 @@ class BackwardCompatibleAligner(AffineAligner):
         Seed of the minibatches of fine-tuning.
 
     device : str, default="auto"
-        Where to compute, see :class:`OrthogonalAligner`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------

@@ -15,6 +15,7 @@ from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._linalg import unit_rows
 from sktransform.runtime._nearest import nearest_rows
 from sktransform.runtime._runtime import Runtime
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import fit_context
 
 # Neighbours that tell how dense a gallery is around a row: a usual page of results.
@@ -42,6 +43,7 @@ def _neighbor_distances(rows):
     return others.mean(1).sqrt()
 
 
+@fill_doc
 class BackfillPlanner(TorchEstimator):
     """Plan in which order the rows of a gallery are to be embedded again.
 
@@ -53,7 +55,7 @@ class BackfillPlanner(TorchEstimator):
     Parameters
     ----------
     device : str, default="auto"
-        Where to compute, see :class:`OrthogonalAligner`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------

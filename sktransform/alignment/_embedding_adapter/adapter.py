@@ -29,6 +29,7 @@ from sktransform.nn._nystroem import GaussianKernelMap
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._kept import built_once
 from sktransform.runtime._runtime import QUERY_ROWS, Runtime
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 from sktransform.utils._typing import Output
 
@@ -63,6 +64,7 @@ def _can_continue(adapter):
     return True
 
 
+@fill_doc
 class EmbeddingAdapter(MomentAligner):
     """Make query vectors of a new embedding model usable against an old gallery.
 
@@ -119,7 +121,7 @@ class EmbeddingAdapter(MomentAligner):
         begun by `partial_fit` keeps them always.
 
     device : str, default="auto"
-        Where to compute, see :class:`OrthogonalAligner`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------
@@ -331,7 +333,7 @@ class EmbeddingAdapter(MomentAligner):
             Vectors of the same rows by the old model.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1.
+            %(sample_weight)s.
 
         groups : array-like of shape (n_samples,), default=None
             Groups whose rows share a fold.

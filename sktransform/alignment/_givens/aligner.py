@@ -23,6 +23,7 @@ from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._kept import built_once
 from sktransform.runtime._moments import PairMoments
 from sktransform.runtime._runtime import QUERY_ROWS
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import Interval, fit_context
 from sktransform.utils._typing import Output
 
@@ -32,6 +33,7 @@ def _unit_ratio(moments):
     return (moments.yy.trace() / moments.xx.trace()).sqrt().item()
 
 
+@fill_doc
 class GivensAligner(
     TorchModuleMixin, AlignerMixin, ClassNamePrefixFeaturesOutMixin, TorchTransformer
 ):
@@ -65,8 +67,7 @@ class GivensAligner(
         it the map keeps lengths.
 
     device : str, default="auto"
-        Where to compute: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own
-        device, else CUDA if there is one, else the CPU. It may change after `fit`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------
@@ -165,7 +166,7 @@ class GivensAligner(
             The same rows in the other view.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1.
+            %(sample_weight)s.
 
         Returns
         -------

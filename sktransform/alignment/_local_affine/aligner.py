@@ -31,6 +31,7 @@ from sktransform.base import AlignerMixin, MixtureTransformer
 from sktransform.nn._gaussian_weighted import gaussian_weights
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._runtime import QUERY_ROWS
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 from sktransform.utils._typing import Output, RandomState
 
@@ -38,6 +39,7 @@ from sktransform.utils._typing import Output, RandomState
 _CHART_RIDGES = [np.inf, *(10.0 ** (power / 2) for power in range(4, -11, -1))]
 
 
+@fill_doc
 class GaussianWeightedAligner(
     AlignerMixin, ClassNamePrefixFeaturesOutMixin, MixtureTransformer
 ):
@@ -83,8 +85,7 @@ class GaussianWeightedAligner(
         Seed of the centres.
 
     device : str, default="auto"
-        Where to compute: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own
-        device, else CUDA if there is one, else the CPU. It may change after `fit`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------
@@ -218,7 +219,7 @@ class GaussianWeightedAligner(
             The same rows in the other view.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1.
+            %(sample_weight)s.
 
         Returns
         -------

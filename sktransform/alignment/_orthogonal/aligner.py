@@ -25,6 +25,7 @@ from sktransform.base import TorchTransformer
 from sktransform.exceptions import DegenerateDataWarning
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._runtime import Runtime
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 from sktransform.utils._typing import Output
 
@@ -32,6 +33,7 @@ from sktransform.utils._typing import Output
 _PATH = (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 1)
 
 
+@fill_doc
 class OrthogonalAligner(MomentAligner):
     """Map one space into another, as close to a rotation as you like.
 
@@ -82,8 +84,7 @@ class OrthogonalAligner(MomentAligner):
         copies share it, and any order and split of the rows gives the same result.
 
     device : str, default="auto"
-        Where to compute: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own
-        device, else CUDA if there is one, else the CPU. It may change after `fit`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------
@@ -300,7 +301,7 @@ class OrthogonalAligner(MomentAligner):
             The same rows in the target's space.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1.
+            %(sample_weight)s.
 
         groups : array-like of shape (n_samples,), default=None
             Groups whose rows share a fold.

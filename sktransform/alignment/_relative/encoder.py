@@ -24,11 +24,13 @@ from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._kept import built_once
 from sktransform.runtime._runtime import QUERY_ROWS
 from sktransform.utils._charts import farthest_rows
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._graphs import geodesic_distances
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 from sktransform.utils._typing import Output, RandomState
 
 
+@fill_doc
 class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
     """Describe rows by their similarities to anchors, the same items in every space.
 
@@ -73,8 +75,7 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         Seed of random anchors.
 
     device : str, default="auto"
-        Where to compute: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own
-        device, else CUDA if there is one, else the CPU. It may change after `fit`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------

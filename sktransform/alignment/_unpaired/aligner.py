@@ -25,6 +25,7 @@ from sktransform.exceptions import (
     UnreliableAlignmentWarning,
 )
 from sktransform.runtime._callbacks import FitProgress
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import Interval, fit_context
 from sktransform.utils._typing import RandomState
 
@@ -36,6 +37,7 @@ _LEAST_CONTRAST = 0.87
 _LINE = 1e-12
 
 
+@fill_doc
 class UnpairedAligner(AffineAligner):
     """Map one space into another without pairs of rows, or with a few.
 
@@ -84,7 +86,7 @@ class UnpairedAligner(AffineAligner):
         Seed of all that is random: starts, rows of a step, and pairs that are held out.
 
     device : str, default="auto"
-        Where to compute, see :class:`OrthogonalAligner`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------
@@ -371,7 +373,7 @@ class UnpairedAligner(AffineAligner):
             The same rows in the other space, NaN where they are not known.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1.
+            %(sample_weight)s.
 
         Returns
         -------

@@ -24,10 +24,12 @@ from sktransform.augmentation._tabular.containers import (
 from sktransform.base import TorchEstimator
 from sktransform.exceptions import DegenerateDataWarning
 from sktransform.runtime._callbacks import FitProgress
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 from sktransform.utils._typing import RandomState
 
 
+@fill_doc
 class ClassReplay(TorchEstimator):
     """Learn a small generator of rows for each class, and replay rows from it.
 
@@ -59,8 +61,7 @@ class ClassReplay(TorchEstimator):
         its own rows alone, not on when it was learned nor on other classes.
 
     device : str, default="auto"
-        Where to train: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own device,
-        else CUDA if there is one, else the CPU. Rows are drawn on the CPU.
+        %(device)s. Rows are drawn on the CPU.
 
     Attributes
     ----------

@@ -38,6 +38,7 @@ from sktransform.reduction._gaussian_weighted.solvers.warm_start import (
 )
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._runtime import SparseRows
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._graphs import geodesic_distances
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 from sktransform.utils._typing import RandomState, SparseOrDense
@@ -49,6 +50,7 @@ def _can_stream(reducer):
     return reducer.metric == "euclidean" and reducer.target_weight == 0
 
 
+@fill_doc
 class GaussianWeightedLinearReducer(ExplainedReducer):
     """Reduce dimensions by a mixture of affine maps that keeps distances.
 
@@ -117,8 +119,7 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
         Seed of landmarks, centres and gradient steps.
 
     device : str, default="auto"
-        Where to compute: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own
-        device, else CUDA if there is one, else the CPU. It may change after `fit`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------
@@ -344,7 +345,7 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
             Ignored; here for pipelines.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1.
+            %(sample_weight)s.
 
         Returns
         -------
