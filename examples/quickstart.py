@@ -41,7 +41,7 @@ def pipeline(reducer):
 
 
 def classifier():
-    """Return the classifier that judges every map."""
+    """Return the classifier that scores every map."""
     return KNeighborsClassifier(n_neighbors=10)
 
 
@@ -55,7 +55,7 @@ def search(reducer, grid, X, y):
     return found.fit(X, y)
 
 
-def judge(planar, searched, X_train, X_test, y_train, y_test):
+def scores_of(planar, searched, X_train, X_test, y_train, y_test):
     """Return the table's column for one method."""
     best = searched.best_estimator_
     to_plane = planar[:-1]
@@ -122,7 +122,7 @@ def main(folder):
         console.print(f"{name}: searching {', '.join(grids[name])}")
         searches[name] = search(reducer, grids[name], X_train, y_train)
         planar[name] = pipeline(reducer).fit(X_train, y_train)
-        columns[name] = judge(planar[name], searches[name], *split)
+        columns[name] = scores_of(planar[name], searches[name], *split)
     show(columns, console)
 
     best = searches["sktransform"].best_estimator_

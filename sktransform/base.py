@@ -31,7 +31,7 @@ __all__ = ["AlignerMixin", "MixtureTransformer", "TorchEstimator", "TorchTransfo
 class TorchEstimator(CallbackSupportMixin, BaseEstimator):
     """Base of estimators that compute on torch and keep NumPy arrays.
 
-    It holds what every estimator does the same way: rows are validated, and a runtime
+    It holds what every estimator shares: rows are validated, and a runtime
     is chosen for them. A subclass writes `fit` with its own signature, which metadata
     routing reads.
     """
@@ -62,12 +62,12 @@ class TorchEstimator(CallbackSupportMixin, BaseEstimator):
             ensure_min_samples=min_samples,
         )
         if issparse(rows):
-            return SparseRows.of(rows)
+            return SparseRows.from_table(rows)
         return _keep_single(X, rows)
 
     def _runtime(self, X):
         """Return the runtime for validated rows."""
-        return Runtime.of(X, self.device)
+        return Runtime.from_rows(X, self.device)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -78,12 +78,12 @@ class TorchEstimator(CallbackSupportMixin, BaseEstimator):
 class TorchTransformer(TransformerMixin, TorchEstimator):
     """Base of transformers that compute on torch and keep NumPy arrays.
 
-    Beside what all estimators do the same way, it checks outputs on their way back, and
+    Beside what all estimators share, it checks the rows of `inverse_transform`, and
     tells scikit-learn that precision is kept.
     """
 
     def _validate_outputs(self, X):
-        """Return what came out of `transform`, on its way back, as `_validate_rows`."""
+        """Return rows of outputs, checked as `_validate_rows` checks inputs."""
         if isinstance(X, torch.Tensor):
             outputs = check_tensor(self, X)
         else:
@@ -274,7 +274,7 @@ class AlignerMixin:
         """
         check_is_fitted(self)
         rows, Y, weights = self._validate_pairs(X, y, sample_weight, reset=False)
-        # The rows as they came: a frame's names are compared once more.
+        # The input before validation: a frame's names are compared once more.
         mapped = self.transform(X)  # type: ignore[attr-defined]
         Y, mapped = self._runtime(rows).arrays(Y, mapped)  # type: ignore[attr-defined]
         mapped = np.asarray(mapped)[:, : self._n_targets]

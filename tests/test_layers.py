@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Imports and hidden calls point one way, read from the source itself."""
+"""Imports and calls through `self` follow the layers, read from the source."""
 
 import ast
 from collections import Counter
@@ -139,8 +139,8 @@ def _room_fault(module, imported):
     if not {room, target} <= set(ranks):
         return f"{({room, target} - set(ranks)).pop()} is no known room of {family}"
     if ranks[target] >= ranks[room]:
-        way = "up" if ranks[target] > ranks[room] else "sideways"
-        return f"room {room} imports {way}, {target}"
+        direction = "up" if ranks[target] > ranks[room] else "sideways"
+        return f"room {room} imports {direction}, {target}"
     return None
 
 

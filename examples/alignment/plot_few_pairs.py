@@ -55,7 +55,7 @@ for n_pairs in numbers:
     adapter = EmbeddingAdapter()
     alone = recall(adapter.fit(X[:n_pairs], second[:n_pairs])) if n_pairs else 0.0
     from_pairs.append(alone)
-    verdict = "not to be trusted" if caught else "fine"
+    verdict = "unreliable" if caught else "no warning"
     print(
         f"{n_pairs:3} pairs: recall {with_loose_ends[-1]:.2f}, of the pairs alone "
         f"{alone:.2f}; agreement {aligner.agreement_:.2f}, {verdict}"

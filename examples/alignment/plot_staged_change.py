@@ -61,11 +61,12 @@ planned = planner.curve(gallery, new_gallery, overlap)
 planner.order_ = np.random.default_rng(0).permutation(len(gallery))
 by_chance = planner.curve(gallery, new_gallery, overlap)
 print(
-    f"mean overlap on the way: planned {planned.area:.3f}, chance {by_chance.area:.3f}"
+    f"mean overlap during the change: planned {planned.area:.3f}, "
+    f"at random {by_chance.area:.3f}"
 )
 
 # %%
-# Both orders begin and end at the same overlap. On the way the plan is ahead.
+# Both orders begin and end at the same overlap. In between the plan is ahead.
 
 figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
 for curve, label, style, color in (

@@ -3,6 +3,7 @@
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
@@ -13,6 +14,7 @@ from sktransform.runtime._kept import built_once
 from sktransform.runtime._runtime import QUERY_ROWS, Runtime, resolve_device
 from sktransform.runtime._small_blocks import SmallBlocks
 from sktransform.utils._sklearn import check_params
+from sktransform.utils._typing import Output
 
 
 class TorchModuleMixin:
@@ -21,7 +23,7 @@ class TorchModuleMixin:
     The estimator has `coef_` and `intercept_`.
     """
 
-    def torch_module(self, dtype=torch.float32):
+    def torch_module(self, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
         """Return the map as a torch module, to be served or exported.
 
         It takes and returns tensors of shape (n_samples, n_features) and (n_samples,
@@ -41,7 +43,8 @@ class TorchModuleMixin:
             change the estimator.
         """
         check_is_fitted(self)
-        state = {"coef": self.coef_, "intercept": self.intercept_}
+        coef, intercept = self.coef_, self.intercept_  # type: ignore[attr-defined]
+        state = {"coef": coef, "intercept": intercept}
         return module_on_cpu(affine_module, state, dtype)
 
 
@@ -56,7 +59,7 @@ class AffineAligner(
 
     _inverse_contract = "least_squares"
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> Output:
         """Map rows into the space of the target.
 
         Parameters
@@ -91,7 +94,7 @@ class AffineAligner(
         n_rows = blocks.rows_for(X) if is_on_cpu else QUERY_ROWS
         return runtime.map(blocks.function, X, n_rows)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> Output:
         """Map rows of the target's space back into that of the first view.
 
         Parameters
@@ -199,8 +202,11 @@ def check_mergeable(aligner, other):
         name for name in first if name != "device" and first[name] != second[name]
     )
     if differing:
+        values = ", ".join(
+            f"{name}={first[name]!r} and {second[name]!r}" for name in differing
+        )
         raise ValueError(
-            f"Aligners with other parameters cannot be merged ({differing}); fit both "
+            f"Aligners with different parameters cannot be merged ({values}); fit both "
             "with the same."
         )
     widths = [
@@ -209,13 +215,13 @@ def check_mergeable(aligner, other):
     ]
     if widths[0] != widths[1]:
         raise ValueError(
-            f"Aligners of other spaces cannot be merged: {widths[0]} and {widths[1]} "
-            "features and outputs."
+            f"Aligners of different spaces cannot be merged: {widths[0]} and "
+            f"{widths[1]} features and outputs; fit both on the same spaces."
         )
     names = [getattr(one, "feature_names_in_", None) for one in (aligner, other)]
     is_named = all(name is not None for name in names)
     if is_named and not np.array_equal(*names):
         raise ValueError(
-            "Aligners of other spaces cannot be merged: their features have other "
-            "names, or the same in another order."
+            f"Aligners of different spaces cannot be merged: features {list(names[0])} "
+            f"and {list(names[1])}; fit both on the same columns in the same order."
         )

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """One-to-one matching of the units of two networks by their correlations."""
 
+from typing import Self
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 
 from sktransform.alignment._base import MomentAligner
@@ -11,7 +14,9 @@ from sktransform.alignment._moments.folds import FoldMoments
 from sktransform.base import TorchTransformer
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._runtime import Runtime
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import fit_context
+from sktransform.utils._typing import Output
 
 # A standard deviation below this share of the mean is rounding.
 _ROUNDING = 1e-14
@@ -29,21 +34,12 @@ def _deviations(means, scatter, weight):
 def unit_correlations(moments):
     """Return correlations between the columns of two views.
 
-    Parameters
-    ----------
-    moments : PairMoments
-        Moments of the views.
+    `correlations`: Pearson's correlations; 0 where a column is constant.
+    `deviations_x`: standard deviations of the first view; 0 of constant columns.
+    `deviations_y`: the same of the second view.
 
-    Returns
-    -------
-    correlations : Tensor of shape (n_inputs, n_outputs)
-        Pearson's correlations; 0 where a column is constant.
-
-    deviations_x : Tensor of shape (n_inputs,)
-        Standard deviations of the first view; 0 of constant columns.
-
-    deviations_y : Tensor of shape (n_outputs,)
-        The same of the second view.
+    Returned: correlations (n_inputs, n_outputs), deviations_x (n_inputs,), deviations_y
+    (n_outputs,).
     """
     deviations_x = _deviations(moments.mean_x, moments.xx, moments.weight)
     deviations_y = _deviations(moments.mean_y, moments.yy, moments.weight)
@@ -55,21 +51,11 @@ def unit_correlations(moments):
 def matched_units(correlations, signed):
     """Return the one-to-one matching of largest total correlation.
 
-    Parameters
-    ----------
-    correlations : Tensor of shape (n_inputs, n_outputs)
-        Correlations between units.
+    `signed`: whether a negative correlation counts like a positive one.
+    `outputs`: their partners, in rising order if all of them are matched.
 
-    signed : bool
-        Whether a negative correlation counts like a positive one.
-
-    Returns
-    -------
-    inputs : Tensor of int64, shape (n_matched,)
-        Units of the first view.
-
-    outputs : Tensor of int64, shape (n_matched,)
-        Their partners, in rising order if all of them are matched.
+    Shapes: correlations (n_inputs, n_outputs) -> inputs (n_matched,), outputs
+    (n_matched,).
     """
     gains = correlations.abs() if signed else correlations
     rounded = gains.cpu().numpy().round(_DECIMALS)
@@ -81,22 +67,10 @@ def matched_units(correlations, signed):
 def matching_map(moments, signed, rescale):
     """Return the map that takes each unit to its partner.
 
-    Parameters
-    ----------
-    moments : PairMoments
-        Moments of the views.
+    Returned: "coef" of shape (n_outputs, n_inputs), with at most one entry in a row or
+    column, "intercept", "permutation" and "correlations" of shape (n_outputs,).
 
-    signed : bool
-        Whether units may be negated.
-
-    rescale : bool
-        Whether units take the mean and the standard deviation of their partners.
-
-    Returns
-    -------
-    dict of str to Tensor
-        "coef" of shape (n_outputs, n_inputs), with at most one entry in a row or
-        column, "intercept", "permutation" and "correlations" of shape (n_outputs,).
+    `rescale`: whether units take the mean and the standard deviation of their partners.
     """
     correlations, deviations_x, deviations_y = unit_correlations(moments)
     inputs, outputs = matched_units(correlations, signed)
@@ -125,6 +99,7 @@ def matching_map(moments, signed, rescale):
     }
 
 
+@fill_doc
 class PermutationAligner(MomentAligner):
     """Match the units of one network with those of another.
 
@@ -145,8 +120,7 @@ class PermutationAligner(MomentAligner):
         False passes values on as they are.
 
     device : str, default="auto"
-        Where to compute: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own
-        device, else CUDA if there is one, else the CPU. It may change after `fit`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------
@@ -218,13 +192,17 @@ class PermutationAligner(MomentAligner):
         "rescale": ["boolean"],
     }
 
-    def __init__(self, *, signed=False, rescale=True, device="auto"):
+    def __init__(
+        self, *, signed: bool = False, rescale: bool = True, device: str = "auto"
+    ) -> None:
         self.signed = signed
         self.rescale = rescale
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Match units by their values on pairs of rows.
 
         Parameters
@@ -236,7 +214,7 @@ class PermutationAligner(MomentAligner):
             Values of the units of the second network on the same inputs.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1.
+            %(sample_weight)s.
 
         Returns
         -------
@@ -256,7 +234,9 @@ class PermutationAligner(MomentAligner):
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Match units by the values so far and those of one more block of rows.
 
         The result is that of `fit` on all rows, whatever their order and split. Rows
@@ -271,7 +251,7 @@ class PermutationAligner(MomentAligner):
             Values of the units of the second network on the same inputs.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1.
+            %(sample_weight)s.
 
         Returns
         -------
@@ -295,7 +275,7 @@ class PermutationAligner(MomentAligner):
             progress.step()
         return self
 
-    def merge(self, other):
+    def merge(self, other: Self) -> Self:
         """Return an aligner of the rows that two aligners have seen.
 
         Parameters
@@ -334,7 +314,7 @@ class PermutationAligner(MomentAligner):
         (self.mean_,) = Runtime.arrays(total.mean_x)
         self.moments_ = Runtime.state(moments.tensors())
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> Output:
         """Put units back into the order of the first network.
 
         Parameters

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Linear operators and bilinear forms, carried from one space into another."""
 
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
@@ -10,18 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 def _conjugated(coef, operator):
     """Return an operator in the target's space.
 
-    Parameters
-    ----------
-    coef : Tensor of shape (n_outputs, n_features)
-        Linear part of the map between the spaces.
+    Multiplies rows of the target's space from the right.
 
-    operator : Tensor of shape (n_features, n_features)
-        Multiplies rows of the first space from the right.
+    `coef`: linear part of the map between the spaces.
+    `operator`: multiplies rows of the first space from the right.
 
-    Returns
-    -------
-    Tensor of shape (n_outputs, n_outputs)
-        Multiplies rows of the target's space from the right.
+    Shapes: coef (n_outputs, n_features), operator (n_features, n_features) ->
+    (n_outputs, n_outputs).
     """
     return torch.linalg.pinv(coef.T) @ operator @ coef.T
 
@@ -29,24 +27,16 @@ def _conjugated(coef, operator):
 def _congruent(coef, form):
     """Return a bilinear form in the target's space.
 
-    Parameters
-    ----------
-    coef : Tensor of shape (n_outputs, n_features)
-        Linear part of the map between the spaces.
+    `coef`: linear part of the map between the spaces.
 
-    form : Tensor of shape (n_features, n_features)
-        The form on the first space.
-
-    Returns
-    -------
-    Tensor of shape (n_outputs, n_outputs)
-        The form on the target's space.
+    Shapes: coef (n_outputs, n_features), form (n_features, n_features) -> (n_outputs,
+    n_outputs).
     """
     inverse = torch.linalg.pinv(coef.T)
     return inverse @ form @ inverse.T
 
 
-def transfer_operator(aligner, operator):
+def transfer_operator(aligner: Any, operator: ArrayLike) -> np.ndarray:
     """Carry a linear operator on one space over to the space it is aligned with.
 
     An operator turns a row ``x`` into ``x @ operator``: a steering direction that is
@@ -99,7 +89,7 @@ def transfer_operator(aligner, operator):
     return _conjugated(*_tensors(aligner, operator, "operator")).numpy()
 
 
-def transfer_bilinear(aligner, form):
+def transfer_bilinear(aligner: Any, form: ArrayLike) -> np.ndarray:
     """Carry a bilinear form on one space over to the space it is aligned with.
 
     A form gives a number to a pair of rows, ``x1 @ form @ x2``: a metric, a similarity

@@ -162,14 +162,14 @@ class BaseAugmenter(OneToOneFeatureMixin, TorchTransformer):
             and one key always give the same copies, in any process.
 
         return_params : bool, default=False
-            Whether to return also a record of what was drawn.
+            Whether to return also a record of the draws.
 
         y : array-like of shape (n_samples,), default=None
             Classes of the rows. Without them, transformations that mix rows of one
             class are left out.
 
         groups : array-like of shape (n_samples,), default=None
-            Rows of one group share what is drawn for them. None draws for each row.
+            Rows of one group share their draws. None draws for each row.
 
         Returns
         -------
@@ -290,7 +290,7 @@ n_features)
         return tuple(from_record(record) for record in self.policy_["records"])
 
     def report(self) -> Any:
-        """Return what was learned as a table.
+        """Return the learned policy as a table.
 
         Returns
         -------
@@ -318,5 +318,8 @@ n_features)
         codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
         if (self.classes_[codes] != y).any():
             unknown = y[self.classes_[codes] != y][0]
-            raise ValueError(f"y holds class {unknown}, which the fit has not seen.")
+            raise ValueError(
+                f"y holds class {unknown}, which the fit has not seen; give classes of "
+                f"{self.classes_}."
+            )
         return torch.from_numpy(codes)

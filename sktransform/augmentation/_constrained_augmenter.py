@@ -16,9 +16,9 @@ from sktransform.utils._typing import RandomState
 
 @fill_doc
 class ConstrainedAugmenter(BaseAugmenter):
-    """Require invariance to transformations, and draw each by what it costs.
+    """Require invariance to transformations, and draw each by its multiplier.
 
-    For a model that must survive what it will meet, such as a tilted camera. A small
+    For a model that must be robust to known changes, such as a tilted camera. A small
     network is trained under the constraint that its loss under each transformation
     stays below a bound; rows are then augmented in proportion to the Lagrange
     multipliers of the constraints. It does not find out what leaves the labels alone:
@@ -58,7 +58,7 @@ class ConstrainedAugmenter(BaseAugmenter):
         name, whose kind the cells do not show.
 
     bounds : {"train", "none"} or tuple of float, default="train"
-        Legal values of numeric columns: the training range, all, or (least, largest).
+        Allowed values of numeric columns: the training range, all, or (least, largest).
 
     random_state : int, RandomState instance or None, default=None
         %(random_state)s.

@@ -201,7 +201,7 @@ def _common_attributes(augmenter, fitted, dataset, root):
 
 
 def _selection_attributes(fitted, n_all):
-    """Return what the range filter and the acceptance test measured, by name."""
+    """Return the measurements of range filter and acceptance test, by name."""
     accepted = fitted.accepted or AcceptanceResult()
     empty = np.full((n_all, len(CURVE_MAGNITUDES)), np.nan)
     found = {
@@ -237,7 +237,7 @@ def _selection_attributes(fitted, n_all):
 
 
 def _constrained_attributes(fitted, n_all):
-    """Return what the primal-dual method found, by name."""
+    """Return the results of the primal-dual method, by name."""
     found = fitted.constrained
     if found is None:
         return {

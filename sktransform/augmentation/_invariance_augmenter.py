@@ -48,7 +48,7 @@ class InvarianceAugmenter(BaseAugmenter):
         name, whose kind the cells do not show.
 
     bounds : {"train", "none"} or tuple of float, default="train"
-        Legal values of numeric columns: the training range, all, or (least, largest).
+        Allowed values of numeric columns: the training range, all, or (least, largest).
 
     tol : float, default=0.03
         Excess loss on held-out rows that is allowed: of the Brier score, or of the

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Random numbers by key and by row.
 
-A stream depends on the root seed and its key alone: not on what was drawn before, in
+A stream depends on the root seed and its key alone: not on earlier draws, in
 which order or process, or how many rows are handled at once. A row's own numbers are
 hashes of the row's seed and a counter, so that rows can be drawn in blocks of any size
 and on any device.

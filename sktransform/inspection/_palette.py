@@ -22,18 +22,9 @@ _LEGEND_LINES = 18
 def class_style(index):
     """Return the colour and the marker of a class.
 
-    Parameters
-    ----------
-    index : int
-        Index of the class in their order.
+    `marker`: a marker of matplotlib; a new one for every eight classes.
 
-    Returns
-    -------
-    color : str
-        A hexadecimal colour.
-
-    marker : str
-        A marker of matplotlib; a new one for every eight classes.
+    Returned: color, marker.
     """
     color = _COLORS[index % len(_COLORS)]
     return color, _MARKERS[index // len(_COLORS) % len(_MARKERS)]
@@ -42,21 +33,7 @@ def class_style(index):
 def class_legend(ax, n_classes, **legend_kw):
     """Draw the legend of classes beside the axes, in columns that fit.
 
-    Parameters
-    ----------
-    ax : matplotlib Axes
-        The axes.
-
-    n_classes : int
-        Number of classes.
-
-    **legend_kw
-        Keywords of `Axes.legend`.
-
-    Returns
-    -------
-    Legend or None
-        The legend; None for more classes than can be told apart.
+    The legend; None for more classes than can be told apart.
     """
     if n_classes > MOST_CLASSES:
         return None

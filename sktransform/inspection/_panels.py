@@ -7,27 +7,10 @@ import numpy as np
 def panel_grid(n_panels, n_columns, panel_size, **subplots_kw):
     """Return a new figure with room for so many panels.
 
-    Parameters
-    ----------
-    n_panels : int
-        Number of panels.
+    `panel_size`: width and height of a panel in inches.
+    `axes`: all its axes, shape (n_lines, n_columns).
 
-    n_columns : int
-        Most of them beside each other.
-
-    panel_size : pair of float
-        Width and height of a panel in inches.
-
-    **subplots_kw
-        Keywords of `pyplot.subplots`.
-
-    Returns
-    -------
-    figure : matplotlib Figure
-        The figure.
-
-    axes : ndarray of matplotlib Axes
-        All its axes, shape (n_lines, n_columns).
+    Returned: figure, axes.
     """
     import matplotlib.pyplot as plt
 
@@ -45,16 +28,7 @@ def panel_grid(n_panels, n_columns, panel_size, **subplots_kw):
 
 
 def hide_unused(axes, n_panels):
-    """Hide the axes after the last panel, and label those that then end a column.
-
-    Parameters
-    ----------
-    axes : ndarray of matplotlib Axes
-        All axes of a grid.
-
-    n_panels : int
-        How many are in use.
-    """
+    """Hide the axes after the last panel, and label those that then end a column."""
     for index in range(n_panels, axes.size):
         line, column = np.unravel_index(index, axes.shape)
         axes[line, column].set_axis_off()

@@ -77,8 +77,8 @@ def check_method(estimator, method, display):
     """Raise an error if an estimator cannot explain itself."""
     if not hasattr(estimator, method):
         raise TypeError(
-            f"{display} needs an estimator with the method {method}, which "
-            f"{type(estimator).__name__} has not."
+            f"{display} needs an estimator with the method {method}, but "
+            f"{type(estimator).__name__} has none."
         )
 
 

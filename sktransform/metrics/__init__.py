@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What an embedding keeps, how well two agree, and what a model is invariant to."""
+"""Metrics of embeddings, of the agreement of two, and of the invariance of models."""
 
 from sktransform.metrics._distances import (
     relative_error,

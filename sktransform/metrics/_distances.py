@@ -28,10 +28,10 @@ _PAIR_CONSTRAINTS = {
 def _pairwise_distances(X, Y, metric, max_pairs, random_state):
     """Return target distances, embedded distances and the number of all pairs.
 
-    Both ways subtract rows in float64 and square afterwards, which stays right far from
-    the origin, and which leaves equal distances equal.
+    Both variants subtract rows in float64 and square afterwards, which stays right far
+    from the origin, and which leaves equal distances equal.
     """
-    # Only what is looked at is widened to float64: a sample of many rows is small.
+    # Only sampled rows are widened to float64: a sample of many rows is small.
     X, Y = check_pair(X, Y, metric, widen=False)
     n_pairs = len(X) * (len(X) - 1) // 2
     if max_pairs is not None and n_pairs > max_pairs:
@@ -64,7 +64,7 @@ def _sampled_distances(X, Y, metric, n_sampled, random_state):
 
 
 def _lengths(rows, first, second):
-    """Return the distances between rows at some places and those at others."""
+    """Return the distances between rows of some indices and those of others."""
     return np.linalg.norm(rows[first].astype(np.float64) - rows[second], axis=1)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a model is invariant to, and what a task is."""
+"""Invariance of a model to transformations, and of a task."""
 
 from numbers import Integral
 from typing import Any
@@ -173,7 +173,7 @@ def label_invariance_excess(
 ) -> tuple[float | np.ndarray, float | np.ndarray]:
     r"""Measure how much a transformation raises the loss on held-out rows.
 
-    For each row the loss of its transformed versions, less that of the row itself, both
+    For each row the loss of its augmented copies, less that of the row itself, both
     by the same model that has not seen the row. The differences are paired, so that
     most of the noise cancels. An excess near 0 with a small standard error is evidence
     that the transformation leaves the label alone; a large one, that it does not, or
@@ -195,7 +195,7 @@ def label_invariance_excess(
         As for :func:`invariance_score`.
 
     n_draws : int, default=4
-        How many transformed versions of each row to average over.
+        How many augmented copies of each row to average over.
 
     magnitudes : array-like of shape (n_magnitudes,), default=None
         Magnitudes to compare, each with the same random draws. None takes 1.
@@ -273,12 +273,12 @@ def label_invariance_excess(
     excess = np.empty((n_magnitudes, len(y)))
     for fitted, rows in held_out_rows(estimator, X, y, cv, groups):
         held_out = X if rows is None else safe_indexing(X, rows)
-        places = slice(None) if rows is None else rows
-        before = loss(fitted, held_out, y[places])
+        indices = slice(None) if rows is None else rows
+        before = loss(fitted, held_out, y[indices])
         views = Views(transform, held_out, n_draws, magnitudes, rng)
         for values, draws in zip(excess, views, strict=True):
-            losses = [loss(fitted, view, y[places]) for view in draws]
-            values[places] = np.mean(losses, axis=0) - before
+            losses = [loss(fitted, view, y[indices]) for view in draws]
+            values[indices] = np.mean(losses, axis=0) - before
     labels = y if per_class else None
     means, errors = _by_label(excess, labels)
     return _shaped(means, magnitudes, labels), _shaped(errors, magnitudes, labels)
@@ -287,21 +287,12 @@ def label_invariance_excess(
 def _by_label(values, labels):
     """Return means and standard errors over rows.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_magnitudes, n_samples)
-        A number for each row.
+    `labels`: groups of rows, or None for one of all.
+    `means`: means over the rows of each label, in sorted order.
+    `errors`: their standard errors, NaN for a single row.
 
-    labels : array-like of shape (n_samples,) or None
-        Groups of rows, or None for one of all.
-
-    Returns
-    -------
-    means : ndarray of shape (n_magnitudes, n_labels)
-        Means over the rows of each label, in sorted order.
-
-    errors : ndarray of shape (n_magnitudes, n_labels)
-        Their standard errors, NaN for a single row.
+    Shapes: values (n_magnitudes, n_samples), labels (n_samples,) -> means
+    (n_magnitudes, n_labels), errors (n_magnitudes, n_labels).
     """
     if labels is None:
         parts = [values]
@@ -323,7 +314,7 @@ def _standard_error(values):
 
 
 def _shaped(table, magnitudes, labels):
-    """Return a table of magnitudes and labels without the axes nobody asked for."""
+    """Return a table of magnitudes and labels without the axes not asked for."""
     if labels is None:
         table = table[:, 0]
     if magnitudes is None:

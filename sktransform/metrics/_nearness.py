@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which rows of a gallery are nearest, told the same way whatever rounding does."""
+"""Nearest rows of a gallery: ranks and masks that do not depend on rounding."""
 
 import math
 
@@ -45,31 +45,12 @@ def _preparation(queries, gallery, metric, runtime):
 def nearness_blocks(queries, gallery, metric, runtime):
     """Yield how near each row of the gallery is, for some queries at a time.
 
-    Parameters
-    ----------
-    queries : ndarray of shape (n_queries, n_features)
-        What to search for.
+    `scores`: cosines, or products less half the squared lengths of the gallery's rows.
+      Both are larger for nearer rows.
+    `margins`: more than what rounding can have done to the scores.
 
-    gallery : ndarray of shape (n_gallery, n_features)
-        Where to search.
-
-    metric : {"cosine", "euclidean"}
-        What is near.
-
-    runtime : Runtime
-        Where to compute.
-
-    Yields
-    ------
-    part : slice
-        The queries of the block.
-
-    scores : Tensor of shape (n_block, n_gallery)
-        Cosines, or products less half the squared lengths of the gallery's rows. Both
-        are larger for nearer rows.
-
-    margins : Tensor of shape (n_block, n_gallery)
-        More than what rounding can have done to the scores.
+    Shapes: queries (n_queries, n_features), gallery (n_gallery, n_features) -> part,
+    scores (n_block, n_gallery), margins (n_block, n_gallery).
     """
     prepare = _preparation(queries, gallery, metric, runtime)
     rows = prepare(gallery)
@@ -87,82 +68,39 @@ def nearness_blocks(queries, gallery, metric, runtime):
 def partner_ranks(queries, gallery, partners, metric, runtime):
     """Return how many rows of the gallery are at least as near as the partner.
 
-    Parameters
-    ----------
-    queries : ndarray of shape (n_queries, n_features)
-        What to search for.
+    Ranks from 1, the partner and rows equally near counted.
 
-    gallery : ndarray of shape (n_gallery, n_features)
-        Where to search.
+    `partners`: index of each query's partner in the gallery.
 
-    partners : ndarray of int, shape (n_queries,)
-        Place of each query's partner in the gallery.
-
-    metric : {"cosine", "euclidean"}
-        What is near.
-
-    runtime : Runtime
-        Where to compute.
-
-    Returns
-    -------
-    ndarray of int, shape (n_queries,)
-        Ranks from 1, the partner and rows equally near counted.
+    Shapes: queries (n_queries, n_features), gallery (n_gallery, n_features), partners
+    (n_queries,) -> (n_queries,).
     """
     ranks = np.empty(len(queries), dtype=np.int64)
     for part, scores, margins in nearness_blocks(queries, gallery, metric, runtime):
-        places = runtime.tensor(partners[part], torch.int64)[:, None]
-        ranks[part] = ranks_in_block(scores, margins, places).cpu().numpy()
+        indices = runtime.tensor(partners[part], torch.int64)[:, None]
+        ranks[part] = ranks_in_block(scores, margins, indices).cpu().numpy()
     return ranks
 
 
-def ranks_in_block(scores, margins, places):
+def ranks_in_block(scores, margins, indices):
     """Return the ranks of partners in a block of :func:`nearness_blocks`.
 
-    Parameters
-    ----------
-    scores : Tensor of shape (n_block, n_gallery)
-        How near the rows are.
-
-    margins : Tensor of shape (n_block, n_gallery)
-        More than their rounding.
-
-    places : Tensor of int64, shape (n_block, 1)
-        Places of the partners in the gallery.
-
-    Returns
-    -------
-    Tensor of int64, shape (n_block,)
-        See :func:`partner_ranks`.
+    Shapes: scores (n_block, n_gallery), margins (n_block, n_gallery), indices (n_block,
+    1) -> (n_block,).
     """
-    least = scores.gather(1, places) - margins.gather(1, places)
+    least = scores.gather(1, indices) - margins.gather(1, indices)
     return (scores + margins >= least).sum(1)
 
 
 def nearest_masks(queries, gallery, k, metric, runtime):
     """Yield which rows of the gallery are the k nearest, for some queries at a time.
 
-    Parameters
-    ----------
-    queries : ndarray of shape (n_queries, n_features)
-        What to search for.
+    Exactly k entries of each row are true.
 
-    gallery : ndarray of shape (n_gallery, n_features)
-        Where to search.
+    `k`: how many, at most n_gallery. Of rows equally near the first ones are taken.
 
-    k : int
-        How many, at most n_gallery. Of rows equally near the first ones are taken.
-
-    metric : {"cosine", "euclidean"}
-        What is near.
-
-    runtime : Runtime
-        Where to compute.
-
-    Yields
-    ------
-    Tensor of bool, shape (n_block, n_gallery)
-        Exactly k entries of each row are true.
+    Shapes: queries (n_queries, n_features), gallery (n_gallery, n_features) ->
+    (n_block, n_gallery).
     """
     for _, scores, margins in nearness_blocks(queries, gallery, metric, runtime):
         yield mask_of_block(scores, margins, k)
@@ -171,21 +109,10 @@ def nearest_masks(queries, gallery, k, metric, runtime):
 def mask_of_block(scores, margins, k):
     """Return which rows are the k nearest in a block of :func:`nearness_blocks`.
 
-    Parameters
-    ----------
-    scores : Tensor of shape (n_block, n_gallery)
-        How near the rows are.
+    Exactly k entries of each row are true.
 
-    margins : Tensor of shape (n_block, n_gallery)
-        More than their rounding.
-
-    k : int
-        See :func:`nearest_masks`.
-
-    Returns
-    -------
-    Tensor of bool, shape (n_block, n_gallery)
-        Exactly k entries of each row are true.
+    Shapes: scores (n_block, n_gallery), margins (n_block, n_gallery) -> (n_block,
+    n_gallery).
     """
     last = scores.topk(k).indices[:, -1:]
     limit, margin = scores.gather(1, last), margins.gather(1, last)

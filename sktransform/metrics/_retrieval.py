@@ -68,7 +68,7 @@ def recall_at_k(
         Euclidean distance.
 
     targets : array-like of int, shape (n_queries,), default=None
-        Place of each query's partner in the gallery. None stands for row i of the
+        Index of each query's partner in the gallery. None stands for row i of the
         gallery for query i, and asks for as many rows as queries.
 
     sample_weight : array-like of shape (n_queries,), default=None
@@ -147,7 +147,7 @@ def mean_reciprocal_rank(
         Euclidean distance.
 
     targets : array-like of int, shape (n_queries,), default=None
-        Place of each query's partner in the gallery. None stands for row i of the
+        Index of each query's partner in the gallery. None stands for row i of the
         gallery for query i, and asks for as many rows as queries.
 
     sample_weight : array-like of shape (n_queries,), default=None

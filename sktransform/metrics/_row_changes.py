@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Transformed versions of rows, what a model says of them, and what that costs."""
+"""Augmented copies of rows, the predictions for them, and their losses."""
 
 import numpy as np
 from sklearn.base import clone, is_classifier, is_regressor
@@ -10,24 +10,12 @@ from sktransform.utils._sklearn import safe_indexing
 
 
 class Views:
-    """Transformed versions of the rows: for each magnitude, the draws.
+    """Augmented copies of the rows: for each magnitude, the draws.
 
-    Parameters
-    ----------
-    transform : callable or augmenter
-        See :func:`invariance_score`.
-
-    X : array-like of shape (n_samples, n_features)
-        The rows.
-
-    n_draws : int
-        How many versions at each magnitude.
-
-    magnitudes : array-like of shape (n_magnitudes,) or None
-        The magnitudes.
-
-    random_state : int, RandomState instance or None
-        Seed of the draws, the same ones at every magnitude.
+    - `X` (n_samples, n_features): the rows.
+    - `n_draws`: how many copies at each magnitude.
+    - `magnitudes` (n_magnitudes,): the magnitudes.
+    - `random_state`: seed of the draws, the same ones at every magnitude.
     """
 
     def __init__(self, transform, X, n_draws, magnitudes, random_state):
@@ -52,7 +40,7 @@ class Views:
             yield (self._view(magnitude, seed) for seed in self.seeds)
 
     def _view(self, magnitude, seed):
-        """Return one transformed version of all rows."""
+        """Return one augmented copy of all rows."""
         if self.is_augmenter:
             view = self.transform.augment(self.X, random_state=int(seed >> 1))
         else:
@@ -71,18 +59,25 @@ def _check_magnitudes(magnitudes):
         return [1.0]
     magnitudes = np.asarray(magnitudes, dtype=np.float64)
     if magnitudes.ndim != 1 or not len(magnitudes):
-        raise ValueError("magnitudes must be a list of at least one number.")
+        raise ValueError(
+            "magnitudes must be a list of at least one number, got shape "
+            f"{magnitudes.shape}."
+        )
     if not ((magnitudes >= 0) & (magnitudes <= 1)).all():
         raise ValueError(
-            "magnitudes must be from 0, which changes nothing, to 1, the full range."
+            "magnitudes must be from 0, which changes nothing, to 1, the full range, "
+            f"got {magnitudes}."
         )
     return magnitudes.tolist()
 
 
 def predictions(estimator, X, metric):
-    """Return what a metric compares: one prediction, or probabilities, for each row."""
+    """Return one prediction, or class probabilities, for each row."""
     if metric == "squared" and not is_regressor(estimator):
-        raise ValueError("metric='squared' compares what regressors predict.")
+        raise ValueError(
+            "metric='squared' compares predictions of regressors, but "
+            f"{type(estimator).__name__} is none; use metric='agreement'."
+        )
     if metric != "squared" and is_regressor(estimator):
         raise ValueError(
             f"metric={metric!r} compares classes, but the estimator is a regressor; "
@@ -120,7 +115,10 @@ def row_loss(estimator, y):
         )
     variance = np.var(y, dtype=np.float64)
     if variance == 0:
-        raise ValueError("All targets are equal, and no loss has a scale.")
+        raise ValueError(
+            f"All targets are equal to {y[0]}, so that the loss has no scale; give "
+            "targets that vary."
+        )
     return lambda fitted, X, y: np.square(fitted.predict(X) - y) / variance
 
 

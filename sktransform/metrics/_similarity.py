@@ -15,19 +15,10 @@ _VIEW_CONSTRAINTS = {"X": ["array-like"], "Y": ["array-like"]}
 def _shape(rows, name):
     """Return the shape of a view: centred, of length 1, in no more columns than rows.
 
-    Parameters
-    ----------
-    rows : Tensor of shape (n_rows, n_columns)
-        The view in float64.
+    Rows of mean 0 whose squares sum to 1. Products between them are those of the view,
+    whose columns beyond the number of rows are turned away.
 
-    name : str
-        Name of the argument.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, min(n_rows, n_columns))
-        Rows of mean 0 whose squares sum to 1. Products between them are those of the
-        view, whose columns beyond the number of rows are turned away.
+    Shapes: rows (n_rows, n_columns) -> (n_rows, min(n_rows, n_columns)).
     """
     # In this order: equal rows become exactly 0, and squares of any numbers are finite.
     rows = rows - rows[0]

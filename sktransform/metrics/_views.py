@@ -29,22 +29,8 @@ def check_view(rows, name, *, min_samples=1):
 
 
 def view_runtime(given, view):
-    """Return the runtime of a view: a tensor's own device, else the best there is.
-
-    Parameters
-    ----------
-    given : array-like or Tensor
-        What the user gave.
-
-    view : ndarray
-        The same, checked.
-
-    Returns
-    -------
-    Runtime
-        The runtime.
-    """
-    return Runtime.of(given if isinstance(given, torch.Tensor) else view)
+    """Return the runtime of a view: a tensor's own device, else the best there is."""
+    return Runtime.from_rows(given if isinstance(given, torch.Tensor) else view)
 
 
 def check_same_rows(X, Y, names):
@@ -74,26 +60,26 @@ def check_n_nearest(k, gallery, name):
 
 
 def check_targets(targets, queries, gallery):
-    """Return the place of each query's partner in the gallery, shape (n_queries,)."""
+    """Return the index of each query's partner in the gallery, shape (n_queries,)."""
     if targets is None:
         if len(queries) != len(gallery):
             raise ValueError(
                 f"queries has {len(queries)} rows and gallery has {len(gallery)}: give "
-                "the place of each query's partner in the gallery as targets."
+                "the index of each query's partner in the gallery as targets."
             )
         return np.arange(len(queries))
-    places = np.asarray(on_host(targets))
-    if places.shape != (len(queries),) or places.dtype.kind not in "iu":
+    indices = np.asarray(on_host(targets))
+    if indices.shape != (len(queries),) or indices.dtype.kind not in "iu":
         raise ValueError(
             f"targets must be {len(queries)} whole numbers, one for each query, got "
-            f"shape {places.shape} of {places.dtype}."
+            f"shape {indices.shape} of {indices.dtype}."
         )
-    if places.min() < 0 or places.max() >= len(gallery):
+    if indices.min() < 0 or indices.max() >= len(gallery):
         raise ValueError(
-            f"targets must be places in the gallery, from 0 to {len(gallery) - 1}, got "
-            f"{places.min()} to {places.max()}."
+            "targets must be indices of rows of the gallery, from 0 to "
+            f"{len(gallery) - 1}, got {indices.min()} to {indices.max()}."
         )
-    return places.astype(np.int64)
+    return indices.astype(np.int64)
 
 
 def check_weights(sample_weight, queries):

@@ -9,13 +9,8 @@ from sktransform.nn._products import padded_columns
 class AffineMap(torch.nn.Module):
     """Map rows by ``x @ coef.T + intercept``.
 
-    Parameters
-    ----------
-    coef : Tensor of shape (n_outputs, n_inputs)
-        The linear part, in scikit-learn's orientation.
-
-    intercept : Tensor of shape (n_outputs,)
-        The constant part.
+    - `coef` (n_outputs, n_inputs): the linear part, in scikit-learn's orientation.
+    - `intercept` (n_outputs,): the constant part.
     """
 
     def __init__(self, coef, intercept):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A map of embeddings that is told which transformation to imitate."""
+"""Map of embeddings, conditioned on the transformation to imitate."""
 
 import math
 
@@ -10,24 +10,19 @@ from torch.nn import functional
 _EXPANSION = 4  # width of a block's perceptron over that of a token
 
 
-def sinusoids(n_places, width):
-    """Return fixed positions, shape (n_places, width)."""
-    places = torch.arange(n_places, dtype=torch.get_default_dtype())[:, None]
-    exponents = torch.arange(0, width, 2, dtype=places.dtype) / width
-    angles = places * torch.exp(-math.log(10_000.0) * exponents)
+def sinusoids(n_positions, width):
+    """Return fixed positions, shape (n_positions, width)."""
+    positions = torch.arange(n_positions, dtype=torch.get_default_dtype())[:, None]
+    exponents = torch.arange(0, width, 2, dtype=positions.dtype) / width
+    angles = positions * torch.exp(-math.log(10_000.0) * exponents)
     return torch.stack([angles.sin(), angles.cos()], 2).flatten(1)[:, :width]
 
 
 class CrossAttention(nn.Module):
-    """Let feature tokens read condition tokens, and work on what they have read.
+    """Cross-attention of feature tokens to condition tokens, and a feed-forward layer.
 
-    Parameters
-    ----------
-    width : int
-        Width of a token.
-
-    n_heads : int
-        Heads of the attention, a divisor of the width.
+    - `width`: width of a token.
+    - `n_heads`: heads of the attention, a divisor of the width.
     """
 
     def __init__(self, width, n_heads):
@@ -70,29 +65,15 @@ class ConditionedMap(nn.Module):
     Rows hold an embedding and, behind it, the parameters of the conditions. The output
     is the embedding and a movement that is 0 before training.
 
-    Parameters
-    ----------
-    n_features : int
-        Width of the embeddings.
-
-    conditions : sequence of (int, int or None)
-        Number of parameters and of states of each condition; None for a continuous
-        one. States are whole numbers from 0, the identity.
-
-    token_size : int
-        Width of a token; the embedding is cut into tokens, zeros added at its end.
-
-    n_heads : int
-        Heads of the attention.
-
-    n_blocks : int
-        Number of blocks.
-
-    mean : Tensor of shape (n_features,), default=None
-        What is subtracted from embeddings; None stands for 0.
-
-    scale : Tensor of shape (), default=None
-        What they are then divided by; None stands for 1.
+    - `n_features`: width of the embeddings.
+    - `conditions`: number of parameters and of states of each condition; None for a
+      continuous one. States are whole numbers from 0, the identity.
+    - `token_size`: width of a token; the embedding is cut into tokens, zeros added at
+      its end.
+    - `n_heads`: heads of the attention.
+    - `n_blocks`: number of blocks.
+    - `mean` (n_features,): subtracted from embeddings; None stands for 0.
+    - `scale` (): embeddings are then divided by it; None stands for 1.
     """
 
     def __init__(
@@ -116,7 +97,9 @@ class ConditionedMap(nn.Module):
             self._reader(n_parameters, n_states, token_size)
             for n_parameters, n_states in self.conditions
         )
-        self.places = nn.Parameter(0.02 * torch.randn(len(self.readers), token_size))
+        self.condition_tokens = nn.Parameter(
+            0.02 * torch.randn(len(self.readers), token_size)
+        )
         self.blocks = nn.ModuleList(
             CrossAttention(token_size, n_heads) for _ in range(n_blocks)
         )
@@ -153,7 +136,7 @@ class ConditionedMap(nn.Module):
             if n_states is not None:
                 own = own[:, 0].round().long().clamp(0, n_states - 1)
             conditions.append(reader(own))
-        conditions = torch.stack(conditions, 1) + self.places
+        conditions = torch.stack(conditions, 1) + self.condition_tokens
         for block in self.blocks:
             tokens = block(tokens, conditions)
         return self.head(self.norm(tokens).flatten(1))
@@ -168,25 +151,11 @@ class ConditionedMap(nn.Module):
 def imitation_loss(module, output, X, y):
     """Return the error of moved embeddings, and of those that should not move.
 
-    Parameters
-    ----------
-    module : ConditionedMap
-        The map.
+    Mean squared error, plus that of the movement by parameters of 0, both over the
+    square of the embeddings' scale.
 
-    output : Tensor of shape (n_rows, n_features)
-        What it returned.
-
-    X : Tensor of shape (n_rows, n_features + n_parameters)
-        Embeddings and parameters.
-
-    y : Tensor of shape (n_rows, n_features)
-        Embeddings of the transformed objects.
-
-    Returns
-    -------
-    Tensor of shape ()
-        Mean squared error, plus that of the movement by parameters of 0, both over the
-        square of the embeddings' scale.
+    Shapes: output (n_rows, n_features), X (n_rows, n_features + n_parameters), y
+    (n_rows, n_features) -> ().
     """
     Z, P = module.split(X)
     at_rest = module.movement(Z, torch.zeros_like(P)).square().mean()

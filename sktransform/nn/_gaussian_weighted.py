@@ -51,35 +51,18 @@ class GaussianWeightedMap(nn.Module):
     components_i (z - centers_i))`` and the weights ``w_i`` are the softmax of ``-||z -
     centers_i||^2 / widths_i``. An affine map ``coef x + intercept`` may be added to it.
 
-    Parameters
-    ----------
-    mean : Tensor of shape (n_features,)
-        What is subtracted from each row.
-
-    centers : Tensor of shape (n_charts, n_inputs)
-        Centres of the charts.
-
-    widths : Tensor of shape (n_charts,)
-        Widths of the charts, in squared units of the rows.
-
-    components : Tensor of shape (n_charts, n_outputs, n_inputs)
-        Linear part of each chart.
-
-    offsets : Tensor of shape (n_charts, n_outputs)
-        Value of each chart at its own centre.
-
-    projection : Tensor of shape (n_features, n_inputs), default=None
-        Orthonormal columns. None takes the centred rows as they are.
-
-    log_masses : Tensor of shape (n_charts,), default=None
-        What is added to the charts' log weights: charts that share what was one chart
-        have the logarithms of their shares. None adds nothing.
-
-    coef : Tensor of shape (n_outputs, n_features), default=None
-        Linear part of the affine map that is added. None adds no map.
-
-    intercept : Tensor of shape (n_outputs,), default=None
-        Constant part of that map, given together with `coef`.
+    - `mean` (n_features,): subtracted from each row.
+    - `centers` (n_charts, n_inputs): centres of the charts.
+    - `widths` (n_charts,): widths of the charts, in squared units of the rows.
+    - `components` (n_charts, n_outputs, n_inputs): linear part of each chart.
+    - `offsets` (n_charts, n_outputs): value of each chart at its own centre.
+    - `projection` (n_features, n_inputs): orthonormal columns. None takes the centred
+      rows as they are.
+    - `log_masses` (n_charts,): added to the charts' log weights: charts that
+      share what was one chart have the logarithms of their shares. None adds nothing.
+    - `coef` (n_outputs, n_features): linear part of the affine map that is added. None
+      adds no map.
+    - `intercept` (n_outputs,): constant part of that map, given together with `coef`.
     """
 
     def __init__(
@@ -123,7 +106,7 @@ class GaussianWeightedMap(nn.Module):
         constants = self.offsets - torch.einsum(
             "mqr,mr->mq", self.components, self.centers
         )
-        # Charts last: they are what is summed over.
+        # Charts last: the sum is over them.
         slopes = self.components.transpose(0, 1).reshape(-1, n_inputs)
         values = row_stable_product(Z, slopes.T) + constants.T.reshape(-1)
         return values.view(len(Z), n_outputs, n_charts)

@@ -12,15 +12,7 @@ def plane_levels(width):
     last coordinate are left out. Each coordinate but the first is once the second of a
     pair, so that a sweep has ``width - 1`` planes.
 
-    Parameters
-    ----------
-    width : int
-        Number of coordinates.
-
-    Returns
-    -------
-    list of tuple of slice
-        First and second coordinates of each level's pairs.
+    First and second coordinates of each level's pairs.
     """
     levels, half = [], 1
     while half < width:
@@ -34,22 +26,12 @@ def plane_levels(width):
 def rotated_columns(X, level, angles):
     """Return rows turned in the planes of one level.
 
-    Parameters
-    ----------
-    X : Tensor of shape (n_rows, width)
-        Rows.
+    The rows times the matrix that has ``cos`` at (i, i) and (j, j), ``sin`` at (i, j)
+    and ``-sin`` at (j, i), for each plane (i, j).
 
-    level : tuple of slice
-        First and second coordinates of the planes.
+    `level`: first and second coordinates of the planes.
 
-    angles : Tensor of shape (n_planes,)
-        An angle for each plane, in radians.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, width)
-        The rows times the matrix that has ``cos`` at (i, i) and (j, j), ``sin`` at
-        (i, j) and ``-sin`` at (j, i), for each plane (i, j).
+    Shapes: X (n_rows, width), angles (n_planes,) -> (n_rows, width).
     """
     cosines, sines = angles.cos(), angles.sin()
     first, second = X[:, level[0]], X[:, level[1]]
@@ -62,10 +44,8 @@ def rotated_columns(X, level, angles):
 class GivensRotation(nn.Module):
     """Turn rows by sweeps of plane rotations.
 
-    Parameters
-    ----------
-    angles : Tensor of shape (n_sweeps, width - 1)
-        Angles in radians, sweep by sweep, and level by level within.
+    - `angles` (n_sweeps, width - 1): angles in radians, sweep by sweep, and level by
+      level within.
     """
 
     def __init__(self, angles):
@@ -77,11 +57,11 @@ class GivensRotation(nn.Module):
         partners = torch.arange(width).repeat(len(rotations), 1).to(angles.device)
         cosines = angles.new_ones((len(rotations), width))
         sines = angles.new_zeros((len(rotations), width))
-        for place, ((first, second), turns) in enumerate(rotations):
-            for mine, its, sign in ((first, second, -1), (second, first, 1)):
-                partners[place, mine] = torch.arange(width, device=angles.device)[its]
-                cosines[place, mine] = turns.cos()
-                sines[place, mine] = sign * turns.sin()
+        for index, ((first, second), turns) in enumerate(rotations):
+            for own, other, sign in ((first, second, -1), (second, first, 1)):
+                partners[index, own] = torch.arange(width, device=angles.device)[other]
+                cosines[index, own] = turns.cos()
+                sines[index, own] = sign * turns.sin()
         self.register_buffer("partners", partners)
         self.register_buffer("cosines", cosines)
         self.register_buffer("sines", sines)
@@ -103,15 +83,9 @@ class GivensRotation(nn.Module):
 def split_angles(angles):
     """Return (level, angles of its planes) of all sweeps in turn.
 
-    Parameters
-    ----------
-    angles : Tensor of shape (n_sweeps, width - 1)
-        The angles.
+    There are as many as sweeps times levels; the angles are views.
 
-    Returns
-    -------
-    list of tuple
-        As many as there are sweeps times levels; the angles are views.
+    Shapes: angles (n_sweeps, width - 1).
     """
     levels = plane_levels(angles.shape[1] + 1)
     counts = [len(range(angles.shape[1] + 1)[second]) for _, second in levels]

@@ -11,25 +11,12 @@ class GaussianKernelMap(torch.nn.Module):
 
     Entry l of ``k(x)`` is ``exp(-||x - landmarks[l]||^2 / width)``.
 
-    Parameters
-    ----------
-    coef : Tensor of shape (n_outputs, n_inputs)
-        The linear part.
+    - `coef` (n_outputs, n_inputs): the linear part.
+    - `intercept` (n_outputs,): the constant part.
+    - `landmarks` (n_landmarks, n_inputs): centres of the kernels.
+    - `kernel_coef` (n_outputs, n_landmarks): what each kernel adds.
+    - `width` (): squared length by which kernels fall to 1/e.
 
-    intercept : Tensor of shape (n_outputs,)
-        The constant part.
-
-    landmarks : Tensor of shape (n_landmarks, n_inputs)
-        Centres of the kernels.
-
-    kernel_coef : Tensor of shape (n_outputs, n_landmarks)
-        What each kernel adds.
-
-    width : Tensor of shape ()
-        Squared length by which kernels fall to 1/e.
-
-    Notes
-    -----
     Rows of another precision are taken into that of the map first.
     """
 

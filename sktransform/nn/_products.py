@@ -12,15 +12,9 @@ def padded_columns(matrix):
     Rows times such a copy are what :func:`row_stable_product` returns, before it drops
     the added columns: to be kept where one matrix meets many rows.
 
-    Parameters
-    ----------
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        The matrix, in any memory layout.
+    The matrix, and zeros to its right.
 
-    Returns
-    -------
-    Tensor of shape (n_inputs, n_padded)
-        The matrix, and zeros to its right.
+    Shapes: matrix (n_inputs, n_outputs) -> (n_inputs, n_padded).
     """
     n_inputs, n_outputs = matrix.shape
     padded = matrix.new_zeros((n_inputs, -(-n_outputs // _COLUMNS) * _COLUMNS))
@@ -29,22 +23,12 @@ def padded_columns(matrix):
 
 
 def row_stable_product(rows, matrix):
-    """Return ``rows @ matrix`` such that equal rows give equal bits in any place.
+    """Return ``rows @ matrix`` such that equal rows give equal bits in any row.
 
     Together with blocks of a fixed number of rows this makes the result for a row
     independent of the rows that come with it.
 
-    Parameters
-    ----------
-    rows : Tensor of shape (n_rows, n_inputs)
-        The rows.
-
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        The matrix, in any memory layout.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, n_outputs)
-        The product.
+    Shapes: rows (n_rows, n_inputs), matrix (n_inputs, n_outputs) -> (n_rows,
+    n_outputs).
     """
     return (rows @ padded_columns(matrix))[:, : matrix.shape[1]]

@@ -10,18 +10,7 @@ _SLOPE = 0.2
 
 
 def decoder_layers(widths):
-    """Return linear layers of these widths, leaky rectifiers between them.
-
-    Parameters
-    ----------
-    widths : sequence of int
-        Widths from the input to the output.
-
-    Returns
-    -------
-    Sequential
-        The layers.
-    """
+    """Return linear layers of these widths, leaky rectifiers between them."""
     layers = []
     for n_inputs, n_outputs in itertools.pairwise(widths):
         layers += [nn.Linear(n_inputs, n_outputs), nn.LeakyReLU(_SLOPE)]
@@ -31,16 +20,9 @@ def decoder_layers(widths):
 class VariationalAutoencoder(nn.Module):
     """Encode rows as Gaussians in a space of few dimensions, and decode draws of them.
 
-    Parameters
-    ----------
-    n_features : int
-        Width of the rows.
-
-    n_latent : int
-        Dimensions of the latent space.
-
-    hidden : sequence of int
-        Widths of the encoder's hidden layers; the decoder's are mirrored.
+    - `n_features`: width of the rows.
+    - `n_latent`: dimensions of the latent space.
+    - `hidden`: widths of the encoder's hidden layers; the decoder's are mirrored.
     """
 
     def __init__(self, n_features, n_latent, hidden):
@@ -64,24 +46,10 @@ class VariationalAutoencoder(nn.Module):
 def evidence_bound(module, output, X, y):
     """Return the negative evidence lower bound of rows, without its constant.
 
-    Parameters
-    ----------
-    module : Module
-        The autoencoder; not used.
+    Mean of half the squared error and the divergence from the standard normal
+    distribution.
 
-    output : tuple of Tensor
-        What :class:`VariationalAutoencoder` returned.
-
-    X : Tensor of shape (n_rows, n_features)
-        The rows.
-
-    y : None
-        Not used.
-
-    Returns
-    -------
-    Tensor of shape ()
-        Mean of half the squared error and the divergence from the standard normal law.
+    Shapes: X (n_rows, n_features) -> ().
     """
     decoded, mean, log_variance = output
     error = (decoded - X).square().sum(1)

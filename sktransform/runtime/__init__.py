@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Where arrays become tensors and come back."""
+"""Runtime: arrays become tensors on a device, and results become arrays again."""
 
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._runtime import Runtime

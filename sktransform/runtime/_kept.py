@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What is built from fitted arrays, and kept beside the estimator for the next call."""
+"""Cache of objects that are built from fitted arrays, beside the estimator."""
 
 import weakref
 
@@ -9,40 +9,24 @@ _KEPT = weakref.WeakKeyDictionary()
 
 
 def built_once(owner, name, runtime, state, build):
-    """Return what a function builds, and build it again only if it would differ.
+    """Return the result of a function, called again only if its result would differ.
 
     It is kept as long as the owner lives, for the device and precision that were asked
-    for last. It is no attribute of the owner: neither pickled nor copied with it.
+    for last. It is not an attribute of the owner: neither pickled nor copied with it.
 
-    Parameters
-    ----------
-    owner : object
-        The estimator.
+    The result, to be left as it is.
 
-    name : str
-        What is built, one of several things of the owner.
-
-    runtime : Runtime
-        Device and precision.
-
-    state : dict of str to ndarray
-        The fitted arrays that the result depends on. They are made read-only, because
-        a change of their numbers would not be noticed; arrays in their place are.
-
-    build : callable
-        Takes nothing and returns the result.
-
-    Returns
-    -------
-    object
-        The result, to be left as it is.
+    `name`: key of the result, one of several of the owner.
+    `state`: the fitted arrays that the result depends on. They are made read-only,
+      because a change of their numbers would not be noticed; new arrays are.
+    `build`: takes nothing and returns the result.
     """
     kept = _KEPT.setdefault(owner, {})
-    place, known, built = kept.get(name, (None, {}, None))
+    made_for, known, built = kept.get(name, (None, {}, None))
     is_known = known.keys() == state.keys() and all(
         known[key] is array for key, array in state.items()
     )
-    if place != (runtime.device, runtime.dtype) or not is_known:
+    if made_for != (runtime.device, runtime.dtype) or not is_known:
         for array in state.values():
             if isinstance(array, np.ndarray):
                 array.flags.writeable = False

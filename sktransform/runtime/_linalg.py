@@ -13,18 +13,10 @@ _DIRECT_SIZE = 500
 def symmetric_eigen(matrix):
     """Return eigenvalues in falling order and eigenvectors with a fixed sign.
 
-    Parameters
-    ----------
-    matrix : Tensor of shape (n, n)
-        A symmetric matrix.
+    `vectors`: eigenvectors in columns; the entry of largest magnitude is positive in
+      each.
 
-    Returns
-    -------
-    values : Tensor of shape (n,)
-        Eigenvalues, the largest first.
-
-    vectors : Tensor of shape (n, n)
-        Eigenvectors in columns; the entry of largest magnitude is positive in each.
+    Shapes: matrix (n, n) -> values (n,), vectors (n, n).
     """
     values, vectors = torch.linalg.eigh(matrix)
     return values.flip(0), with_positive_peaks(vectors.flip(1))
@@ -33,18 +25,7 @@ def symmetric_eigen(matrix):
 def quick_eigh(matrix):
     """Return eigenvalues in rising order, and eigenvectors whose signs are arbitrary.
 
-    Parameters
-    ----------
-    matrix : Tensor of shape (n, n)
-        A symmetric matrix.
-
-    Returns
-    -------
-    values : Tensor of shape (n,)
-        Eigenvalues, the smallest first.
-
-    vectors : Tensor of shape (n, n)
-        Eigenvectors in columns.
+    Shapes: matrix (n, n) -> values (n,), vectors (n, n).
     """
     if matrix.device.type != "cpu":
         return torch.linalg.eigh(matrix)
@@ -55,15 +36,7 @@ def quick_eigh(matrix):
 def with_positive_peaks(columns):
     """Return columns with signs such that the entry of largest magnitude is positive.
 
-    Parameters
-    ----------
-    columns : Tensor of shape (..., n_rows, n_columns)
-        Columns whose signs are arbitrary.
-
-    Returns
-    -------
-    Tensor of shape (..., n_rows, n_columns)
-        The columns, some of them negated.
+    Shapes: columns (..., n_rows, n_columns) -> (..., n_rows, n_columns).
     """
     peaks = columns.gather(-2, columns.abs().argmax(-2, keepdim=True))
     return torch.where(peaks < 0, -columns, columns)
@@ -72,22 +45,10 @@ def with_positive_peaks(columns):
 def principal_axes(X, n_axes, row_weights):
     """Return the directions of largest variance.
 
-    Parameters
-    ----------
-    X : Tensor of shape (n_rows, n_features)
-        Rows of weighted mean 0.
+    Orthonormal columns in order of falling variance. Columns beyond the number of rows
+    are 0, if there are fewer rows than axes and features.
 
-    n_axes : int
-        How many directions.
-
-    row_weights : Tensor of shape (n_rows,)
-        Positive weights.
-
-    Returns
-    -------
-    Tensor of shape (n_features, n_axes)
-        Orthonormal columns in order of falling variance. Columns beyond the number of
-        rows are 0, if there are fewer rows than axes and features.
+    Shapes: X (n_rows, n_features), row_weights (n_rows,) -> (n_features, n_axes).
     """
     n_rows, n_features = X.shape
     weighted = X * row_weights.sqrt()[:, None]
@@ -104,24 +65,13 @@ def principal_axes(X, n_axes, row_weights):
 def sparse_principal_axes(table, mean, n_axes, row_weights):
     """Return the directions of largest variance of sparse rows.
 
-    Parameters
-    ----------
-    table : csr_array of shape (n_rows, n_features)
-        The rows in float64.
+    The same as :func:`principal_axes` of the rows less their mean.
 
-    mean : ndarray of shape (n_features,)
-        Their weighted mean; the rows less their mean are never formed.
+    `mean`: their weighted mean; the rows less their mean are never formed.
+    `n_axes`: how many directions, at most the number of features.
 
-    n_axes : int
-        How many directions, at most the number of features.
-
-    row_weights : ndarray of shape (n_rows,)
-        Positive weights.
-
-    Returns
-    -------
-    Tensor of shape (n_features, n_axes)
-        The same as :func:`principal_axes` of the rows less their mean.
+    Shapes: table (n_rows, n_features), mean (n_features,), row_weights (n_rows,) ->
+    (n_features, n_axes).
     """
     n_rows, n_features = table.shape
     roots = np.sqrt(row_weights)
@@ -170,15 +120,9 @@ def _leading_left_vectors(table, left, right, n_vectors):
 def unit_rows(X):
     """Return rows of length 1.
 
-    Parameters
-    ----------
-    X : Tensor of shape (n_rows, n_features)
-        Rows.
+    The rows divided by their Euclidean length; a row of zeros stays.
 
-    Returns
-    -------
-    Tensor of shape (n_rows, n_features)
-        The rows divided by their Euclidean length; a row of zeros stays.
+    Shapes: X (n_rows, n_features) -> (n_rows, n_features).
     """
     return torch.nn.functional.normalize(X, dim=1)
 
@@ -186,15 +130,7 @@ def unit_rows(X):
 def gram_matrix(matrix):
     """Return the inner products of the columns.
 
-    Parameters
-    ----------
-    matrix : Tensor of shape (n_rows, n_columns)
-        The matrix.
-
-    Returns
-    -------
-    Tensor of shape (n_columns, n_columns)
-        ``matrix.T @ matrix``.
+    Shapes: matrix (n_rows, n_columns) -> (n_columns, n_columns).
     """
     if matrix.device.type != "cpu":
         return matrix.T @ matrix
@@ -206,16 +142,12 @@ def gram_matrix(matrix):
 def polar_factor(matrix):
     """Return the nearest matrix with orthonormal rows or columns.
 
-    Parameters
-    ----------
-    matrix : Tensor of shape (n_rows, n_columns)
-        A matrix of full rank, for which the answer is unique.
+    The orthogonal factor of the polar decomposition: the maximiser of the inner product
+    with the matrix.
 
-    Returns
-    -------
-    Tensor of shape (n_rows, n_columns)
-        The orthogonal factor of the polar decomposition: the maximiser of the inner
-        product with the matrix.
+    `matrix`: a matrix of full rank, for which the answer is unique.
+
+    Shapes: matrix (n_rows, n_columns) -> (n_rows, n_columns).
     """
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)
     return left @ right
@@ -224,21 +156,10 @@ def polar_factor(matrix):
 def ridge_solve(gram, target, penalty):
     """Solve ``(gram + diag(penalty)) solution = target``.
 
-    Parameters
-    ----------
-    gram : Tensor of shape (n, n)
-        A symmetric positive semidefinite matrix; not written to.
+    `gram`: a symmetric positive semidefinite matrix; not written to.
+    `penalty`: positive, large enough to make the sum definite.
 
-    target : Tensor of shape (n, n_targets)
-        Right-hand sides.
-
-    penalty : float or Tensor of shape (n,)
-        Positive, large enough to make the sum definite.
-
-    Returns
-    -------
-    Tensor of shape (n, n_targets)
-        The solution.
+    Shapes: gram (n, n), target (n, n_targets), penalty (n,) -> (n, n_targets).
     """
     regularised = gram.clone()
     regularised.diagonal().add_(penalty)
@@ -246,49 +167,20 @@ def ridge_solve(gram, target, penalty):
 
 
 def inner(left, right):
-    """Return the inner product of two tensors of equal shape, each taken as a vector.
-
-    Parameters
-    ----------
-    left : Tensor
-        A tensor of any shape.
-
-    right : Tensor
-        Another one of that shape.
-
-    Returns
-    -------
-    float
-        The sum of the products of their entries.
-    """
+    """Return the sum of products of the entries of two tensors of equal shape."""
     return torch.dot(left.reshape(-1), right.reshape(-1)).item()
 
 
 def conjugate_gradients(operator, precondition, right, tolerance, most_steps):
     """Solve a symmetric linear system, or follow it to where it is not convex.
 
-    Parameters
-    ----------
-    operator : callable
-        Takes a tensor of the shape of `right` to its image.
+    The solution; if a direction of no positive curvature is met, what was found until
+    then, or the first direction itself.
 
-    precondition : callable
-        Does nearly the opposite, and is positive definite.
-
-    right : Tensor
-        Right-hand side, of any shape; a tensor is one vector here.
-
-    tolerance : float
-        Share of the preconditioned norm of `right` at which to end.
-
-    most_steps : int
-        Most products with the operator.
-
-    Returns
-    -------
-    Tensor
-        The solution; if a direction of no positive curvature is met, what was found
-        until then, or the first direction itself.
+    `operator`: takes a tensor of the shape of `right` to its image.
+    `precondition`: does nearly the opposite, and is positive definite.
+    `right`: right-hand side, of any shape; a tensor is one vector here.
+    `tolerance`: share of the preconditioned norm of `right` at which to end.
     """
     solution = torch.zeros_like(right)
     left_over = right.clone()

@@ -19,25 +19,13 @@ class PairMoments:
     Blocks are added around their own mean, so that a large offset of the data costs no
     digits. The answer is the same, to rounding, for any split and order of the rows.
 
-    Parameters
-    ----------
-    weight : Tensor of shape ()
-        Sum of the rows' weights.
-
-    mean_x : Tensor of shape (n_inputs,)
-        Weighted mean of the first view.
-
-    mean_y : Tensor of shape (n_outputs,)
-        Weighted mean of the second view.
-
-    xx : Tensor of shape (n_inputs, n_inputs)
-        Weighted sum of outer products of the centred rows of the first view.
-
-    xy : Tensor of shape (n_inputs, n_outputs)
-        The same between the views.
-
-    yy : Tensor of shape (n_outputs, n_outputs)
-        The same of the second view.
+    - `weight` (): sum of the rows' weights.
+    - `mean_x` (n_inputs,): weighted mean of the first view.
+    - `mean_y` (n_outputs,): weighted mean of the second view.
+    - `xx` (n_inputs, n_inputs): weighted sum of outer products of the centred rows of
+      the first view.
+    - `xy` (n_inputs, n_outputs): the same between the views.
+    - `yy` (n_outputs, n_outputs): the same of the second view.
     """
 
     weight: torch.Tensor
@@ -65,21 +53,9 @@ class PairMoments:
     def of(cls, X, Y, row_weights=None):
         """Return the moments of pairs.
 
-        Parameters
-        ----------
-        X : Tensor of shape (n_rows, n_inputs)
-            First view, in any precision.
+        `row_weights`: weights, not negative. None weighs every row 1.
 
-        Y : Tensor of shape (n_rows, n_outputs)
-            Second view of the same rows.
-
-        row_weights : Tensor of shape (n_rows,), default=None
-            Weights, not negative. None weighs every row 1.
-
-        Returns
-        -------
-        PairMoments
-            Their moments.
+        Shapes: X (n_rows, n_inputs), Y (n_rows, n_outputs), row_weights (n_rows,).
         """
         if len(X) == 0:
             return cls.empty(X.shape[1], Y.shape[1], X.device)
@@ -127,15 +103,7 @@ class PairMoments:
     def merge(self, other):
         """Return the moments of both sets of pairs together.
 
-        Parameters
-        ----------
-        other : PairMoments
-            Moments of other rows of the same views.
-
-        Returns
-        -------
-        PairMoments
-            Neither input is changed.
+        `other`: moments of other rows of the same views.
         """
         weight = self.weight + other.weight
         if weight == 0:
@@ -183,48 +151,33 @@ class PairMoments:
     def image_scatter(self, matrix):
         """Return the scatter of the first view's images.
 
-        Parameters
-        ----------
-        matrix : Tensor of shape (n_inputs, n_columns)
-            Multiplies rows of the first view from the right.
+        Weighted sum of outer products of the centred images.
 
-        Returns
-        -------
-        Tensor of shape (n_columns, n_columns)
-            Weighted sum of outer products of the centred images.
+        `matrix`: multiplies rows of the first view from the right.
+
+        Shapes: matrix (n_inputs, n_columns) -> (n_columns, n_columns).
         """
         return matrix.T @ self.xx @ matrix
 
     def image_cross(self, matrix):
         """Return the scatter between the first view's images and the second view.
 
-        Parameters
-        ----------
-        matrix : Tensor of shape (n_inputs, n_columns)
-            Multiplies rows of the first view from the right.
+        Weighted sum of outer products of centred images and rows.
 
-        Returns
-        -------
-        Tensor of shape (n_columns, n_outputs)
-            Weighted sum of outer products of centred images and rows.
+        `matrix`: multiplies rows of the first view from the right.
+
+        Shapes: matrix (n_inputs, n_columns) -> (n_columns, n_outputs).
         """
         return matrix.T @ self.xy
 
     def mean_squared_error(self, matrix, intercept):
         """Return the mean squared length of the error of an affine map, in float64.
 
-        Parameters
-        ----------
-        matrix : Tensor of shape (n_inputs, n_outputs)
-            Multiplies rows of the first view from the right.
+        The weighted mean of ``||x @ matrix + intercept - y||^2`` over these rows.
 
-        intercept : Tensor of shape (n_outputs,)
-            Is added then.
+        `matrix`: multiplies rows of the first view from the right.
 
-        Returns
-        -------
-        Tensor of shape ()
-            The weighted mean of ``||x @ matrix + intercept - y||^2`` over these rows.
+        Shapes: matrix (n_inputs, n_outputs), intercept (n_outputs,) -> ().
         """
         squares = self._centred_squares(matrix)
         offset = self.mean_x @ matrix + intercept - self.mean_y
@@ -242,13 +195,9 @@ class RowMoments(PairMoments):
 
     Merging them leaves the moments alone.
 
-    Parameters
-    ----------
-    rows_x : Tensor of shape (n_rows, n_inputs)
-        Centred rows of the first view, times the root of their weight.
-
-    rows_y : Tensor of shape (n_rows, n_outputs)
-        The same of the second view.
+    - `rows_x` (n_rows, n_inputs): centred rows of the first view, times the root of
+      their weight.
+    - `rows_y` (n_rows, n_outputs): the same of the second view.
     """
 
     rows_x: torch.Tensor

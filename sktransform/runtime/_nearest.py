@@ -20,7 +20,7 @@ _CELL_ITERATIONS = 5
 _BLOCK_ENTRIES = 10_000_000
 
 # torch takes the smallest k of at least so many times k numbers by a heap, which is
-# quicker than what it does with fewer.
+# quicker than with fewer.
 _HEAP_RATIO = 64
 
 # Groups of fewer entries are not worth their pass.
@@ -39,21 +39,8 @@ def smallest(values, n_smallest):
     The smallest of many small groups are found first, which takes one quick pass; what
     is sought lies in the groups whose smallest are the smallest.
 
-    Parameters
-    ----------
-    values : Tensor of shape (n_rows, n_columns)
-        Numbers, none of them nan.
-
-    n_smallest : int
-        How many, at most n_columns.
-
-    Returns
-    -------
-    found : Tensor of shape (n_rows, n_smallest)
-        The entries, the smallest first.
-
-    places : Tensor of shape (n_rows, n_smallest)
-        Their columns.
+    Shapes: values (n_rows, n_columns) -> found (n_rows, n_smallest), indices (n_rows,
+    n_smallest).
     """
     n_columns = values.shape[1]
     group = n_columns // (_HEAP_RATIO * n_smallest)
@@ -65,35 +52,19 @@ def smallest(values, n_smallest):
     least = values[:, :n_grouped].unflatten(1, (group, n_groups)).amin(1)
     groups = least.topk(n_smallest, largest=False, sorted=False).indices
     steps = torch.arange(0, n_grouped, n_groups, device=values.device)
-    places = (groups.unsqueeze(1) + steps.unsqueeze(1)).flatten(1)
+    indices = (groups.unsqueeze(1) + steps.unsqueeze(1)).flatten(1)
     if n_grouped < n_columns:
         others = torch.arange(n_grouped, n_columns, device=values.device)
-        places = torch.cat([places, others.expand(len(values), -1)], 1)
-    found, best = values.gather(1, places).topk(n_smallest, largest=False)
-    return found, places.gather(1, best)
+        indices = torch.cat([indices, others.expand(len(values), -1)], 1)
+    found, best = values.gather(1, indices).topk(n_smallest, largest=False)
+    return found, indices.gather(1, best)
 
 
 def nearest_rows(queries, rows, n_neighbors):
     """Return the nearest rows of each query, exactly.
 
-    Parameters
-    ----------
-    queries : Tensor of shape (n_queries, n_features)
-        What to search for.
-
-    rows : Tensor of shape (n_rows, n_features)
-        Where to search.
-
-    n_neighbors : int
-        How many, at most n_rows.
-
-    Returns
-    -------
-    squared : Tensor of shape (n_queries, n_neighbors)
-        Squared distances, the smallest first.
-
-    indices : Tensor of shape (n_queries, n_neighbors)
-        Places of the neighbours.
+    Shapes: queries (n_queries, n_features), rows (n_rows, n_features) -> squared
+    (n_queries, n_neighbors), indices (n_queries, n_neighbors).
     """
     step = max(1, _BLOCK_ENTRIES // len(rows))
     found = [
@@ -107,23 +78,13 @@ def nearest_rows(queries, rows, n_neighbors):
 def nearest_others(rows, n_neighbors, random_state):
     """Return for each row the nearest other ones.
 
-    Parameters
-    ----------
-    rows : Tensor of shape (n_rows, n_features)
-        The rows.
+    Indices of the neighbours, the nearest first. Above 15,000 rows the search is
+    approximate: an inverted file over cells of about 240 rows, of which the 14 nearest
+    are searched.
 
-    n_neighbors : int
-        How many, less than n_rows.
+    `random_state`: seed of the cells, for more than 15,000 rows.
 
-    random_state : RandomState
-        Seed of the cells, for more than 15,000 rows.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, n_neighbors)
-        Places of the neighbours, the nearest first. Above 15,000 rows the search is
-        approximate: an inverted file over cells of about 240 rows, of which the 14
-        nearest are searched.
+    Shapes: rows (n_rows, n_features) -> (n_rows, n_neighbors).
     """
     if len(rows) > _EXACT_ROWS:
         return _nearest_in_cells(rows, n_neighbors, random_state)

@@ -16,14 +16,9 @@ class ReportEpochs(Callback):
     A request to stop is left on the net as ``stops``, not raised at once: the other
     callbacks still hear of the epoch.
 
-    Parameters
-    ----------
-    progress : FitProgress
-        The estimator's progress.
-
-    attributes : callable, default=None
-        Takes the module's state as a dict of arrays and returns the estimator's
-        fitted attributes.
+    - `progress`: the estimator's progress.
+    - `attributes`: takes the module's state as a dict of arrays and returns the
+      estimator's fitted attributes.
     """
 
     def __init__(self, progress, attributes=None):
@@ -63,7 +58,7 @@ class Batches:
 
 
 class Net(NeuralNet):
-    """skorch's net, its loop cut down to what a training without a screen needs."""
+    """skorch's net with the parts of its loop that a silent training needs."""
 
     def __init__(
         self, module, *, sees_module, patience, amp, notifies_batches, **kwargs

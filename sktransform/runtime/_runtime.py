@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Device, precision and seed of one call, and the way of rows through a function."""
+"""Runtime of one call: device and precision, and rows mapped block by block."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,31 +33,23 @@ _CPU = torch.device("cpu")
 class SparseRows:
     """Rows of a sparse table, of which a few at a time are made dense.
 
-    They have a length and are taken by place, like the rows of an array. What needs
+    They have a length and are taken by index, like the rows of an array. What needs
     all of them dense refuses them.
 
-    Parameters
-    ----------
-    table : csr_array of shape (n_samples, n_features)
-        The rows; columns in order, none of them twice in a row.
+    - `table` (n_samples, n_features): the rows; columns in order, none of them twice in
+      a row.
     """
 
     def __init__(self, table):
         self.table = table
 
     @classmethod
-    def of(cls, table):
+    def from_table(cls, table):
         """Return the rows of a table, which is left as it is.
 
-        Parameters
-        ----------
-        table : sparse array or matrix in CSR format
-            The table. Entries that it has twice are added.
+        The rows; they share the table's memory where they can.
 
-        Returns
-        -------
-        SparseRows
-            The rows; they share the table's memory where they can.
+        `table`: the table. Entries that it has twice are added.
         """
         parts = table.data, table.indices, table.indptr
         rows = csr_array(parts, shape=table.shape)
@@ -79,8 +71,8 @@ class SparseRows:
     def __len__(self):
         return self.table.shape[0]
 
-    def __getitem__(self, places):
-        return SparseRows(self.table[places])
+    def __getitem__(self, indices):
+        return SparseRows(self.table[indices])
 
     def __array__(self, dtype=None, copy=None):
         raise TypeError(
@@ -96,24 +88,8 @@ class SparseRows:
 def resolve_device(X, device):
     """Return the device on which to compute for this input.
 
-    Parameters
-    ----------
-    X : ndarray or Tensor
-        The input.
-
-    device : str
-        ``"auto"`` takes a tensor's own device, else CUDA if there is one, else the
-        CPU. Any other string is what torch calls a device.
-
-    Returns
-    -------
-    torch.device
-        The device.
-
-    Raises
-    ------
-    ValueError
-        If torch does not know the device, or has no such device here.
+    `device`: ``"auto"`` takes a tensor's own device, else CUDA if there is one, else
+      the CPU. Any other string is what torch calls a device.
     """
     if device == "auto":
         if isinstance(X, torch.Tensor):
@@ -158,7 +134,7 @@ class Runtime:
     output_device: torch.device | None
 
     @classmethod
-    def of(
+    def from_rows(
         cls, X: np.ndarray | SparseRows | torch.Tensor, device: str = "auto"
     ) -> Self:
         """Return the runtime for validated rows.

@@ -14,17 +14,10 @@ class SmallBlocks:
     one. Optimised products leave that open: it is tried out, once for each number of
     threads.
 
-    Parameters
-    ----------
-    function : callable
-        Takes a tensor of shape (n_rows, n_features) on the CPU, returns one of as many
-        rows.
-
-    whole : int
-        Rows of a whole block, a multiple of 4.
-
-    dtype : torch.dtype
-        Precision of the rows.
+    - `function`: takes a tensor of shape (n_rows, n_features) on the CPU, returns one
+      of as many rows.
+    - `whole`: rows of a whole block, a multiple of 4.
+    - `dtype`: precision of the rows.
     """
 
     def __init__(self, function, whole, dtype):
@@ -35,15 +28,7 @@ class SmallBlocks:
     def rows_for(self, X):
         """Return the rows of a block with which to map these rows.
 
-        Parameters
-        ----------
-        X : ndarray or Tensor of shape (n_rows, n_features)
-            The rows.
-
-        Returns
-        -------
-        int
-            The number.
+        Shapes: X (n_rows, n_features).
         """
         if X.shape[0] > FEW_ROWS:
             return self._whole

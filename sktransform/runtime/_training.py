@@ -30,25 +30,15 @@ _SEED_LOCK = threading.RLock()
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training leaves behind, in NumPy alone.
+    """Result of a training, in NumPy arrays.
 
-    Parameters
-    ----------
-    state : dict of str to ndarray
-        The module's parameters and buffers after the best epoch, under the names of
-        its `state_dict`.
-
-    loss_curve : ndarray of shape (n_epochs,)
-        The mean training loss of each epoch, taken while its weights were changing.
-
-    validation_curve : ndarray of shape (n_epochs,) or None
-        The mean validation loss after each epoch.
-
-    best_epoch : int
-        The epoch whose weights were kept: an index into the curves.
-
-    n_epochs : int
-        The number of epochs that were run.
+    - `state`: the module's parameters and buffers after the best epoch, under the names
+      of its `state_dict`.
+    - `loss_curve` (n_epochs,): the mean training loss of each epoch, taken while its
+      weights were changing.
+    - `validation_curve` (n_epochs,): the mean validation loss after each epoch.
+    - `best_epoch`: the epoch whose weights were kept: an index into the curves.
+    - `n_epochs`: the number of epochs that were run.
     """
 
     state: dict[str, np.ndarray]
@@ -88,84 +78,35 @@ def train_module(
     result, bit for bit, on the CPU. All rows are held on the device. Within a process
     trainings wait for each other, because torch's noise has one generator.
 
-    Parameters
-    ----------
-    module : Module or callable
-        The module, which is copied; or a function without arguments that makes it,
-        whose initial weights are then drawn from `random_state`.
+    `module`: the module, which is copied; or a function without arguments that makes
+      it, whose initial weights are then drawn from `random_state`.
+    `y`: the targets; whole numbers stay whole numbers. None stands for X itself.
+    `criterion`: called as ``criterion(output, y)``. Its own parameters are trained too,
+      and forgotten.
+    `loss`: instead of a criterion, where more is needed than output and target: called
+      as ``loss(module, output, X, y)`` with the module in training and the rows of one
+      batch; y is None if there is none.
+    `optimizer`: an optimizer's class, or a partial of it with more settings.
+    `max_epochs`: the greatest number of passes over the rows, at least 1.
+    `validation`: rows held out, ``(X,)`` or ``(X, y)``.
+    `patience`: stop after this many epochs without a lower loss; None never does.
+    `random_state`: seed of initial weights, order of rows and noise in the module. None
+      draws it from NumPy's global generator, as scikit-learn does.
+    `progress`: told of every epoch, and may stop the training.
+    `reconstruction_attributes`: takes the module's state as a dict of arrays and
+      returns the estimator's fitted attributes; called only if one of scikit-learn's
+      callbacks asks.
+    `callbacks`: copied before use; they get all of skorch's notifications.
+    `amp`: whether to compute in mixed precision: bfloat16 on the CPU, scaled float16 on
+      CUDA.
 
-    X : ndarray or Tensor of shape (n_samples, ...)
-        The module's input.
-
-    y : ndarray or Tensor of shape (n_samples, ...), default=None
-        The targets; whole numbers stay whole numbers. None stands for X itself.
-
-    criterion : callable or Module class, default=None
-        Called as ``criterion(output, y)``. Its own parameters are trained too, and
-        forgotten.
-
-    loss : callable, default=None
-        Instead of a criterion, where more is needed than output and target: called
-        as ``loss(module, output, X, y)`` with the module in training and the rows of
-        one batch; y is None if there is none.
-
-    optimizer : callable, default=torch.optim.Adam
-        An optimizer's class, or a partial of it with more settings.
-
-    learning_rate : float, default=1e-3
-        The optimizer's learning rate.
-
-    max_epochs : int, default=100
-        The greatest number of passes over the rows, at least 1.
-
-    batch_size : int, default=256
-        The number of rows of one step.
-
-    validation : tuple of (ndarray or Tensor), default=None
-        Rows held out, ``(X,)`` or ``(X, y)``.
-
-    patience : int, default=None
-        Stop after this many epochs without a lower loss; None never does.
-
-    random_state : int, RandomState instance or None, default=None
-        Seed of initial weights, order of rows and noise in the module. None draws it
-        from NumPy's global generator, as scikit-learn does.
-
-    device : str or torch.device, default="cpu"
-        Where to train.
-
-    dtype : torch.dtype, default=torch.float32
-        The precision of rows and parameters.
-
-    progress : FitProgress, default=None
-        Told of every epoch, and may stop the training.
-
-    reconstruction_attributes : callable, default=None
-        Takes the module's state as a dict of arrays and returns the estimator's
-        fitted attributes; called only if one of scikit-learn's callbacks asks.
-
-    callbacks : sequence of skorch callbacks, default=()
-        Copied before use; they get all of skorch's notifications.
-
-    amp : bool, default=False
-        Whether to compute in mixed precision: bfloat16 on the CPU, scaled float16 on
-        CUDA.
-
-    compile : bool, default=False
-        Whether to run the module through ``torch.compile``.
-
-    Returns
-    -------
-    TrainingResult
-        The best weights and the losses.
-
-    Raises
-    ------
-    ValueError
-        If a loss or a trained weight is not finite.
+    Shapes: X (n_samples, ...), y (n_samples, ...).
     """
     if (criterion is None) == (loss is None):
-        raise ValueError("Give either a criterion or a loss.")
+        raise ValueError(
+            "Exactly one of criterion and loss must be given, got "
+            f"criterion={criterion!r} and loss={loss!r}."
+        )
     runtime = Runtime(torch.device(device), dtype, None)
     dataset = _dataset(runtime, X, y)
     held_out = None if validation is None else _dataset(runtime, *validation)
@@ -200,25 +141,10 @@ def train_module(
 def load_module(module, state, *, device="cpu", dtype=torch.float32):
     """Return a module with trained weights, ready to transform.
 
-    Parameters
-    ----------
-    module : Module or callable
-        As for :func:`train_module`. A function runs on torch's meta device, where no
-        weights are drawn; all tensors of its module must be in the `state_dict`.
+    The module is new and in evaluation mode.
 
-    state : dict of str to ndarray
-        The weights, see :class:`TrainingResult`.
-
-    device : str or torch.device, default="cpu"
-        Where the module shall be.
-
-    dtype : torch.dtype, default=torch.float32
-        The precision of its parameters.
-
-    Returns
-    -------
-    Module
-        A module of its own, in evaluation mode.
+    `module`: as for :func:`train_module`. A function runs on torch's meta device, where
+      no weights are drawn; all tensors of its module must be in the `state_dict`.
     """
     with torch.device("meta"):
         loaded = _own(module)
@@ -271,7 +197,7 @@ def _local_seed(random_state, device):
 
 
 def _result(net):
-    """Return what the net has learned, free of skorch and torch."""
+    """Return the trained state as NumPy arrays, free of skorch and torch."""
     state = state_arrays(net.best_state_)
     for name, _ in net.module.named_parameters():
         check_finite(f"trained parameter {name!r}", state[name])

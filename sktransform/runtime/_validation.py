@@ -16,24 +16,12 @@ _DTYPES = np.dtype(np.float64), np.dtype(np.float32)
 def check_tensor(estimator, X, *, reset=None, min_samples=1):
     """Check a tensor of rows as scikit-learn checks an array.
 
-    Parameters
-    ----------
-    estimator : estimator instance
-        Named in messages; holds `n_features_in_`.
+    The rows in float32 or float64, detached, on their own device.
 
-    X : Tensor
-        What the user gave.
+    `reset`: whether to set `n_features_in_` (fit) or to compare with it. None does
+      neither.
 
-    reset : bool, default=None
-        Whether to set `n_features_in_` (fit) or to compare with it. None does neither.
-
-    min_samples : int, default=1
-        The least number of rows.
-
-    Returns
-    -------
-    Tensor of shape (n_samples, n_features)
-        The rows in float32 or float64, detached, on their own device.
+    Shape: (n_samples, n_features).
     """
     name = type(estimator).__name__
     if X.ndim != 2:
@@ -70,23 +58,11 @@ def check_tensor(estimator, X, *, reset=None, min_samples=1):
 def is_valid_array(estimator, X, min_samples=1):
     """Tell, at once, that scikit-learn's check would return X itself.
 
-    Parameters
-    ----------
-    estimator : estimator instance
-        Fitted: its `n_features_in_` is compared, and names that it has seen may call
-        for a warning.
+    Whether X is a plain array of finite rows in float32 or float64, of the right shape.
+    If not, it may still be valid: a data frame, for example.
 
-    X : object
-        What the user gave.
-
-    min_samples : int, default=1
-        The least number of rows.
-
-    Returns
-    -------
-    bool
-        Whether X is a plain array of finite rows in float32 or float64, of the right
-        shape. If not, it may still be valid in another way.
+    `estimator`: fitted: its `n_features_in_` is compared, and names that it has seen
+      may call for a warning.
     """
     if type(X) is not np.ndarray or hasattr(estimator, "feature_names_in_"):
         return False
@@ -94,6 +70,6 @@ def is_valid_array(estimator, X, min_samples=1):
         return False
     if len(X) < min_samples or X.shape[1] != getattr(estimator, "n_features_in_", 0):
         return False
-    # The sum of finite numbers may overflow: then the slow way finds that they are.
+    # The sum of finite numbers may overflow: then the slower check finds that they are.
     with np.errstate(over="ignore", invalid="ignore"):
         return X.size > 0 and bool(np.isfinite(X.sum()))

@@ -17,28 +17,12 @@ _NEIGHBORS = 3
 def place_centers(X, n_centers, method, row_weights, random_state):
     """Choose centres among or between distinct rows.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_rows, n_features)
-        Distinct rows.
+    `n_centers`: how many; clipped to the number of rows with a warning.
+    `method`: means of clusters; rows drawn at random; or rows each farthest from those
+      before it, the first being nearest to the mean.
 
-    n_centers : int
-        How many; clipped to the number of rows with a warning.
-
-    method : {"kmeans", "random", "farthest"}
-        Means of clusters; rows drawn at random; or rows each farthest from those
-        before it, the first being nearest to the mean.
-
-    row_weights : ndarray of shape (n_rows,)
-        Positive weights.
-
-    random_state : int, RandomState instance or None
-        Seed of "kmeans" and "random".
-
-    Returns
-    -------
-    ndarray of shape (at most n_centers, n_features)
-        Distinct centres.
+    Shapes: X (n_rows, n_features), row_weights (n_rows,) -> (at most n_centers,
+    n_features).
     """
     if n_centers > len(X):
         warnings.warn(
@@ -68,21 +52,11 @@ def place_centers(X, n_centers, method, row_weights, random_state):
 def farthest_rows(X, n_rows, row_weights):
     """Return indices of rows each of which is farthest from those before it.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_rows_X, n_features)
-        Rows, not far from 0 beside their distances.
+    Different indices; the first is that of the row nearest to the weighted mean.
 
-    n_rows : int
-        How many, at most n_rows_X.
+    `X`: rows, not far from 0 beside their distances.
 
-    row_weights : ndarray of shape (n_rows_X,)
-        Positive weights.
-
-    Returns
-    -------
-    ndarray of int, shape (n_rows,)
-        Different indices; the first is that of the row nearest to the weighted mean.
+    Shapes: X (n_rows_X, n_features), row_weights (n_rows_X,) -> (n_rows,).
     """
     mean = np.average(X, axis=0, weights=row_weights)
     chosen = [int(np.argmin(euclidean_distances(X, mean[None])))]
@@ -97,19 +71,12 @@ def farthest_rows(X, n_rows, row_weights):
 def chart_widths(centers, width):
     """Return a width for each centre from the distances to its nearest others.
 
-    Parameters
-    ----------
-    centers : ndarray of shape (n_centers, n_features)
-        Distinct centres.
+    Positive widths in squared units of the centres; 1 for a single centre, whose width
+    does not matter.
 
-    width : float
-        Factor on the mean squared distance to the three nearest other centres.
+    `width`: factor on the mean squared distance to the three nearest other centres.
 
-    Returns
-    -------
-    ndarray of shape (n_centers,)
-        Positive widths in squared units of the centres; 1 for a single centre, whose
-        width does not matter.
+    Shapes: centers (n_centers, n_features) -> (n_centers,).
     """
     if len(centers) == 1:
         return np.ones(1)

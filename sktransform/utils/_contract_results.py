@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Checks of the contract on what an estimator returns."""
+"""Checks of the contract on the results of an estimator."""
 
 import importlib.util
 import re
@@ -74,7 +74,7 @@ def check_seed_and_global_state(name, estimator):
 
 def check_rows_are_independent(name, estimator):
     """Check that a row has the same bits alone, in another order and in a part."""
-    # The kernels of matrix products treat rows by their place where widths are odd.
+    # The kernels of matrix products treat rows by their index where widths are odd.
     for n_features in (6, 17, 257):
         fit(starting_anew(estimator), table(n_features=n_features))
         X = table(300, n_features, seed=1)
@@ -147,12 +147,12 @@ def _check_small(estimator, X, words):
 
 
 def check_one_sample(name, estimator):
-    """Check that one sample gives finite results or a ValueError that says so."""
+    """Check that one sample gives finite results or a ValueError that says why."""
     _check_small(estimator, table(1), "sample")
 
 
 def check_one_feature(name, estimator):
-    """Check that one feature gives finite results or a ValueError that says so."""
+    """Check that one feature gives finite results or a ValueError that says why."""
     _check_small(estimator, table(n_features=1), "feature|n_components")
 
 

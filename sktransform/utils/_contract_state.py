@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Checks of the contract on what an estimator holds, and what it leaves alone."""
+"""Checks of the contract on the state of an estimator, and on global state."""
 
 import copy
 import importlib.util
@@ -65,7 +65,7 @@ def check_skops(name, estimator):
 
 
 def _known_types(estimator):
-    """Return the names of an estimator's type, and of what it was given or contains.
+    """Return the names of an estimator's type and of its parameters and parts.
 
     What the user gives as a parameter is the user's to trust, inside a list as well.
     """
@@ -184,7 +184,7 @@ class _Interrupter:
         self.remaining = self.n_calls = n_calls
 
     def __getstate__(self):
-        # The count is no part of the estimator whose state is compared.
+        # The count is not part of the estimator whose state is compared.
         return {}
 
     def setup(self, estimator, context):

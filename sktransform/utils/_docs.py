@@ -37,7 +37,7 @@ DESCRIPTIONS = {
         "channels)``, ``(height, width)`` or ``(height, width, channels)``. None for\n"
         "tables"
     ),
-    "verbose": "Whether to print what was learned",
+    "verbose": "Whether to print the result of the fit",
 }
 
 

@@ -27,27 +27,14 @@ def geodesic_distances(X, n_neighbors, sources=None):
     among the nearest neighbours of the other. If the graph falls into parts, the
     shortest edges that connect them are added: a minimum spanning tree of the parts.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_rows, n_features)
-        Rows. More than `n_neighbors` equal rows are a part of their own.
+    Symmetric distances in float64 with a zero diagonal.
 
-    n_neighbors : int
-        Neighbours of a row, clipped to the number of other rows.
+    `X`: rows. More than `n_neighbors` equal rows are a part of their own.
+    `n_neighbors`: neighbours of a row, clipped to the number of other rows.
+    `sources`: rows between which distances are returned; paths lead over all rows. None
+      takes all rows.
 
-    sources : ndarray of int, shape (n_sources,), default=None
-        Rows between which distances are returned; paths lead over all rows. None
-        takes all rows.
-
-    Returns
-    -------
-    ndarray of shape (n_sources, n_sources)
-        Symmetric distances in float64 with a zero diagonal.
-
-    Warns
-    -----
-    DisconnectedGraphWarning
-        If parts had to be connected.
+    Shapes: X (n_rows, n_features), sources (n_sources,) -> (n_sources, n_sources).
     """
     # Neighbours may be found by expanding squares, which loses digits far from 0.
     X = np.asarray(X, dtype=np.float64)
@@ -114,24 +101,14 @@ def _shortest_bridges(X, labels):
 def classical_scaling(distances, n_components, row_weights=None):
     """Return coordinates whose inner products are nearest to those of the distances.
 
-    Parameters
-    ----------
-    distances : ndarray of shape (n_rows, n_rows)
-        Symmetric distances with a zero diagonal.
+    Coordinates of weighted mean 0 in order of falling variance; the entry of largest
+    magnitude is positive in each column. Columns without a positive eigenvalue, and
+    those beyond the number of rows, are 0.
 
-    n_components : int
-        Number of coordinates.
+    `row_weights`: positive weights; a row of weight 2 counts like two equal rows. None
+      weighs every row 1.
 
-    row_weights : ndarray of shape (n_rows,), default=None
-        Positive weights; a row of weight 2 counts like two equal rows. None weighs
-        every row 1.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_components)
-        Coordinates of weighted mean 0 in order of falling variance; the entry of
-        largest magnitude is positive in each column. Columns without a positive
-        eigenvalue, and those beyond the number of rows, are 0.
+    Shapes: distances (n_rows, n_rows), row_weights (n_rows,) -> (n_rows, n_components).
     """
     n_rows = len(distances)
     weights = np.ones(n_rows) if row_weights is None else row_weights

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The only importer of scikit-learn's private names, and of what not all releases have.
+"""Names of scikit-learn that are private or missing in some releases.
 
 What third parties need most has no public address yet; when it moves, this file is
 the one to mend. Callbacks exist from scikit-learn 1.9 on: before, an estimator has no
-`set_callbacks` and its fit reports to nobody.
+`set_callbacks` and its fit does not report.
 """
 
 import functools

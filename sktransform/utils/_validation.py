@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Checks of arrays that several rooms take."""
+"""Checks of arrays that several subpackages use."""
 
 import numpy as np
 from sklearn.utils import check_array
@@ -8,30 +8,12 @@ from sklearn.utils import check_array
 def check_distances(distances, name, *, subject=None, n_rows=None):
     """Return a matrix of distances between rows, checked.
 
-    Parameters
-    ----------
-    distances : array-like of shape (n_rows, n_rows)
-        What the user gave.
+    Distances in float64, exactly symmetric and with a zero diagonal.
 
-    name : str
-        Name of the argument.
+    `subject`: first words of the message. None takes the name.
+    `n_rows`: number of rows of X, if the distances are those between them.
 
-    subject : str, default=None
-        What a message begins with. None takes the name.
-
-    n_rows : int, default=None
-        Number of rows of X, if the distances are those between them.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_rows)
-        Distances in float64, exactly symmetric and with a zero diagonal.
-
-    Raises
-    ------
-    ValueError
-        If the matrix is not square, finite, symmetric and free of negative values,
-        has a diagonal other than 0, or another number of rows than `n_rows`.
+    Shapes: distances (n_rows, n_rows) -> (n_rows, n_rows).
     """
     subject = subject or name
     values = check_array(
@@ -50,15 +32,22 @@ def check_distances(distances, name, *, subject=None, n_rows=None):
             f"shape {values.shape}."
         )
     if values.min() < 0:
-        raise ValueError(f"{subject} must hold distances, got negative values.")
+        raise ValueError(
+            f"{subject} must hold distances of at least 0, got {values.min():g}."
+        )
     # Single precision is welcome: its rounding is what the tolerance allows.
     tolerance = 1e-5 * values.max()
     if np.diagonal(values).max() > tolerance:
         raise ValueError(
-            f"{subject} must have a zero diagonal: a row's distance to itself."
+            f"{subject} must have a zero diagonal, a row's distance to itself, got up "
+            f"to {np.diagonal(values).max():g}."
         )
     if not np.allclose(values, values.T, rtol=0, atol=tolerance):
-        raise ValueError(f"{subject} must be a symmetric matrix.")
+        asymmetry = np.abs(values - values.T).max()
+        raise ValueError(
+            f"{subject} must be a symmetric matrix, but entries and their transposed "
+            f"differ by up to {asymmetry:g}."
+        )
     values = (values + values.T) / 2
     np.fill_diagonal(values, 0)
     return values

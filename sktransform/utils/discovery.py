@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Discovery of what the package offers, for tests, documentation and benchmarks."""
+"""Discovery of estimators, displays and functions, for tests and documentation."""
 
 import importlib
 import inspect

@@ -175,7 +175,7 @@ def test_one_row_is_only_moved():
 def test_wrong_usage_is_said(normal):
     X, Y, _ = _views(normal)
     aligner = PermutationAligner().fit(X, Y)
-    with pytest.raises(ValueError, match="other spaces cannot be merged"):
+    with pytest.raises(ValueError, match="different spaces cannot be merged"):
         aligner.merge(PermutationAligner().fit(X, Y[:, :3]))
     with pytest.raises(ValueError, match="must be of class PermutationAligner"):
         aligner.merge(StandardScaler().fit(X))

@@ -26,12 +26,12 @@ def _changed(X, declared):
     return transformation.forward(rows, drawn, reference, torch.arange(len(X))).numpy()
 
 
-@pytest.mark.parametrize("place", range(10))
-def test_classes_change_only_where_a_change_does_not_hold(place):
+@pytest.mark.parametrize("index", range(10))
+def test_classes_change_only_where_a_change_does_not_hold(index):
     X, y, declared = make_invariance_problem(2000, noise=0.0, random_state=0)
     np.testing.assert_array_equal(_classes(X), y)
-    changed = (_classes(_changed(X, declared[place])) != y).mean()
-    if declared[place]["holds"]:
+    changed = (_classes(_changed(X, declared[index])) != y).mean()
+    if declared[index]["holds"]:
         # A rotation turns in units of the sample's deviations, which are nearly 1.
         assert changed <= 0.02
     else:

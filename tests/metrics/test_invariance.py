@@ -267,7 +267,7 @@ def test_wrong_usage_is_said(rows):
         invariance_score(SVC().fit(X, y), X, noise)
     with pytest.raises(ValueError, match="use metric='squared'"):
         invariance_score(regressor, X, noise)
-    with pytest.raises(ValueError, match="compares what regressors predict"):
+    with pytest.raises(ValueError, match="compares predictions of regressors"):
         invariance_score(model, X, noise, metric="squared")
     with pytest.raises(ValueError, match="made 5 rows of 300"):
         invariance_score(model, X, lambda X, m, r: X[:5])

@@ -188,7 +188,7 @@ def test_equally_near_rows_are_taken_in_order():
 
 
 @pytest.mark.parametrize("metric", FAR_AND_NEAR)
-def test_equally_near_rows_fill_the_places_behind_nearer_ones(metric):
+def test_equally_near_rows_take_the_ranks_after_nearer_ones(metric):
     gallery = np.array([[1.0, 0.0]] + [[1.0, 1.0]] * 5)
     # The nearest row, and the first of its five equal followers.
     counts = np.array([1, 1, 0, 0, 0, 0])
@@ -331,7 +331,7 @@ def test_pairs_of_different_length_are_refused(pair, measure):
 
 @pytest.mark.parametrize("measure", [recall_at_k, mean_reciprocal_rank])
 def test_queries_without_a_partner_are_refused(pair, measure):
-    message = "queries has 69 rows and gallery has 70: give the place"
+    message = "queries has 69 rows and gallery has 70: give the index"
     with pytest.raises(ValueError, match=message):
         measure(pair[0][1:], pair[1])
 
@@ -342,8 +342,8 @@ def test_queries_without_a_partner_are_refused(pair, measure):
         ([0] * 69, "targets must be 70 whole numbers"),
         ([0.5] * 70, "targets must be 70 whole numbers"),
         ([[0]] * 70, "targets must be 70 whole numbers"),
-        ([70] * 70, "targets must be places in the gallery, from 0 to 69"),
-        ([-1] * 70, "targets must be places in the gallery, from 0 to 69"),
+        ([70] * 70, "targets must be indices of rows of the gallery, from 0 to 69"),
+        ([-1] * 70, "targets must be indices of rows of the gallery, from 0 to 69"),
     ],
 )
 def test_wrong_targets_are_refused(pair, targets, message):

@@ -20,7 +20,7 @@ class Owner:
 
     def total(self, dtype=np.float64, name="total"):
         """Return the sum of all entries in the precision of a call."""
-        runtime = Runtime.of(np.empty((0, 1), dtype), "cpu")
+        runtime = Runtime.from_rows(np.empty((0, 1), dtype), "cpu")
 
         def build():
             self.n_built += 1

@@ -33,8 +33,8 @@ def _expected_others(rows, n_neighbors):
     return search.kneighbors(return_distance=False)
 
 
-def _distances_to(rows, places):
-    return (rows[:, None] - rows[places]).square().sum(2)
+def _distances_to(rows, indices):
+    return (rows[:, None] - rows[indices]).square().sum(2)
 
 
 @pytest.fixture
@@ -62,11 +62,11 @@ def test_smallest_entries_are_those_of_sorting(n_columns, n_smallest):
     values = _normal(30, n_columns)
     values[3, -n_smallest:] = -5
     values[4, :100] = torch.inf
-    found, places = smallest(values, n_smallest)
+    found, indices = smallest(values, n_smallest)
     expected = values.sort(1).values
     assert torch.equal(found, expected[:, :n_smallest])
-    assert torch.equal(values.gather(1, places), found)
-    assert (places.sort(1).values.diff(dim=1) > 0).all()
+    assert torch.equal(values.gather(1, indices), found)
+    assert (indices.sort(1).values.diff(dim=1) > 0).all()
 
 
 @pytest.mark.parametrize("n_neighbors", [1, 7, 49])
@@ -76,26 +76,26 @@ def test_exact_search_agrees_with_scikit_learn(n_neighbors):
         _others(rows, n_neighbors), _expected_others(rows, n_neighbors)
     )
     queries = _normal(30, 4, seed=1)
-    squared, places = nearest_rows(queries, rows, n_neighbors)
+    squared, indices = nearest_rows(queries, rows, n_neighbors)
     expected = NearestNeighbors(n_neighbors=n_neighbors).fit(rows).kneighbors(queries)
-    np.testing.assert_array_equal(places, expected[1])
+    np.testing.assert_array_equal(indices, expected[1])
     np.testing.assert_allclose(squared.sqrt(), expected[0], atol=1e-7)
 
 
 def test_copies_of_a_row_are_its_neighbours_and_itself_is_not():
     rows = _normal(20, 3).repeat(3, 1)
-    places = _others(rows, 5)
-    assert (places != torch.arange(60)[:, None]).all()
-    copies = (places[:, :2] % 20) == torch.arange(60)[:, None] % 20
+    indices = _others(rows, 5)
+    assert (indices != torch.arange(60)[:, None]).all()
+    copies = (indices[:, :2] % 20) == torch.arange(60)[:, None] % 20
     assert copies.all()
     expected = _distances_to(rows, _expected_others(rows, 5))
-    torch.testing.assert_close(_distances_to(rows, places), expected)
+    torch.testing.assert_close(_distances_to(rows, indices), expected)
 
 
 def test_rows_that_are_all_equal_have_other_rows_as_neighbours():
-    places = _others(torch.ones(6, 2, dtype=torch.float64), 5)
+    indices = _others(torch.ones(6, 2, dtype=torch.float64), 5)
     everything = torch.arange(6).expand(6, 6)
-    with_itself = torch.cat([torch.arange(6)[:, None], places], 1)
+    with_itself = torch.cat([torch.arange(6)[:, None], indices], 1)
     assert torch.equal(with_itself.sort(1).values, everything)
 
 
@@ -120,10 +120,10 @@ def test_cells_find_nine_of_ten_neighbours(small_cells, rows):
 
 def test_neighbours_from_cells_are_distinct_others_in_order(small_cells):
     rows = _blobs()
-    places = _others(rows, 10)
-    assert (places != torch.arange(len(rows))[:, None]).all()
-    assert (places.sort(1).values.diff(dim=1) > 0).all()
-    distances = _distances_to(rows, places)
+    indices = _others(rows, 10)
+    assert (indices != torch.arange(len(rows))[:, None]).all()
+    assert (indices.sort(1).values.diff(dim=1) > 0).all()
+    distances = _distances_to(rows, indices)
     assert (distances.diff(dim=1) >= -1e-9).all()
 
 
@@ -136,13 +136,13 @@ def test_more_neighbours_than_the_nearest_cells_hold_are_found_exactly(small_cel
 def test_empty_and_tiny_cells_still_give_neighbours(small_cells, n_neighbors):
     # Most cells start on copies of one row and stay empty; others hold a row alone.
     rows = torch.cat([torch.zeros(100, 3), 50 * _normal(20, 3)]).double()
-    places = _others(rows, n_neighbors)
-    assert places.shape == (120, n_neighbors)
-    assert (places != torch.arange(120)[:, None]).all()
-    assert (places.sort(1).values.diff(dim=1) > 0).all()
-    assert ((places >= 0) & (places < 120)).all()
+    indices = _others(rows, n_neighbors)
+    assert indices.shape == (120, n_neighbors)
+    assert (indices != torch.arange(120)[:, None]).all()
+    assert (indices.sort(1).values.diff(dim=1) > 0).all()
+    assert ((indices >= 0) & (indices < 120)).all()
     # The copies have each other.
-    assert (places[:100, :15] < 100).all()
+    assert (indices[:100, :15] < 100).all()
 
 
 def test_cells_are_seeded(small_cells):

@@ -30,16 +30,16 @@ def test_missing_cuda_is_said(monkeypatch):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_precision_is_that_of_the_rows(dtype):
     rows = np.ones((3, 2), dtype=dtype)
-    runtime = Runtime.of(rows, "cpu")
+    runtime = Runtime.from_rows(rows, "cpu")
     assert runtime.map(torch.exp, rows).dtype == dtype
     assert runtime.tensor(rows, runtime.dtype).numpy().dtype == dtype
     assert runtime.tensor(rows).dtype == torch.float64
 
 
 @pytest.mark.parametrize("n_samples", [1, 31, 32, 33, 100])
-def test_map_gives_every_row_once_in_its_place(n_samples):
+def test_map_gives_every_row_once_and_in_order(n_samples):
     rows = np.random.default_rng(0).normal(size=(n_samples, 4))
-    runtime = Runtime.of(rows, "cpu")
+    runtime = Runtime.from_rows(rows, "cpu")
     found = runtime.map(lambda block: block[:, None] * torch.ones(3, 1), rows)
     assert found.shape == (n_samples, 3, 4)
     np.testing.assert_array_equal(found, rows[:, None].repeat(3, axis=1))
@@ -48,7 +48,9 @@ def test_map_gives_every_row_once_in_its_place(n_samples):
 def test_blocks_have_one_size_and_zeros_at_the_end():
     seen = []
     rows = np.ones((_BLOCK_ROWS["cpu"] + 3, 2))
-    Runtime.of(rows, "cpu").map(lambda block: seen.append(block.clone()) or block, rows)
+    Runtime.from_rows(rows, "cpu").map(
+        lambda block: seen.append(block.clone()) or block, rows
+    )
     assert [len(block) for block in seen] == [_BLOCK_ROWS["cpu"]] * 2
     assert seen[1][:3].sum() == 6
     assert not seen[1][3:].any()
@@ -74,7 +76,7 @@ def test_a_row_has_the_same_bits_in_any_company(
         "offsets": generator.normal(size=(n_charts, n_outputs)),
     }
     rows = generator.normal(size=(70, n_inputs)).astype(dtype)
-    runtime = Runtime.of(rows, "cpu")
+    runtime = Runtime.from_rows(rows, "cpu")
     module = runtime.module(GaussianWeightedMap, state)
     order = generator.permutation(70)
     for function in (module, module.jacobian, PreparedMap(module)):
@@ -96,7 +98,7 @@ def test_any_memory_layout_is_read_and_none_is_written(view):
     rows = view(np.random.default_rng(0).normal(size=(50, 3)))
     rows.flags.writeable = False
     before = rows.copy()
-    runtime = Runtime.of(rows, "cpu")
+    runtime = Runtime.from_rows(rows, "cpu")
     found = runtime.map(lambda block: block.mul_(2), rows)
     np.testing.assert_array_equal(found, 2 * before)
     np.testing.assert_array_equal(rows, before)
@@ -106,20 +108,20 @@ def test_any_memory_layout_is_read_and_none_is_written(view):
 
 def test_tensor_in_tensor_out_without_sharing_memory():
     rows = torch.arange(6.0).view(3, 2)
-    found = Runtime.of(rows).map(lambda block: block + 1, rows)
+    found = Runtime.from_rows(rows).map(lambda block: block + 1, rows)
     assert torch.equal(found, rows + 1)
-    Runtime.of(rows).tensor(rows, torch.float32).zero_()
+    Runtime.from_rows(rows).tensor(rows, torch.float32).zero_()
     assert rows.sum() == 15
 
 
 def test_tensor_that_needs_gradients_is_mapped_without_them():
     rows = torch.ones((3, 2), requires_grad=True)
-    found = Runtime.of(rows.detach()).map(torch.exp, rows)
+    found = Runtime.from_rows(rows.detach()).map(torch.exp, rows)
     assert not found.requires_grad
 
 
 def test_generator_is_local_and_seeded():
-    runtime = Runtime.of(np.ones((1, 1)), "cpu")
+    runtime = Runtime.from_rows(np.ones((1, 1)), "cpu")
     before = torch.random.get_rng_state()
     first, second = (torch.rand(3, generator=runtime.generator(0)) for _ in range(2))
     assert torch.equal(first, second)
@@ -129,6 +131,6 @@ def test_generator_is_local_and_seeded():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_results_agree_between_devices():
     rows = np.random.default_rng(0).normal(size=(300, 5))
-    on_cpu = Runtime.of(rows, "cpu").map(torch.exp, rows)
-    on_cuda = Runtime.of(rows, "cuda").map(torch.exp, rows)
+    on_cpu = Runtime.from_rows(rows, "cpu").map(torch.exp, rows)
+    on_cuda = Runtime.from_rows(rows, "cuda").map(torch.exp, rows)
     np.testing.assert_allclose(on_cuda, on_cpu, rtol=1e-12)

@@ -219,7 +219,7 @@ def test_a_loss_without_targets_gets_none(line):
 @pytest.mark.parametrize("both", [{}, {"loss": lambda *_: 0}])
 def test_exactly_one_of_criterion_and_loss(line, both):
     criterion = {"criterion": torch.nn.MSELoss} if both else {}
-    with pytest.raises(ValueError, match="either a criterion or a loss"):
+    with pytest.raises(ValueError, match="one of criterion and loss"):
         train_module(build_linear, line[0], **criterion, **both)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 import sktransform
 from sktransform import AugmentedClassifier, GaussianWeightedLinearReducer
+from sktransform.alignment import EmbeddingAdapter, OrthogonalAligner, givens_angles
 from sktransform.augmentation import ClassReplay, InvarianceAugmenter
 from sktransform.datasets import make_invariance_problem, make_swiss_roll
 from sktransform.inspection import EmbeddingDisplay
@@ -35,9 +36,17 @@ assert_type(model.predict(rows), np.ndarray)
 assert_type(ClassReplay().fit(rows, labels).sample(10), tuple[np.ndarray, np.ndarray])
 assert_type(EmbeddingDisplay.from_estimator(reducer, X), EmbeddingDisplay)
 
+aligner = OrthogonalAligner(lam=0)
+assert_type(aligner.fit(X, sheet), OrthogonalAligner)
+assert_type(aligner.merge(aligner), OrthogonalAligner)
+assert_type(givens_angles(np.eye(3)), np.ndarray)
+assert_type(EmbeddingAdapter().expected_recall(1000), tuple[float, float, float])
+
 GaussianWeightedLinearReducer(n_components="two")  # type: ignore[arg-type]
 GaussianWeightedLinearReducer(components=2)  # type: ignore[call-arg]
 InvarianceAugmenter(shape="8 x 8")  # type: ignore[arg-type]
 stress(X)  # type: ignore[call-arg]
 recall_at_k(X, X, 5)  # type: ignore[call-arg]
 make_swiss_roll(100, random_state="zero")  # type: ignore[arg-type]
+OrthogonalAligner(lambda_=0)  # type: ignore[call-arg]
+aligner.fit(X)  # type: ignore[call-arg]

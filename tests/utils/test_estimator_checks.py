@@ -88,7 +88,7 @@ def _decode(Z, mean, axes):
 
 
 def _product(rows, matrix):
-    # The bits of an optimised product depend on the row's place in its block.
+    # The bits of an optimised product depend on the row's index in its block.
     return (rows[:, :, None] * matrix).sum(1)
 
 
@@ -162,7 +162,7 @@ def learning(after):
 
 
 def mapping(transform=lambda Z, X: Z, inverse=lambda X, Z: X, contract="least_squares"):
-    """Return a violator that maps rows or codes in another way."""
+    """Return a violator that maps rows or codes differently."""
 
     class Violator(Projector):
         _inverse_contract = contract

@@ -23,7 +23,7 @@ MISTAKES = {
         DISTANCES[:4, :4],
         r"distances must hold the distances between the 6 rows of X, got .* \(4, 4\)",
     ),
-    "negative": (-DISTANCES, "distances must hold distances, got negative values"),
+    "negative": (-DISTANCES, "distances must hold distances of at least 0"),
     "diagonal": (_with(2, 2, 1.0), "distances must have a zero diagonal"),
     "asymmetric": (_with(1, 2, 9.0), "distances must be a symmetric matrix"),
     "nan": (_with(1, 2, np.nan), "Input distances contains NaN"),

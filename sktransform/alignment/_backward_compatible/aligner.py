@@ -2,9 +2,11 @@
 """Backward-compatible map of new vectors, and a forward map of old ones."""
 
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
@@ -28,7 +30,9 @@ from sktransform.alignment._orthogonal.projection import (
 from sktransform.base import TorchTransformer
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._moments import PairMoments
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
+from sktransform.utils._typing import Output, RandomState
 
 # Extra dimensions that "auto" keeps at most.
 _AUTO_EXTRA = 32
@@ -46,6 +50,7 @@ def _class_codes(X, labels):
     return np.unique(labels, return_inverse=True)[1]
 
 
+@fill_doc
 class BackwardCompatibleAligner(AffineAligner):
     """Extend a map into an old space by what the old space has no room for.
 
@@ -91,7 +96,7 @@ class BackwardCompatibleAligner(AffineAligner):
         Seed of the minibatches of fine-tuning.
 
     device : str, default="auto"
-        Where to compute, see :class:`OrthogonalAligner`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------
@@ -176,17 +181,17 @@ class BackwardCompatibleAligner(AffineAligner):
 
     def __init__(
         self,
-        aligner=None,
+        aligner: Any = None,
         *,
-        n_extra="auto",
-        ridge=1e-3,
-        finetune=False,
-        contrastive_weight=1.0,
-        temperature=0.07,
-        n_epochs=30,
-        random_state=None,
-        device="auto",
-    ):
+        n_extra: int | str = "auto",
+        ridge: float = 1e-3,
+        finetune: bool = False,
+        contrastive_weight: float = 1.0,
+        temperature: float = 0.07,
+        n_epochs: int = 30,
+        random_state: RandomState = None,
+        device: str = "auto",
+    ) -> None:
         self.aligner = aligner
         self.n_extra = n_extra
         self.ridge = ridge
@@ -198,7 +203,13 @@ class BackwardCompatibleAligner(AffineAligner):
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None, labels=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+    ) -> Self:
         """Learn the map of new rows and that of old ones.
 
         Parameters
@@ -234,12 +245,13 @@ class BackwardCompatibleAligner(AffineAligner):
         with FitProgress(self, max_iter=1 + self.finetune) as progress:
             aligner = self._fitted_aligner(X, Y, row_weights)
             moments = PairMoments.of(X, Y, weights)
-            first = runtime.tensors(aligner.coef_.T, aligner.intercept_)
+            matrix, intercept = runtime.tensors(aligner.coef_.T, aligner.intercept_)
             if self.aligner is None:
-                first = with_variance_of_target(moments, first[0])
+                matrix, intercept = with_variance_of_target(moments, matrix)
             maps = forward_backward_maps(
                 moments,
-                *first,
+                matrix,
+                intercept,
                 _AUTO_EXTRA if self.n_extra == "auto" else self.n_extra,
                 self.ridge,
             )
@@ -310,7 +322,7 @@ class BackwardCompatibleAligner(AffineAligner):
         maps = {name: state[name].to(torch.float64) for name in maps}
         return {**maps, "matrix": project(maps["matrix"])}
 
-    def forward(self, y):
+    def forward(self, y: ArrayLike) -> Output:
         """Map old vectors to where the new ones of their rows are expected.
 
         Parameters
@@ -327,7 +339,7 @@ class BackwardCompatibleAligner(AffineAligner):
         Y = self._validate_old(y)
         return self._apply(Y, self.forward_coef_, self.forward_intercept_)
 
-    def pad(self, y):
+    def pad(self, y: ArrayLike) -> Output:
         """Return old vectors as they are, with zeros in the further columns.
 
         Parameters

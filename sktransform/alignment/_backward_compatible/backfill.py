@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Backfill planner: the order in which to embed a gallery again."""
 
+from collections.abc import Callable
+from typing import Any, Self
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
@@ -11,6 +15,7 @@ from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._linalg import unit_rows
 from sktransform.runtime._nearest import nearest_rows
 from sktransform.runtime._runtime import Runtime
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import fit_context
 
 # Neighbours that tell how dense a gallery is around a row: a usual page of results.
@@ -38,6 +43,7 @@ def _neighbor_distances(rows):
     return others.mean(1).sqrt()
 
 
+@fill_doc
 class BackfillPlanner(TorchEstimator):
     """Plan in which order the rows of a gallery are to be embedded again.
 
@@ -49,7 +55,7 @@ class BackfillPlanner(TorchEstimator):
     Parameters
     ----------
     device : str, default="auto"
-        Where to compute, see :class:`OrthogonalAligner`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------
@@ -99,11 +105,11 @@ class BackfillPlanner(TorchEstimator):
     True
     """
 
-    def __init__(self, *, device="auto"):
+    def __init__(self, *, device: str = "auto") -> None:
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Order the rows of a gallery.
 
         Parameters
@@ -133,7 +139,14 @@ class BackfillPlanner(TorchEstimator):
         self.order_ = np.argsort(self.distances_, kind="stable")
         return self
 
-    def curve(self, gallery, replacement, score, *, n_points=11):
+    def curve(
+        self,
+        gallery: ArrayLike,
+        replacement: ArrayLike,
+        score: Callable[[Any], float],
+        *,
+        n_points: int = 11,
+    ) -> Bunch:
         """Return a measure of retrieval as the gallery is embedded again in order.
 
         Parameters

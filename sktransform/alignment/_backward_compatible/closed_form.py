@@ -12,28 +12,13 @@ _NEGLIGIBLE = 1e-10
 def forward_backward_maps(moments, matrix, intercept, n_extra, ridge):
     """Return the maps of new rows and of old ones.
 
-    Parameters
-    ----------
-    moments : PairMoments
-        Moments of new rows (first view) and old ones.
+    Returned: "matrix", "extra" and "intercept" of the map of new rows, whose further
+    columns have mean 0; "forward_matrix" and "forward_intercept" of that of old ones.
 
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        The map of new rows into the old space, multiplied from the right.
+    `moments`: moments of new rows (first view) and old ones.
+    `matrix`: the map of new rows into the old space, multiplied from the right.
 
-    intercept : Tensor of shape (n_outputs,)
-        Its constant part.
-
-    n_extra : int
-        Most further columns.
-
-    ridge : float
-        See :func:`_forward_map`.
-
-    Returns
-    -------
-    dict of str to Tensor
-        "matrix", "extra" and "intercept" of the map of new rows, whose further columns
-        have mean 0; "forward_matrix" and "forward_intercept" of that of old ones.
+    Shapes: matrix (n_inputs, n_outputs), intercept (n_outputs,).
     """
     extra = _further_columns(moments, matrix, n_extra)
     extended = torch.cat([matrix, extra], 1)
@@ -52,22 +37,13 @@ def forward_backward_maps(moments, matrix, intercept, n_extra, ridge):
 def with_variance_of_target(moments, matrix):
     """Return a map times a factor such that images vary as much as old rows.
 
-    Parameters
-    ----------
-    moments : PairMoments
-        Moments of new rows (first view) and old ones.
+    `moments`: moments of new rows (first view) and old ones.
+    `matrix` (returned): the map and the factor. A factor of least squares would be
+      smaller the less of the old rows is explained, and their mean would prevail in a
+      query.
 
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        The map, multiplied from the right.
-
-    Returns
-    -------
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        The map and the factor. A factor of least squares would be smaller the less of
-        the old rows is explained, and their mean would prevail in a query.
-
-    intercept : Tensor of shape (n_outputs,)
-        Takes mean to mean.
+    Shapes: matrix (n_inputs, n_outputs) -> matrix (n_inputs, n_outputs), intercept
+    (n_outputs,).
     """
     mapped = (matrix * (moments.xx @ matrix)).sum()
     wanted = moments.yy.trace()
@@ -79,19 +55,14 @@ def with_variance_of_target(moments, matrix):
 def rotation_length(aligner, matrix):
     """Return the singular value that an aligner takes for that of a rotation.
 
-    Parameters
-    ----------
-    aligner : AffineAligner
-        The fitted aligner. Its `singular_values_`, if it has them, are in such units.
+    Without units of the aligner's own that which brings the map nearest to
+    a rotation.
 
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        Its map, multiplied from the right, or a multiple of it.
+    `aligner`: the fitted aligner. Its `singular_values_`, if it has them, are in such
+      units.
+    `matrix`: its map, multiplied from the right, or a multiple of it.
 
-    Returns
-    -------
-    Tensor of shape ()
-        The length; without units of the aligner's own that which brings the map
-        nearest to a rotation.
+    Shapes: matrix (n_inputs, n_outputs) -> ().
     """
     values = getattr(aligner, "singular_values_", None)
     if values is None:
@@ -103,24 +74,12 @@ def rotation_length(aligner, matrix):
 
 
 def _remaining_axes(moments, matrix, n_axes):
-    """Return the directions in which rows vary most, beside what a map keeps of them.
+    """Return the directions in which rows vary most, beyond those that a map keeps.
 
-    Parameters
-    ----------
-    moments : PairMoments
-        Moments whose first view is the rows.
+    Orthonormal columns: principal directions of the rows less their regression on their
+    images. Directions without variance are left out.
 
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        The map, multiplied from the right.
-
-    n_axes : int
-        Most directions to return.
-
-    Returns
-    -------
-    Tensor of shape (n_inputs, n_kept)
-        Orthonormal columns: principal directions of the rows less their regression on
-        their images. Directions without variance are left out.
+    Shapes: matrix (n_inputs, n_outputs) -> (n_inputs, n_kept).
     """
     covariance = moments.covariance_x
     images = covariance @ matrix
@@ -133,23 +92,11 @@ def _remaining_axes(moments, matrix, n_axes):
 
 
 def _further_columns(moments, matrix, n_extra):
-    """Return columns for what a map leaves out, in its own units.
+    """Return columns for the directions that a map drops, in its units.
 
-    Parameters
-    ----------
-    moments : PairMoments
-        Moments whose first view is the rows.
+    Orthogonal columns of the length of the map's singular values.
 
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        The map, multiplied from the right.
-
-    n_extra : int
-        Most columns to return.
-
-    Returns
-    -------
-    Tensor of shape (n_inputs, n_kept)
-        Orthogonal columns of the length of the map's singular values.
+    Shapes: matrix (n_inputs, n_outputs) -> (n_inputs, n_kept).
     """
     unit = (matrix.square().sum() / min(matrix.shape)).sqrt()
     return unit * _remaining_axes(moments, matrix, n_extra)
@@ -158,21 +105,13 @@ def _further_columns(moments, matrix, n_extra):
 def _forward_map(moments, matrix, ridge):
     """Return the regression of mapped new rows on old ones.
 
-    Parameters
-    ----------
-    moments : PairMoments
-        Moments of new rows (first view) and old ones.
+    The map of old rows, multiplied from the right.
 
-    matrix : Tensor of shape (n_inputs, n_columns)
-        The map of new rows, multiplied from the right.
+    `moments`: moments of new rows (first view) and old ones.
+    `matrix`: the map of new rows, multiplied from the right.
+    `ridge`: penalty in units of the old features' mean variance.
 
-    ridge : float
-        Penalty in units of the old features' mean variance.
-
-    Returns
-    -------
-    Tensor of shape (n_outputs, n_columns)
-        The map of old rows, multiplied from the right.
+    Shapes: matrix (n_inputs, n_columns) -> (n_outputs, n_columns).
     """
     gram = moments.covariance_y
     floor = torch.finfo(gram.dtype).tiny

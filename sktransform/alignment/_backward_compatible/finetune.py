@@ -21,25 +21,11 @@ _LEARNING_RATE = 1e-3
 def contrastive_loss(queries, keys, classes, temperature):
     """Return how badly queries tell the keys of their class from others.
 
-    Parameters
-    ----------
-    queries : Tensor of shape (n_rows, n_columns)
-        Rows in one view.
+    Mean cross-entropy of the softmax over keys against the uniform distribution over
+    the keys of the query's class.
 
-    keys : Tensor of shape (n_rows, n_columns)
-        The same rows in another view.
-
-    classes : Tensor of shape (n_rows,)
-        Class of each row.
-
-    temperature : float
-        Divides the cosines.
-
-    Returns
-    -------
-    Tensor of shape ()
-        Mean cross-entropy of the softmax over keys against the uniform distribution
-        over the keys of the query's class.
+    Shapes: queries (n_rows, n_columns), keys (n_rows, n_columns), classes (n_rows,) ->
+    ().
     """
     unit = torch.nn.functional.normalize
     logits = unit(queries, dim=1) @ unit(keys, dim=1).T / temperature
@@ -51,22 +37,13 @@ def contrastive_loss(queries, keys, classes, temperature):
 class MapPair(torch.nn.Module):
     """Affine maps of new rows and of old ones into one space.
 
-    Parameters
-    ----------
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        Gives the columns of new rows that compare with old ones.
-
-    extra : Tensor of shape (n_inputs, n_extra)
-        Gives their further columns, which are not trained.
-
-    intercept : Tensor of shape (n_outputs + n_extra,)
-        Constant part of the map of new rows.
-
-    forward_matrix : Tensor of shape (n_outputs, n_outputs + n_extra)
-        Linear part of the map of old rows.
-
-    forward_intercept : Tensor of shape (n_outputs + n_extra,)
-        Its constant part.
+    - `matrix` (n_inputs, n_outputs): gives the columns of new rows that compare with
+      old ones.
+    - `extra` (n_inputs, n_extra): gives their further columns, which are not trained.
+    - `intercept` (n_outputs + n_extra,): constant part of the map of new rows.
+    - `forward_matrix` (n_outputs, n_outputs + n_extra): linear part of the map of old
+      rows.
+    - `forward_intercept` (n_outputs + n_extra,): its constant part.
     """
 
     def __init__(self, matrix, extra, intercept, forward_matrix, forward_intercept):
@@ -89,34 +66,14 @@ class MapPair(torch.nn.Module):
 def pair_loss(pair, mapped, new, targets, *, variance, weight, temperature):
     """Return the loss of a pair of maps on a batch.
 
-    Parameters
-    ----------
-    pair : MapPair
-        The maps.
+    Squared errors of both maps, and contrastive terms between old rows brought forward
+    and both new and old rows.
 
-    mapped : Tensor of shape (n_rows, n_outputs + n_extra)
-        Images of new rows.
+    `targets`: the old rows, and in the last column their classes.
+    `variance`: total variance of the old rows, the unit of squared errors.
 
-    new : Tensor of shape (n_rows, n_inputs)
-        The new rows.
-
-    targets : Tensor of shape (n_rows, n_outputs + 1)
-        The old rows, and in the last column their classes.
-
-    variance : float
-        Total variance of the old rows, the unit of squared errors.
-
-    weight : float
-        Weight of the contrastive terms.
-
-    temperature : float
-        See :func:`contrastive_loss`.
-
-    Returns
-    -------
-    Tensor of shape ()
-        Squared errors of both maps, and contrastive terms between old rows brought
-        forward and both new and old rows.
+    Shapes: mapped (n_rows, n_outputs + n_extra), new (n_rows, n_inputs), targets
+    (n_rows, n_outputs + 1) -> ().
     """
     old, classes = targets[:, :-1], targets[:, -1]
     brought = pair.bring_forward(old)
@@ -151,37 +108,16 @@ def train_pair(
 ):
     """Train a pair of maps, and keep it only if the loss of held-out rows falls.
 
-    Parameters
-    ----------
-    pair : MapPair
-        The maps to start at, in single precision; not changed.
+    `pair`: the maps to start at, in single precision; not changed.
+    `training`: new rows, and old rows with classes in the last column.
+    `validation`: the same of rows held out.
+    `project`: takes the matrix of new rows in float64 and returns the nearest one
+      allowed.
+    `finetuned`: the maps after the best epoch; None if the loss of the rows held out
+      did not fall.
+    `before, after`: that loss at the start and after the best epoch.
 
-    training : tuple of Tensor
-        New rows, and old rows with classes in the last column.
-
-    validation : tuple of Tensor
-        The same of rows held out.
-
-    project : callable
-        Takes the matrix of new rows in float64 and returns the nearest one allowed.
-
-    max_epochs : int
-        Passes over the rows.
-
-    random_state : RandomState
-        Seed of the batches.
-
-    **loss : float
-        Settings of :func:`pair_loss`.
-
-    Returns
-    -------
-    finetuned : MapPair or None
-        The maps after the best epoch; None if the loss of the rows held out did not
-        fall.
-
-    before, after : float
-        That loss at the start and after the best epoch.
+    Returned: finetuned, before, after.
     """
     criterion = partial(pair_loss, **loss)
     device = training[0].device

@@ -3,9 +3,11 @@
 
 from dataclasses import replace
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -27,7 +29,9 @@ from sktransform.nn._nystroem import GaussianKernelMap
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._kept import built_once
 from sktransform.runtime._runtime import QUERY_ROWS, Runtime
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
+from sktransform.utils._typing import Output
 
 # Entries from here on have squares whose sums may be beyond float64.
 _LARGEST_ENTRY = 1e140
@@ -60,6 +64,7 @@ def _can_continue(adapter):
     return True
 
 
+@fill_doc
 class EmbeddingAdapter(MomentAligner):
     """Make query vectors of a new embedding model usable against an old gallery.
 
@@ -116,7 +121,7 @@ class EmbeddingAdapter(MomentAligner):
         begun by `partial_fit` keeps them always.
 
     device : str, default="auto"
-        Where to compute, see :class:`OrthogonalAligner`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------
@@ -235,16 +240,16 @@ class EmbeddingAdapter(MomentAligner):
     def __init__(
         self,
         *,
-        metric="cosine",
-        calibrate="covariance",
-        features="auto",
-        ridge="auto",
-        shrinkage=0.5,
-        n_folds=5,
-        n_landmarks=400,
-        store_moments=False,
-        device="auto",
-    ):
+        metric: str = "cosine",
+        calibrate: str | None = "covariance",
+        features: str = "auto",
+        ridge: float | str = "auto",
+        shrinkage: float = 0.5,
+        n_folds: int = 5,
+        n_landmarks: int = 400,
+        store_moments: bool = False,
+        device: str = "auto",
+    ) -> None:
         self.metric = metric
         self.calibrate = calibrate
         self.features = features
@@ -256,7 +261,13 @@ class EmbeddingAdapter(MomentAligner):
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Learn the map from rows that both models have embedded.
 
         Parameters
@@ -299,7 +310,14 @@ class EmbeddingAdapter(MomentAligner):
 
     @available_if(_can_continue)
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None, groups=None, solve=True):
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        solve: bool = True,
+    ) -> Self:
         """Add rows to those seen, and learn the linear map of all.
 
         The result is that of `fit` with ``features="linear"`` on all rows at once, to
@@ -315,7 +333,7 @@ class EmbeddingAdapter(MomentAligner):
             Vectors of the same rows by the old model.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1.
+            %(sample_weight)s.
 
         groups : array-like of shape (n_samples,), default=None
             Groups whose rows share a fold.
@@ -353,7 +371,7 @@ class EmbeddingAdapter(MomentAligner):
             progress.step()
         return self
 
-    def merge(self, other):
+    def merge(self, other: Self) -> Self:
         """Return a linear adapter of the rows that two adapters have seen.
 
         Parameters
@@ -381,7 +399,7 @@ class EmbeddingAdapter(MomentAligner):
         merged._solve(moments)
         return merged
 
-    def swapped(self):
+    def swapped(self) -> Self:
         """Return the linear adapter of the other direction, from the same moments.
 
         It maps rows of the old model into the space of the new one: the gallery, to be
@@ -469,7 +487,7 @@ class EmbeddingAdapter(MomentAligner):
             self.moments_ = Runtime.state(moments.tensors())
         self.report_, self.held_out_ranks_ = report
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> Output:
         """Map query vectors of the new model into the space of the old one.
 
         Parameters
@@ -486,7 +504,7 @@ class EmbeddingAdapter(MomentAligner):
         check_has_map(self)
         return self._map_rows(X, "map", _map_module, self._map_state())
 
-    def torch_module(self, dtype=torch.float32):
+    def torch_module(self, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
         """Return the map as a torch module, to be served or exported.
 
         It takes and returns tensors of shape (n_samples, n_features) and (n_samples,
@@ -508,7 +526,7 @@ class EmbeddingAdapter(MomentAligner):
         check_is_fitted(self)
         return module_on_cpu(_map_module, self._map_state(), dtype)
 
-    def regress(self, X):
+    def regress(self, X: ArrayLike) -> Output:
         """Map rows by the regression alone, as it is before calibration.
 
         Parameters
@@ -545,7 +563,7 @@ class EmbeddingAdapter(MomentAligner):
             "width": self.kernel_width_,
         }
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> Output:
         """Map rows of the old model's space back into that of the new one.
 
         Parameters
@@ -572,7 +590,9 @@ class EmbeddingAdapter(MomentAligner):
         inverse = built_once(self, "inverse", runtime, self._inverse, build)
         return runtime.map(inverse, X, QUERY_ROWS)
 
-    def expected_recall(self, gallery_size, k=1):
+    def expected_recall(
+        self, gallery_size: int, k: int = 1
+    ) -> tuple[float, float, float]:
         """Estimate how many queries find their row in a gallery of some size.
 
         Parameters
@@ -615,10 +635,11 @@ class EmbeddingAdapter(MomentAligner):
                 "No held-out rows have searched, so that nothing is known of recall: "
                 "use fit, with more rows."
             )
-        return expected_recall(*self.held_out_ranks_.T, int(gallery_size), int(k))
+        ranks, sizes = self.held_out_ranks_.T
+        return expected_recall(ranks, sizes, int(gallery_size), int(k))
 
-    def report(self, gallery_size=None, k=1):
-        """Say in words what was chosen, and what to expect of searches.
+    def report(self, gallery_size: int | None = None, k: int = 1) -> str:
+        """Return a report of the choices and of the recall to expect.
 
         Parameters
         ----------

@@ -30,24 +30,12 @@ _EXTRAPOLATION = 0.2
 def expected_recall(ranks, sizes, gallery_size, k):
     """Return recall@k expected in a gallery of some size, with a 95 % interval.
 
-    Parameters
-    ----------
-    ranks : ndarray of int, shape (n_queries,)
-        Rank of each query's partner, from 1.
+    Returned: the recall, and the lower and upper end of the interval.
 
-    sizes : ndarray of int, shape (n_queries,)
-        Rows of the gallery that the query searched, the partner included.
+    `sizes`: rows of the gallery that the query searched, the partner included.
+    `gallery_size`: rows of the gallery that is asked about.
 
-    gallery_size : int
-        Rows of the gallery that is asked about.
-
-    k : int
-        Rows that a search returns.
-
-    Returns
-    -------
-    tuple of float
-        The recall, and the lower and upper end of the interval.
+    Shapes: ranks (n_queries,), sizes (n_queries,).
     """
     weights = _posterior(np.minimum(ranks, _LAST_RANK + 1), sizes)
     recalls = betabinom.cdf(min(k, gallery_size) - 1, gallery_size - 1, _A, _B)

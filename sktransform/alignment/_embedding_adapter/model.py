@@ -44,7 +44,7 @@ _KERNEL_WEIGHTS = (3.0, 0.3)
 
 
 class Kernels(NamedTuple):
-    """Kernels that were chosen, their weight, and what they save.
+    """Chosen kernels, their weight, and the share of the error that they save.
 
     The gain is a share of the linear regression's held-out error, nan without folds;
     the moments are those of the rows' features, if the search looked at all rows.
@@ -60,39 +60,19 @@ class Kernels(NamedTuple):
 class AdapterModel:
     """A calibrated regression on rows, or on features of rows.
 
-    Parameters
-    ----------
-    ridge : RidgeFolds
-        The regression.
-
-    calibration : Calibration
-        What its predictions are taken through.
-
-    fold_calibrations : list of Calibration
-        The same for each validation fold, learnt without its rows.
-
-    unit : float
-        Mean variance of the rows' own columns, the unit of the penalty.
-
-    features : NystroemFeatures, default=None
-        The features. None stands for the rows themselves.
-
-    kernel_weight : float, default=None
-        Weight of the features' kernels.
-
-    gain : float, default=None
-        Share of the linear regression's held-out error that kernels save, if they were
-        tried.
-
-    span : RowSpan, default=None
-        Axes along which the regression sees the rows of both views, if not as they are.
-
-    landmarks : Tensor of shape (n_landmarks, n_columns), default=None
-        The features' landmarks as they came.
-
-    inverse : tuple of Tensor, default=None
-        Matrix and constant part of the regression of rows on targets, if there are
-        kernels, whose map has no pseudo-inverse.
+    - `calibration`: the map applied to its predictions.
+    - `fold_calibrations`: the same for each validation fold, learnt without its rows.
+    - `unit`: mean variance of the rows' own columns, the unit of the penalty.
+    - `features`: the features. None stands for the rows themselves.
+    - `kernel_weight`: weight of the features' kernels.
+    - `gain`: share of the linear regression's held-out error that kernels save, if they
+      were tried.
+    - `span`: axes along which the regression sees the rows of both views, if not as
+      they are.
+    - `landmarks` (n_landmarks, n_columns): the features' landmarks in the
+      rows' own coordinates.
+    - `inverse`: matrix and constant part of the regression of rows on targets, if there
+      are kernels, whose map has no pseudo-inverse.
     """
 
     ridge: RidgeFolds
@@ -107,7 +87,7 @@ class AdapterModel:
     inverse: tuple | None = None
 
     def inputs(self, X):
-        """Return what the regression makes of the rows that it sees."""
+        """Return the predictions of the regression for the rows that it sees."""
         if self.features is None:
             return X
         return self.features(X) * self.features.scale(self.kernel_weight)
@@ -133,21 +113,12 @@ class AdapterModel:
     def in_units_of_rows(self, matrix, intercept, units=_PLAIN):
         """Return a map of :meth:`inputs` as one of the rows.
 
-        Parameters
-        ----------
-        matrix : Tensor of shape (n_features, n_outputs)
-            Multiplies the inputs from the right.
+        Returned: "matrix" and "intercept", and with kernels "landmarks" and
+        "kernel_matrix".
 
-        intercept : Tensor of shape (n_outputs,)
-            The constant part.
+        `units`: units in which the regression sees the rows.
 
-        units : Units, default=(1, 1)
-            Units in which the regression sees the rows.
-
-        Returns
-        -------
-        dict of str to Tensor
-            "matrix" and "intercept", and with kernels "landmarks" and "kernel_matrix".
+        Shapes: matrix (n_features, n_outputs), intercept (n_outputs,).
         """
         features, kernel_matrix = self.features, None
         if features is not None:
@@ -171,24 +142,7 @@ class AdapterModel:
 
 
 def linear_model(moments, settings, gain=None):
-    """Return the adapter without kernels.
-
-    Parameters
-    ----------
-    moments : FoldMoments
-        Moments of the rows.
-
-    settings : dict
-        Parameters of the estimator.
-
-    gain : float, default=None
-        See `AdapterModel`.
-
-    Returns
-    -------
-    AdapterModel
-        The adapter.
-    """
+    """Return the adapter without kernels."""
     total = moments.total()
     return _linear_model(total, moments, mean_variance(total), settings, gain=gain)
 
@@ -208,24 +162,9 @@ def _linear_model(total, moments, unit, settings, **found):
 def adapter_model(rows, settings, units=_PLAIN):
     """Return the adapter, with kernels if they are asked for or reduce the error.
 
-    Parameters
-    ----------
-    rows : PairRows
-        The rows.
+    `seen`: the rows as the adapter sees them: few rows of wide views along their span.
 
-    settings : dict
-        Parameters of the estimator.
-
-    units : Units, default=(1, 1)
-        Units in which the rows are given.
-
-    Returns
-    -------
-    model : AdapterModel
-        The adapter.
-
-    seen : PairRows
-        The rows as the adapter sees them: few rows of wide views along their span.
+    Returned: model, seen.
     """
     is_few = len(rows.X) <= rows.X.shape[1] + rows.Y.shape[1]
     span = RowSpan.from_rows(rows) if is_few else None
@@ -277,27 +216,10 @@ def _inverse(moments, span):
 def _search_kernels(rows, moments, landmarks, searched, n_columns):
     """Return the kernels of least held-out error: bandwidth first, then weight.
 
-    Parameters
-    ----------
-    rows : PairRows
-        The rows.
+    `searched`: indices of the rows that the search looks at.
+    `n_columns`: columns of the rows before they were turned into their span.
 
-    moments : FoldMoments
-        Their moments.
-
-    landmarks : Tensor of shape (n_landmarks, n_inputs)
-        Centres of the kernels.
-
-    searched : Tensor of int64
-        Indices of the rows that the search looks at.
-
-    n_columns : int
-        Columns of the rows before they were turned into their span.
-
-    Returns
-    -------
-    Kernels
-        The kernels.
+    Shapes: landmarks (n_landmarks, n_inputs).
     """
     is_whole = len(searched) == len(rows.X)
     if not is_whole:
@@ -329,21 +251,9 @@ def _kernel_error(moments, features, kernel_weight, n_columns):
 def _search_error(moments, unit, scale=None):
     """Return the least held-out error of a ridge regression, estimated quickly.
 
-    Parameters
-    ----------
-    moments : FoldMoments
-        Moments of rows or features.
+    Few folds and penalties are tried; NaN without folds.
 
-    unit : float
-        Unit of the penalties.
-
-    scale : Tensor of shape (n_inputs,), default=None
-        Factor of each column.
-
-    Returns
-    -------
-    float
-        The error, by few folds and penalties; nan without folds.
+    Shapes: scale (n_inputs,).
     """
     filled = [fold for fold in moments.folds if fold.weight > 0]
     if len(filled) < 2:

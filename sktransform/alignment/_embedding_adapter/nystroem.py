@@ -28,22 +28,13 @@ def gaussian_kernel(X, landmarks, width):
 class NystroemFeatures:
     """Features of rows: centred and of total variance 1, then whitened kernels.
 
-    Parameters
-    ----------
-    mean : Tensor of shape (n_inputs,)
-        Mean of the rows.
-
-    unit : float
-        Root of the rows' total variance.
-
-    landmarks : Tensor of shape (n_landmarks, n_inputs)
-        Rows, as they came.
-
-    bandwidth : float
-        At 1 the squared bandwidth of the kernel is the mean squared distance of rows.
-
-    whitening : Tensor of shape (n_landmarks, n_kernels)
-        Takes kernel values to features whose products approximate the kernel.
+    - `mean` (n_inputs,): mean of the rows.
+    - `unit`: root of the rows' total variance.
+    - `landmarks` (n_landmarks, n_inputs): rows, in their own coordinates.
+    - `bandwidth`: at 1 the squared bandwidth of the kernel is the mean squared distance
+      of rows.
+    - `whitening` (n_landmarks, n_kernels): takes kernel values to features whose
+      products approximate the kernel.
     """
 
     mean: torch.Tensor
@@ -56,21 +47,7 @@ class NystroemFeatures:
     def from_landmarks(cls, moments, landmarks, bandwidth):
         """Return the features for rows with these moments.
 
-        Parameters
-        ----------
-        moments : PairMoments
-            Moments whose first view is the rows.
-
-        landmarks : Tensor of shape (n_landmarks, n_inputs)
-            Some of the rows.
-
-        bandwidth : float
-            See the class.
-
-        Returns
-        -------
-        NystroemFeatures
-            The features.
+        Shapes: landmarks (n_landmarks, n_inputs).
         """
         unit = moments.covariance_x.trace().sqrt()
         if unit <= _ROUNDING * moments.mean_x.norm():
@@ -113,18 +90,10 @@ class NystroemFeatures:
     def fold_moments(self, rows, moments):
         """Return the moments of features and targets, fold by fold.
 
-        Parameters
-        ----------
-        rows : PairRows
-            Rows of both views.
+        The features of all rows are never held at once.
 
-        moments : FoldMoments
-            Their moments. Only what kernels add is computed: it is less than half.
-
-        Returns
-        -------
-        FoldMoments
-            The moments; the features of all rows are never held at once.
+        `moments`: their moments. Only what kernels add is computed: it is less than
+          half.
         """
         n_kernels = self.whitening.shape[1]
         n_columns = n_kernels + rows.X.shape[1] + rows.Y.shape[1]

@@ -30,26 +30,12 @@ _FEWEST_ROWS = 30
 
 
 def adapter_report(model, seen=None, rows=None):
-    """Return what was chosen and how well it does on rows held out.
+    """Return the choices of the adapter and its held-out scores.
 
-    Parameters
-    ----------
-    model : AdapterModel
-        The adapter.
+    `seen`: its rows as it sees them; without them nothing is said of searches.
+    `rows`: its rows in their own coordinates, whose hashes choose the queries.
 
-    seen : PairRows, default=None
-        Its rows as it sees them; without them nothing is said of searches.
-
-    rows : PairRows, default=None
-        Its rows as they came, whose numbers say which of them search.
-
-    Returns
-    -------
-    report : dict of str to number, str or None
-        See `EmbeddingAdapter.report_`.
-
-    ranks : ndarray of int, shape (n_queries, 2) or None
-        See `EmbeddingAdapter.held_out_ranks_`.
+    Returned: report, ranks (n_queries, 2).
     """
     features, ridge = model.features, model.ridge
     report = {
@@ -168,7 +154,7 @@ def _found(images, plain, targets, metric):
 
     As the metrics of searches do, without their checks.
     """
-    runtime, n_near = Runtime.of(targets), min(_OVERLAP_ROWS, len(targets))
+    runtime, n_near = Runtime.from_rows(targets), min(_OVERLAP_ROWS, len(targets))
     views = Runtime.arrays(images, plain, targets)
     blocks = (nearness_blocks(view, views[-1], metric, runtime) for view in views)
     ranks, n_plain, n_shared = [], 0, 0
@@ -187,18 +173,9 @@ def _found(images, plain, targets, metric):
 def report_text(report, expected=None):
     """Return a report in words.
 
-    Parameters
-    ----------
-    report : dict
-        See :func:`adapter_report`.
+    The last line has no line break.
 
-    expected : tuple, default=None
-        Size of a gallery, k, and recall@k expected there with its interval.
-
-    Returns
-    -------
-    str
-        Lines without an end of line at the end.
+    `expected`: size of a gallery, k, and recall@k expected there with its interval.
     """
     lines = [f"Rows (sum of weights): {report['weight']:g}", _features_line(report)]
     if report["ridge"] is not None:
@@ -229,7 +206,7 @@ def report_text(report, expected=None):
 
 
 def _features_line(report):
-    """Return what is said of the features."""
+    """Return the line of the report on the features."""
     gain = report["kernel_gain"]
     saved = "" if gain is None else f"{gain:.1%} of the held-out error"
     if report["features"] == "linear":

@@ -20,13 +20,10 @@ class RowSpan:
     No product of rows changes, nor does a ridge regression, which takes no direction in
     which its rows do not vary; but the target's covariance becomes diagonal.
 
-    Parameters
-    ----------
-    axes_x : Tensor of shape (n_inputs, n_axes_x) or None
-        Axes of the first view in columns. None: the view is left as it is.
-
-    axes_y : Tensor of shape (n_outputs, n_axes_y)
-        Axes of the second view, along which its rows are not correlated.
+    - `axes_x` (n_inputs, n_axes_x): axes of the first view in columns. None: the view
+      is left as it is.
+    - `axes_y` (n_outputs, n_axes_y): axes of the second view, along which its rows are
+      not correlated.
     """
 
     axes_x: torch.Tensor | None

@@ -2,9 +2,11 @@
 """Rotations that are kept as a few angles."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,7 +23,9 @@ from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._kept import built_once
 from sktransform.runtime._moments import PairMoments
 from sktransform.runtime._runtime import QUERY_ROWS
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import Interval, fit_context
+from sktransform.utils._typing import Output
 
 
 def _unit_ratio(moments):
@@ -29,6 +33,7 @@ def _unit_ratio(moments):
     return (moments.yy.trace() / moments.xx.trace()).sqrt().item()
 
 
+@fill_doc
 class GivensAligner(
     TorchModuleMixin, AlignerMixin, ClassNamePrefixFeaturesOutMixin, TorchTransformer
 ):
@@ -62,8 +67,7 @@ class GivensAligner(
         it the map keeps lengths.
 
     device : str, default="auto"
-        Where to compute: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own
-        device, else CUDA if there is one, else the CPU. It may change after `fit`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------
@@ -133,8 +137,14 @@ class GivensAligner(
     }
 
     def __init__(
-        self, n_sweeps=1, *, max_iter=100, tol=1e-6, unit_scale=True, device="auto"
-    ):
+        self,
+        n_sweeps: int = 1,
+        *,
+        max_iter: int = 100,
+        tol: float = 1e-6,
+        unit_scale: bool = True,
+        device: str = "auto",
+    ) -> None:
         self.n_sweeps = n_sweeps
         self.max_iter = max_iter
         self.tol = tol
@@ -142,7 +152,9 @@ class GivensAligner(
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Learn the angles, and the scale.
 
         Parameters
@@ -154,7 +166,7 @@ class GivensAligner(
             The same rows in the other view.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1.
+            %(sample_weight)s.
 
         Returns
         -------
@@ -193,7 +205,7 @@ class GivensAligner(
         self.gain_curve_, self.n_iter_ = np.array(gains), len(gains)
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> Output:
         """Turn rows into the space of the target.
 
         Parameters
@@ -210,7 +222,7 @@ class GivensAligner(
         X = self._validate_rows(X, reset=False)
         return self._turned(X, "forward", self.mean_, self.target_mean_, self.scale_)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> Output:
         """Turn rows of the target's space back.
 
         Parameters
@@ -252,13 +264,13 @@ class GivensAligner(
         return runtime.map(moved, X, QUERY_ROWS)
 
     @property
-    def coef_(self):
+    def coef_(self) -> np.ndarray:
         """The map's matrix, made of the angles, shape (n_outputs, n_features)."""
         rotation = givens_rotation(self.angles_)
         return self.scale_ * rotation[: len(self.mean_), : len(self.target_mean_)].T
 
     @property
-    def intercept_(self):
+    def intercept_(self) -> np.ndarray:
         """The map's constant part, shape (n_outputs,)."""
         return self.target_mean_ - self.coef_ @ self.mean_
 

@@ -5,6 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 
 from sktransform.nn._givens import GivensRotation, rotated_columns, split_angles
@@ -14,19 +15,13 @@ from sktransform.utils._sklearn import Interval, validate_params
 def _best_angles(cross, level):
     """Return the angles that turn rows best in the planes of one level.
 
-    Parameters
-    ----------
-    cross : Tensor of shape (width, width)
-        Covariance of the rows, turned by what comes before, with the target, turned
-        back by what comes after.
+    The angles of largest trace of the turned covariance.
 
-    level : tuple of slice
-        First and second coordinates of the planes.
+    `cross`: covariance of the rows, rotated by all earlier levels, with the target,
+      rotated back by all later ones.
+    `level`: first and second coordinates of the planes.
 
-    Returns
-    -------
-    Tensor of shape (n_planes,)
-        The angles of largest trace of the turned covariance.
+    Shapes: cross (width, width) -> (n_planes,).
     """
     diagonal = cross.diagonal()
     above, below = cross[level[0], level[1]], cross[level[1], level[0]]
@@ -40,21 +35,9 @@ def angle_passes(cross, n_sweeps):
     The best angles of one level, all others fixed, have a closed form. A pass goes
     through all levels of all sweeps; the first pass begins with angles of 0.
 
-    Parameters
-    ----------
-    cross : Tensor of shape (width, width)
-        Covariance of the rows with the target.
+    `gain`: trace of the turned rows' covariance with the target. It never falls.
 
-    n_sweeps : int
-        Number of sweeps.
-
-    Yields
-    ------
-    angles : Tensor of shape (n_sweeps, width - 1)
-        The angles after a pass.
-
-    gain : float
-        Trace of the turned rows' covariance with the target. It never falls.
+    Shapes: cross (width, width) -> angles (n_sweeps, width - 1), gain.
     """
     angles = cross.new_zeros((n_sweeps, len(cross) - 1))
     while True:
@@ -85,7 +68,9 @@ def has_settled(gains, tol):
     },
     prefer_skip_nested_validation=True,
 )
-def givens_angles(rotation, n_sweeps=1, *, max_iter=100, tol=1e-6):
+def givens_angles(
+    rotation: ArrayLike, n_sweeps: int = 1, *, max_iter: int = 100, tol: float = 1e-6
+) -> np.ndarray:
     """Return the angles of plane rotations that come near a rotation.
 
     Parameters
@@ -148,14 +133,16 @@ def givens_angles(rotation, n_sweeps=1, *, max_iter=100, tol=1e-6):
             f"rotation has shape {matrix.shape}; give a square matrix, one of a map "
             "between spaces of one width."
         )
-    gains = []
-    for angles, gain in angle_passes(torch.from_numpy(matrix.copy()), n_sweeps):
+    passes = angle_passes(torch.from_numpy(matrix.copy()), n_sweeps)
+    angles, gain = next(passes)
+    gains = [gain]
+    while len(gains) < max_iter and not has_settled(gains, tol):
+        angles, gain = next(passes)
         gains.append(gain)
-        if len(gains) == max_iter or has_settled(gains, tol):
-            return angles.numpy()
+    return angles.numpy()
 
 
-def givens_rotation(angles):
+def givens_rotation(angles: ArrayLike) -> np.ndarray:
     """Return the rotation of sweeps of plane rotations.
 
     Parameters

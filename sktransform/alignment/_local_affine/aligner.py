@@ -2,9 +2,11 @@
 """Ridge regression with Gaussian-weighted local affine corrections."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from sktransform.alignment._degenerate import constant_views, warn_of_constant_views
@@ -29,12 +31,15 @@ from sktransform.base import AlignerMixin, MixtureTransformer
 from sktransform.nn._gaussian_weighted import gaussian_weights
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._runtime import QUERY_ROWS
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
+from sktransform.utils._typing import Output, RandomState
 
 # Penalties of the charts that "auto" tries, the global map first.
 _CHART_RIDGES = [np.inf, *(10.0 ** (power / 2) for power in range(4, -11, -1))]
 
 
+@fill_doc
 class GaussianWeightedAligner(
     AlignerMixin, ClassNamePrefixFeaturesOutMixin, MixtureTransformer
 ):
@@ -44,7 +49,7 @@ class GaussianWeightedAligner(
     ``f(x) = g(x) + sum_i w_i(x) (b_i + A_i (x - mu_i))``. Charts with centres ``mu_i``
     hold a change each, and a row follows the charts near it, with weights ``w(x) =
     softmax_i(-||x - mu_i||^2 / s_i)``. Each chart is the ridge regression, weighted by
-    ``w_i``, of what the global map leaves over; a large penalty returns the global map.
+    ``w_i``, of the residuals of the global map; a large penalty returns the global map.
     Both penalties are chosen by the error on pairs that the maps have not seen. The
     global map is among the choices, so that over held-out pairs the mixture is never
     worse. All is closed form; `chart_summary_` tells which region is moved how.
@@ -80,8 +85,7 @@ class GaussianWeightedAligner(
         Seed of the centres.
 
     device : str, default="auto"
-        Where to compute: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own
-        device, else CUDA if there is one, else the CPU. It may change after `fit`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------
@@ -181,16 +185,16 @@ class GaussianWeightedAligner(
 
     def __init__(
         self,
-        n_gaussians="auto",
+        n_gaussians: int | str = "auto",
         *,
-        centers="kmeans",
-        width=0.5,
-        ridge="auto",
-        chart_ridge="auto",
-        n_folds=5,
-        random_state=None,
-        device="auto",
-    ):
+        centers: str = "kmeans",
+        width: float = 0.5,
+        ridge: float | str = "auto",
+        chart_ridge: float | str = "auto",
+        n_folds: int = 5,
+        random_state: RandomState = None,
+        device: str = "auto",
+    ) -> None:
         self.n_gaussians = n_gaussians
         self.centers = centers
         self.width = width
@@ -201,7 +205,9 @@ class GaussianWeightedAligner(
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Learn the global map and the local changes.
 
         Parameters
@@ -213,7 +219,7 @@ class GaussianWeightedAligner(
             The same rows in the other view.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1.
+            %(sample_weight)s.
 
         Returns
         -------
@@ -304,7 +310,7 @@ class GaussianWeightedAligner(
             summary[name] = (errors / charted.mass()).sqrt()
         self.chart_summary_ = {"center": self.centers_, **runtime.state(summary)}
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> Output:
         """Map rows into the space of the target.
 
         Parameters
@@ -322,11 +328,11 @@ class GaussianWeightedAligner(
         return runtime.map(self._mapping(runtime), X, QUERY_ROWS)
 
     @property
-    def global_coef_(self):
+    def global_coef_(self) -> np.ndarray:
         """Linear part of the global map, shape (n_outputs, n_features)."""
         return self.map_["coef"]
 
     @property
-    def global_intercept_(self):
+    def global_intercept_(self) -> np.ndarray:
         """Constant part of the global map, shape (n_outputs,)."""
         return self.map_["intercept"]

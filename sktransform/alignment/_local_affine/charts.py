@@ -24,19 +24,11 @@ _ROUNDING = 1e-14
 class ChartedRows:
     """Pairs, their weights in the charts, and the charts' centres.
 
-    Parameters
-    ----------
-    Z : Tensor of shape (n_rows, n_inputs)
-        Centred, possibly projected rows.
-
-    weights : Tensor of shape (n_rows, n_charts)
-        Weights of the charts, which sum to the rows' own weights.
-
-    centers : Tensor of shape (n_charts, n_inputs)
-        Centres of the charts.
-
-    unit : Tensor of shape ()
-        Mean variance of the features, the unit of penalties.
+    - `Z` (n_rows, n_inputs): centred, possibly projected rows.
+    - `weights` (n_rows, n_charts): weights of the charts, which sum to the rows' own
+      weights.
+    - `centers` (n_charts, n_inputs): centres of the charts.
+    - `unit` (): mean variance of the features, the unit of penalties.
     """
 
     Z: torch.Tensor
@@ -58,24 +50,11 @@ class ChartedRows:
 def chart_inputs(rows, moments):
     """Return rows as the charts see them, and what leads there.
 
-    Parameters
-    ----------
-    rows : Tensor of shape (n_rows, n_features)
-        Rows.
+    `Z`: centred rows, in the leading principal directions if there are many features.
+    `unit`: mean variance of the features; 1 if they have none.
 
-    moments : PairMoments
-        Moments whose first view is these rows.
-
-    Returns
-    -------
-    Z : Tensor of shape (n_rows, n_inputs)
-        Centred rows, in the leading principal directions if there are many features.
-
-    unit : Tensor of shape ()
-        Mean variance of the features; 1 if they have none.
-
-    projection : Tensor of shape (n_features, n_inputs) or None
-        The principal directions.
+    Shapes: rows (n_rows, n_features) -> Z (n_rows, n_inputs), unit (), projection
+    (n_features, n_inputs).
     """
     covariance, mean = moments.covariance_x, moments.mean_x
     variance = covariance.trace()
@@ -91,33 +70,11 @@ def chart_inputs(rows, moments):
 def chart_centers(Z, row_weights, n_gaussians, centers, width, random_state):
     """Return the centres and widths of charts among rows.
 
-    Parameters
-    ----------
-    Z : ndarray of shape (n_rows, n_inputs)
-        Rows.
+    `row_weights`: positive weights; those of equal rows are added.
+    `width`: factor on the mean squared distance to the nearest other centres.
 
-    row_weights : ndarray of shape (n_rows,)
-        Positive weights; those of equal rows are added.
-
-    n_gaussians : int or "auto"
-        Number of charts.
-
-    centers : {"kmeans", "random", "farthest"}
-        How they are placed.
-
-    width : float
-        Factor on the mean squared distance to the nearest other centres.
-
-    random_state : int, RandomState instance or None
-        Seed of the centres.
-
-    Returns
-    -------
-    centers : ndarray of shape (n_charts, n_inputs)
-        The centres.
-
-    widths : ndarray of shape (n_charts,)
-        The widths.
+    Shapes: Z (n_rows, n_inputs), row_weights (n_rows,) -> centers (n_charts, n_inputs),
+    widths (n_charts,).
     """
     distinct, indices = np.unique(Z, axis=0, return_inverse=True)
     weights = np.bincount(indices.ravel(), row_weights)

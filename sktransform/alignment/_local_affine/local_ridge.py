@@ -19,22 +19,12 @@ _PATIENCE = 2
 class ChartPaths:
     """Ridge regressions of residuals on rows, one for each chart, for any penalty.
 
-    Parameters
-    ----------
-    mean_z : Tensor of shape (n_charts, n_inputs)
-        Mean rows, weighted for each chart.
-
-    mean_r : Tensor of shape (n_charts, n_outputs)
-        Mean residuals.
-
-    values : Tensor of shape (n_charts, n_inputs)
-        Eigenvalues of the rows' covariance.
-
-    vectors : Tensor of shape (n_charts, n_inputs, n_inputs)
-        Its eigenvectors, in columns.
-
-    cross : Tensor of shape (n_charts, n_inputs, n_outputs)
-        Covariance of the rows in the eigenbasis with the residuals.
+    - `mean_z` (n_charts, n_inputs): mean rows, weighted for each chart.
+    - `mean_r` (n_charts, n_outputs): mean residuals.
+    - `values` (n_charts, n_inputs): eigenvalues of the rows' covariance.
+    - `vectors` (n_charts, n_inputs, n_inputs): its eigenvectors, in columns.
+    - `cross` (n_charts, n_inputs, n_outputs): covariance of the rows in the eigenbasis
+      with the residuals.
     """
 
     mean_z: torch.Tensor
@@ -47,18 +37,9 @@ class ChartPaths:
     def from_rows(cls, rows, residuals):
         """Return the regressions of all charts; without weight a chart has zeros.
 
-        Parameters
-        ----------
-        rows : ChartedRows
-            The rows.
+        `residuals`: residuals of a map into the target.
 
-        residuals : Tensor of shape (n_rows, n_outputs)
-            What a map into the target leaves over.
-
-        Returns
-        -------
-        ChartPaths
-            The regressions.
+        Shapes: residuals (n_rows, n_outputs).
         """
         moments = [_moments(rows.Z, residuals, weights) for weights in rows.weights.T]
         mean_z, mean_r, gram, cross = map(torch.stack, zip(*moments, strict=True))
@@ -68,22 +49,11 @@ class ChartPaths:
     def changes(self, rows, chart_ridge):
         """Return the charts' affine maps of the change, for one penalty.
 
-        Parameters
-        ----------
-        rows : ChartedRows
-            Their centres and unit are read.
+        `chart_ridge`: penalty in units of the features' mean variance. The mean change
+          of a chart is divided by 1 plus it; an infinite one leaves no change.
 
-        chart_ridge : float
-            Penalty in units of the features' mean variance. The mean change of a chart
-            is divided by 1 plus it; an infinite one leaves no change.
-
-        Returns
-        -------
-        offsets : Tensor of shape (n_charts, n_outputs)
-            Change at each centre.
-
-        components : Tensor of shape (n_charts, n_outputs, n_inputs)
-            Linear part of the change.
+        Returned: offsets (n_charts, n_outputs), components (n_charts, n_outputs,
+        n_inputs).
         """
         shrunk = self.values + chart_ridge * rows.unit
         matrices = self.vectors @ (self.cross / shrunk.unsqueeze(2))
@@ -104,24 +74,8 @@ def _moments(Z, residuals, weights):
 def mixed_changes(rows, offsets, components):
     """Yield blocks of rows and the change of the map at each of their rows.
 
-    Parameters
-    ----------
-    rows : ChartedRows
-        Rows of weight above 0.
-
-    offsets : Tensor of shape (n_charts, n_outputs)
-        Change at each centre.
-
-    components : Tensor of shape (n_charts, n_outputs, n_inputs)
-        Linear part of the change.
-
-    Yields
-    ------
-    indices : slice
-        The rows of the block.
-
-    changes : Tensor of shape (n_block_rows, n_outputs)
-        Their changes.
+    Shapes: offsets (n_charts, n_outputs), components (n_charts, n_outputs, n_inputs) ->
+    indices, changes (n_block_rows, n_outputs).
     """
     for start in range(0, len(rows.Z), _BLOCK_ROWS):
         indices = slice(start, start + _BLOCK_ROWS)
@@ -136,24 +90,12 @@ def mixed_changes(rows, offsets, components):
 def chart_errors(rows, residuals, offsets, components):
     """Return each chart's sum of squared residuals after the change.
 
-    Parameters
-    ----------
-    rows : ChartedRows
-        The rows.
+    Weighted sums of squares; they add up to that of all rows.
 
-    residuals : Tensor of shape (n_rows, n_outputs)
-        What the map leaves over before the change.
+    `residuals`: residuals of the map before the change.
 
-    offsets : Tensor of shape (n_charts, n_outputs)
-        Change at each centre.
-
-    components : Tensor of shape (n_charts, n_outputs, n_inputs)
-        Linear part of the change.
-
-    Returns
-    -------
-    Tensor of shape (n_charts,)
-        Weighted sums of squares; they add up to that of all rows.
+    Shapes: residuals (n_rows, n_outputs), offsets (n_charts, n_outputs), components
+    (n_charts, n_outputs, n_inputs) -> (n_charts,).
     """
     sums = torch.zeros_like(rows.weights[0])
     for indices, changes in mixed_changes(rows, offsets, components):
@@ -166,16 +108,10 @@ def chart_errors(rows, residuals, offsets, components):
 class HeldOutRows:
     """Rows of a fold, and the charts' regressions on the other folds.
 
-    Parameters
-    ----------
-    rows : ChartedRows
-        The rows of the fold.
-
-    residuals : Tensor of shape (n_rows, n_outputs)
-        What the map of the other folds leaves over there.
-
-    paths : ChartPaths
-        Regressions of what it leaves over on the other folds.
+    - `rows`: the rows of the fold.
+    - `residuals` (n_rows, n_outputs): residuals of the map of the other
+      folds there.
+    - `paths`: regressions of its residuals on the other folds.
     """
 
     rows: ChartedRows
@@ -191,24 +127,12 @@ class HeldOutRows:
 def held_out_rows(rows, pairs, folds, ridge):
     """Return each fold with the charts' regressions on the others.
 
-    Parameters
-    ----------
-    rows : ChartedRows
-        All rows.
+    There are as many as folds with rows.
 
-    pairs : tuple of Tensor
-        The rows of both views.
+    `pairs`: the rows of both views.
+    `folds`: folds of the rows. If there is one alone, it is both seen and held out.
 
-    folds : Tensor of int64, shape (n_rows,)
-        Folds of the rows. If there is one alone, it is both seen and held out.
-
-    ridge : RidgeFolds
-        The regressions that the charts change.
-
-    Returns
-    -------
-    list of HeldOutRows
-        As many as there are folds with rows.
+    Shapes: folds (n_rows,).
     """
     maps = [(fold_map.others, fold_map.matrix) for fold_map in ridge.fold_maps]
     maps = maps or [(ridge.total, ridge.matrix)]
@@ -225,19 +149,10 @@ def held_out_rows(rows, pairs, folds, ridge):
 def path_errors(held_out, grid):
     """Yield the charts' errors for one penalty after the other, while they may fall.
 
-    Parameters
-    ----------
-    held_out : list of HeldOutRows
-        The folds.
+    The charts' sums of squares over all folds. Nothing more comes once the last two
+    penalties were worse than one before.
 
-    grid : list of float
-        Penalties, see :meth:`ChartPaths.changes`.
-
-    Yields
-    ------
-    Tensor of shape (n_charts,)
-        The charts' sums of squares over all folds. Nothing more comes once the last two
-        penalties were worse than one before.
+    Shape: (n_charts,).
     """
     totals = []
     for chart_ridge in grid:
@@ -249,23 +164,11 @@ def path_errors(held_out, grid):
 
 
 def residuals_of(pairs, moments, matrix):
-    """Return what a regression leaves over, shape (n_rows, n_outputs).
+    """Return the residuals of a regression, shape (n_rows, n_outputs).
 
-    Parameters
-    ----------
-    pairs : tuple of Tensor
-        The rows of both views.
+    `pairs`: the rows of both views.
 
-    moments : PairMoments
-        Moments of the rows of the regression.
-
-    matrix : Tensor of shape (n_features, n_outputs)
-        Its matrix.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, n_outputs)
-        The residuals.
+    Shapes: matrix (n_features, n_outputs) -> (n_rows, n_outputs).
     """
     rows, targets = pairs
     return targets - moments.mean_y - (rows - moments.mean_x) @ matrix
@@ -274,24 +177,12 @@ def residuals_of(pairs, moments, matrix):
 def change_summary(rows, offsets, components):
     """Return how the charts' rows are moved by the change.
 
-    Parameters
-    ----------
-    rows : ChartedRows
-        The rows.
+    Returned: "weight_share" of shape (n_charts,), the charts' shares of the weights;
+    "mean_change" of shape (n_charts, n_outputs), the weighted mean of the change of
+    each chart's rows; "change_length" of shape (n_charts,), the root of the weighted
+    mean of its squared length.
 
-    offsets : Tensor of shape (n_charts, n_outputs)
-        Change at each centre.
-
-    components : Tensor of shape (n_charts, n_outputs, n_inputs)
-        Linear part of the change.
-
-    Returns
-    -------
-    dict of str to Tensor
-        "weight_share" of shape (n_charts,), the charts' shares of the weights;
-        "mean_change" of shape (n_charts, n_outputs), the weighted mean of the change of
-        each chart's rows; "change_length" of shape (n_charts,), the root of the
-        weighted mean of its squared length.
+    Shapes: offsets (n_charts, n_outputs), components (n_charts, n_outputs, n_inputs).
     """
     sums, squares = torch.zeros_like(offsets), torch.zeros_like(offsets[:, 0])
     for indices, changes in mixed_changes(rows, offsets, components):

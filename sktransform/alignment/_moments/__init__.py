@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Moments of pairs of rows, by folds, and what is solved from them alone."""
+"""Moments of pairs of rows, by folds, and regressions from moments alone."""

@@ -44,22 +44,12 @@ _LEAST_HUB = 0.1
 def symmetric_power(matrix, power, floor=0.0):
     """Return a power of a symmetric positive semidefinite matrix.
 
-    Parameters
-    ----------
-    matrix : Tensor of shape (n, n)
-        The matrix, of which one triangle is read; negative eigenvalues of rounding
-        count as 0.
+    `matrix`: the matrix, of which one triangle is read; negative eigenvalues of
+      rounding count as 0.
+    `power`: the exponent; if it is negative, `floor` must be positive.
+    `floor`: added to the eigenvalues, in units of their mean.
 
-    power : float
-        The exponent; if it is negative, `floor` must be positive.
-
-    floor : float, default=0.0
-        Is added to the eigenvalues, in units of their mean.
-
-    Returns
-    -------
-    Tensor of shape (n, n)
-        The power.
+    Shapes: matrix (n, n) -> (n, n).
     """
     return gram_matrix(_half_power(matrix, power, floor).T)
 
@@ -78,30 +68,16 @@ def matching_map(predicted, wanted, shrinkage=0.0, root=None, floor=None):
     It is the optimal transport of normal distributions: symmetric, and of all matrices
     that reach the covariance the one that moves the predictions least.
 
-    Parameters
-    ----------
-    predicted : Tensor of shape (n, n)
-        Covariance P of the predictions.
+    ``S^1/2 (S^1/2 P S^1/2)^-1/2 S^1/2``, the small eigenvalues of the middle raised.
+    The identity, if the predictions or the target do not vary.
 
-    wanted : Tensor of shape (n, n)
-        Covariance S that they shall get.
+    `shrinkage`: weight of the shape of S, from 0 to 1, in an estimate of P from few
+      rows. At 1 the matrix is a multiple of the identity.
+    `root`: ``S^1/2``, where it is known; its diagonal alone, where S is diagonal.
+    `floor`: added to the eigenvalues that are inverted, in units of their mean; None
+      stands for 1e-6.
 
-    shrinkage : float, default=0.0
-        Weight of the shape of S, from 0 to 1, in an estimate of P from few rows. At 1
-        the matrix is a multiple of the identity.
-
-    root : Tensor of shape (n, n) or (n,), default=None
-        ``S^1/2``, where it is known; its diagonal alone, where S is diagonal.
-
-    floor : float, default=None
-        Is added to the eigenvalues that are inverted, in units of their mean; None
-        stands for 1e-6.
-
-    Returns
-    -------
-    Tensor of shape (n, n)
-        ``S^1/2 (S^1/2 P S^1/2)^-1/2 S^1/2``, the small eigenvalues of the middle
-        raised. The identity, if the predictions or the target do not vary.
+    Shapes: predicted (n, n), wanted (n, n), root (n, n) or (n,) -> (n, n).
     """
     ratio = predicted.trace() / wanted.trace()
     identity = torch.eye(len(wanted), dtype=wanted.dtype, device=wanted.device)
@@ -122,22 +98,16 @@ def matching_map(predicted, wanted, shrinkage=0.0, root=None, floor=None):
 def flattening_map(wanted, power, n_columns=None):
     """Return the matrix that makes the target's variances less unequal.
 
-    Parameters
-    ----------
-    wanted : Tensor of shape (n, n) or (n,)
-        Covariance S of the target, or its diagonal, where it is diagonal.
+    A multiple of ``S^-power``, small eigenvalues raised, such that the total variance
+    of the target stays; its diagonal for a diagonal.
 
-    power : float
-        From 0, which leaves S as it is, to .5, at which all variances become equal.
+    `wanted`: covariance S of the target, or its diagonal, where it is diagonal.
+    `power`: from 0, which leaves S as it is, to .5, at which all variances become
+      equal.
+    `n_columns`: columns of the target, if they are more than n: S has no variance
+      there.
 
-    n_columns : int, default=None
-        Columns of the target, if they are more than n: S has no variance there.
-
-    Returns
-    -------
-    Tensor of shape (n, n) or (n,)
-        A multiple of ``S^-power``, small eigenvalues raised, such that the total
-        variance of the target stays; its diagonal for a diagonal.
+    Shapes: wanted (n, n) or (n,) -> (n, n) or (n,).
     """
     values, vectors = (wanted, None) if wanted.ndim == 1 else quick_eigh(wanted)
     values = values.clamp_min(0)
@@ -151,18 +121,11 @@ def flattening_map(wanted, power, n_columns=None):
 class Calibration:
     """Map that calibrates the predictions of a regression for a search.
 
-    Parameters
-    ----------
-    matching : Tensor of shape (n_outputs, n_outputs)
-        Multiplies deviations from the mean from the right. Matched to the covariance of
-        the target, then flattened.
-
-    hub : float
-        The hub constant, see :func:`calibrations`.
-
-    metric : {"cosine", "euclidean"}
-        How rows are compared. The mean is multiplied by the hub constant for cosines;
-        the deviations are divided by it for Euclidean distances.
+    - `matching` (n_outputs, n_outputs): multiplies deviations from the mean from the
+      right. Matched to the covariance of the target, then flattened.
+    - `hub`: the hub constant, see :func:`calibrations`.
+    - `metric`: how rows are compared. The mean is multiplied by the hub constant for
+      cosines; the deviations are divided by it for Euclidean distances.
     """
 
     matching: torch.Tensor
@@ -172,21 +135,8 @@ class Calibration:
     def affine(self, moments, matrix):
         """Return a regression as an affine map, calibrated.
 
-        Parameters
-        ----------
-        moments : PairMoments
-            Moments of the rows of the regression.
-
-        matrix : Tensor of shape (n_inputs, n_outputs)
-            Its matrix.
-
-        Returns
-        -------
-        matrix : Tensor of shape (n_inputs, n_outputs)
-            Multiplies rows from the right.
-
-        intercept : Tensor of shape (n_outputs,)
-            Is added then.
+        Shapes: matrix (n_inputs, n_outputs) -> matrix (n_inputs, n_outputs), intercept
+        (n_outputs,).
         """
         matrix, mean = matrix @ self.matching, moments.mean_y
         if self.metric == "cosine":
@@ -204,29 +154,12 @@ def calibrations(ridge, metric, shrinkage, span_of=None):
     is much, more shrinkage is taken, and the scale is set such that total variances
     agree. A handful of rows does not say it, and is not calibrated.
 
-    Parameters
-    ----------
-    ridge : RidgeFolds
-        The regression.
+    `span_of`: columns of the target, if the regression's are the principal axes of its
+      rows, in which its covariance is diagonal.
+    `calibration`: that of the regression on all rows.
+    `held_out`: one for each validation fold, with a map in which the fold has no part.
 
-    metric : {"cosine", "euclidean"}
-        See :class:`Calibration`.
-
-    shrinkage : float or None
-        See :func:`matching_map`. None calibrates nothing, and nor is anything done for
-        a constant target or fewer than three folds.
-
-    span_of : int, default=None
-        Columns of the target, if the regression's are the principal axes of its rows,
-        in which its covariance is diagonal.
-
-    Returns
-    -------
-    calibration : Calibration
-        That of the regression on all rows.
-
-    held_out : list of Calibration
-        One for each validation fold, with a map in which the fold has no part.
+    Returned: calibration, held_out.
     """
     maps, total = ridge.fold_maps, ridge.total
     identity = torch.eye(len(total.mean_y)).to(total.mean_y)
@@ -279,24 +212,16 @@ def stretch_and_hub(ridge, nested):
     deviation, and queries flock to rows near the mean. The best gain on the deviation
     is its inverse.
 
-    Parameters
-    ----------
-    ridge : RidgeFolds
-        The regression.
+    Returned: stretch, hub.
 
-    nested : list of Tensor of shape (n_outputs, n_outputs)
-        For each validation fold, or the first ones, a map in which the fold has no
-        part.
+    `nested`: for each validation fold, or the first ones, a map in which the fold has
+      no part.
+    `stretch`: length of the predictions for the folds in units of the target's.
+    `hub`: ``tr(K S) / tr(S' S)`` with S the covariance of the target, S' that of the
+      validation target and K that between it and the predictions, of the right length;
+      at least .1 and at most 1.
 
-    Returns
-    -------
-    stretch : float
-        Length of the predictions for the folds in units of the target's.
-
-    hub : float
-        ``tr(K S) / tr(S' S)`` with S the covariance of the target, S' that of the
-        validation target and K that between it and the predictions, of the right
-        length; at least .1 and at most 1.
+    Shapes: nested list of (n_outputs, n_outputs).
     """
     wanted, scatter = ridge.total.covariance_y, ridge.validation_scatter(len(nested))
     squares = cross = 0

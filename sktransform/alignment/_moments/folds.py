@@ -38,21 +38,11 @@ def row_folds(X, n_folds, groups=None):
     the rows therefore gives the same folds, a repeated row is in one fold with its
     copies, and so are the rows of a group.
 
-    Parameters
-    ----------
-    X : Tensor of shape (n_rows, n_inputs)
-        The rows.
+    Folds from 0 to ``n_folds - 1``, of equal probability.
 
-    n_folds : int
-        Number of folds.
+    `groups`: labels of groups whose rows must share a fold.
 
-    groups : array-like of shape (n_rows,), default=None
-        Labels of groups whose rows must share a fold.
-
-    Returns
-    -------
-    Tensor of int64, shape (n_rows,)
-        Folds from 0 to ``n_folds - 1``, of equal probability.
+    Shapes: X (n_rows, n_inputs), groups (n_rows,) -> (n_rows,).
     """
     if groups is not None:
         labels, codes = np.unique(np.asarray(groups), return_inverse=True)
@@ -66,18 +56,10 @@ def row_folds(X, n_folds, groups=None):
 def row_hashes(X, seed=0):
     """Return a hash of each row's numbers, the same for -0 as for 0.
 
-    Parameters
-    ----------
-    X : Tensor of shape (n_rows, n_inputs)
-        The rows, in any precision; equal numbers have equal hashes.
+    `X`: the rows, in any precision; equal numbers have equal hashes.
+    `seed`: another seed gives hashes that do not depend on the first ones.
 
-    seed : int, default=0
-        Another seed gives hashes that do not depend on the first ones.
-
-    Returns
-    -------
-    Tensor of int64, shape (n_rows,)
-        The hashes.
+    Shapes: X (n_rows, n_inputs) -> (n_rows,).
     """
     generator = torch.Generator().manual_seed(seed)
     limits = torch.iinfo(torch.int64)
@@ -96,22 +78,13 @@ def row_hashes(X, seed=0):
 def hashed_sample(X, n_rows, *, copies=False):
     """Return indices of rows that any order and split of the rows would give.
 
-    Parameters
-    ----------
-    X : Tensor of shape (n_rows_X, n_inputs)
-        The rows.
+    Indices of the rows of the smallest hashes, the smallest first. As good as drawn at
+    random, but by the rows' content alone.
 
-    n_rows : int
-        Most different rows to take.
+    `copies`: whether to return the indices of all copies of a row, or of the first
+      alone.
 
-    copies : bool, default=False
-        Whether to return the indices of all copies of a row, or of the first alone.
-
-    Returns
-    -------
-    Tensor of int64, shape (n_indices,)
-        Indices of the rows of the smallest hashes, the smallest first. As good as drawn
-        at random, but by the rows' content alone.
+    Shapes: X (n_rows_X, n_inputs) -> (n_indices,).
     """
     hashes, indices = row_hashes(X, seed=1).sort(stable=True)
     is_new = torch.ones_like(hashes, dtype=torch.bool)
@@ -124,10 +97,7 @@ def hashed_sample(X, n_rows, *, copies=False):
 class FoldMoments:
     """Moments of each fold of a set of pairs.
 
-    Parameters
-    ----------
-    folds : tuple of PairMoments
-        The moments of each fold; some may be of no rows.
+    - `folds`: the moments of each fold; some may be of no rows.
     """
 
     folds: tuple
@@ -141,27 +111,10 @@ class FoldMoments:
     def from_rows(cls, X, Y, row_weights=None, *, n_folds=1, groups=None):
         """Return the moments of pairs, fold by fold.
 
-        Parameters
-        ----------
-        X : Tensor of shape (n_rows, n_inputs)
-            First view.
+        `row_weights`: weights, not negative. None weighs every row 1.
 
-        Y : Tensor of shape (n_rows, n_outputs)
-            Second view.
-
-        row_weights : Tensor of shape (n_rows,), default=None
-            Weights, not negative. None weighs every row 1.
-
-        n_folds : int, default=1
-            Number of folds.
-
-        groups : array-like of shape (n_rows,), default=None
-            See :func:`row_folds`.
-
-        Returns
-        -------
-        FoldMoments
-            The moments.
+        Shapes: X (n_rows, n_inputs), Y (n_rows, n_outputs), row_weights (n_rows,),
+        groups (n_rows,).
         """
         if n_folds == 1:
             return cls((PairMoments.of(X, Y, row_weights),))
@@ -171,27 +124,11 @@ class FoldMoments:
     def from_folds(cls, X, Y, row_weights, folds, n_folds):
         """Return the moments of pairs whose folds are known.
 
-        Parameters
-        ----------
-        X : Tensor of shape (n_rows, n_inputs)
-            First view.
+        `row_weights`: weights, not negative. None weighs every row 1.
+        `folds`: folds from 0 to ``n_folds - 1``, see :func:`row_folds`.
 
-        Y : Tensor of shape (n_rows, n_outputs)
-            Second view.
-
-        row_weights : Tensor of shape (n_rows,) or None
-            Weights, not negative. None weighs every row 1.
-
-        folds : Tensor of int64, shape (n_rows,)
-            Folds from 0 to ``n_folds - 1``, see :func:`row_folds`.
-
-        n_folds : int
-            Number of folds.
-
-        Returns
-        -------
-        FoldMoments
-            The moments.
+        Shapes: X (n_rows, n_inputs), Y (n_rows, n_outputs), row_weights (n_rows,),
+        folds (n_rows,).
         """
         moments = []
         for fold in range(n_folds):
@@ -248,10 +185,7 @@ class FoldMoments:
         Folds of no weight are passed over. The others are merged, never subtracted:
         a difference would lose digits where one fold holds most of the rows.
 
-        Returns
-        -------
-        list of tuple of PairMoments
-            As many as there are folds with rows; none if there are fewer than two.
+        There are as many as folds with rows; none if there are fewer than two.
         """
         filled = self._filled
         if len(filled) < 2:

@@ -40,22 +40,11 @@ def _unit(size):
 class PairRows:
     """Rows of both views, with weights and folds.
 
-    Parameters
-    ----------
-    X : Tensor of shape (n_rows, n_inputs)
-        First view, in float64.
-
-    Y : Tensor of shape (n_rows, n_outputs)
-        Second view, in float64.
-
-    weights : Tensor of shape (n_rows,)
-        Positive weights.
-
-    folds : Tensor of int64, shape (n_rows,)
-        Folds from 0 to ``n_folds - 1``.
-
-    n_folds : int
-        Number of folds; some may be of no rows.
+    - `X` (n_rows, n_inputs): first view, in float64.
+    - `Y` (n_rows, n_outputs): second view, in float64.
+    - `weights` (n_rows,): positive weights.
+    - `folds` (n_rows,): folds from 0 to ``n_folds - 1``.
+    - `n_folds`: number of folds; some may be of no rows.
     """
 
     X: torch.Tensor

@@ -27,18 +27,7 @@ _LEAST_PIVOT = 1e-9
 def scaled(moments, scale):
     """Return the moments of pairs whose first view is multiplied column by column.
 
-    Parameters
-    ----------
-    moments : PairMoments
-        The moments before.
-
-    scale : Tensor of shape (n_inputs,)
-        A factor for each column.
-
-    Returns
-    -------
-    PairMoments
-        The moments after.
+    Shapes: scale (n_inputs,).
     """
     return PairMoments(
         moments.weight,
@@ -54,19 +43,12 @@ def scaled(moments, scale):
 class RidgePath:
     """Ridge regressions of the second view on the first, for every penalty.
 
-    Parameters
-    ----------
-    moments : PairMoments
-        Moments of the rows of the regression.
-
-    values : Tensor of shape (n_kept,)
-        Eigenvalues of the first view's covariance; those of rounding are dropped.
-
-    vectors : Tensor of shape (n_inputs, n_kept)
-        Eigenvectors in columns.
-
-    cross : Tensor of shape (n_kept, n_outputs)
-        Covariance between the views, the first one in the eigenbasis.
+    - `moments`: moments of the rows of the regression.
+    - `values` (n_kept,): eigenvalues of the first view's covariance; those of rounding
+      are dropped.
+    - `vectors` (n_inputs, n_kept): eigenvectors in columns.
+    - `cross` (n_kept, n_outputs): covariance between the views, the first one in the
+      eigenbasis.
     """
 
     moments: PairMoments
@@ -87,15 +69,9 @@ class RidgePath:
     def matrix(self, penalty):
         """Return the regression's matrix, shape (n_inputs, n_outputs).
 
-        Parameters
-        ----------
-        penalty : float
-            Is added to the eigenvalues, at least 0.
+        Multiplies centred rows from the right.
 
-        Returns
-        -------
-        Tensor of shape (n_inputs, n_outputs)
-            Multiplies centred rows from the right.
+        `penalty`: added to the eigenvalues, at least 0.
         """
         return self.vectors @ self.shrunk_cross(penalty)
 
@@ -108,13 +84,7 @@ class RidgePath:
 class HeldOutPath:
     """Ridge regressions for every penalty, and rows that they have not seen.
 
-    Parameters
-    ----------
-    path : RidgePath
-        The regressions.
-
-    fold : PairMoments
-        Moments of the other rows.
+    - `fold`: moments of the other rows.
     """
 
     path: RidgePath
@@ -133,16 +103,10 @@ class HeldOutPath:
     def errors(self, penalties):
         """Return the mean squared errors of all penalties.
 
-        Parameters
-        ----------
-        penalties : Tensor of shape (n_penalties,)
-            The penalties, see :meth:`RidgePath.matrix`.
+        A penalty takes products with vectors only: those of matrices are
+        shared by all.
 
-        Returns
-        -------
-        Tensor of shape (n_penalties,)
-            The errors. A penalty takes products with vectors only: those of matrices
-            are shared by all.
+        Shapes: penalties (n_penalties,) -> (n_penalties,).
         """
         path, fold = self.path, self.fold
         shrunk = 1 / (path.values + penalties[:, None])
@@ -157,15 +121,7 @@ class HeldOutPath:
     def predicted(self, penalty):
         """Return the scatter of predictions for the other rows, (n_outputs, n_outputs).
 
-        Parameters
-        ----------
-        penalty : float
-            See :meth:`RidgePath.matrix`.
-
-        Returns
-        -------
-        Tensor of shape (n_outputs, n_outputs)
-            Sum of outer products of the centred predictions.
+        Sum of outer products of the centred predictions.
         """
         if isinstance(self.fold, RowMoments):
             return self.fold.image_scatter(self.path.matrix(penalty))
@@ -181,18 +137,11 @@ def mean_variance(moments):
 def regression(moments, penalty):
     """Return the regression for one penalty, by a Cholesky factor where it is stable.
 
-    Parameters
-    ----------
-    moments : PairMoments
-        Moments of the rows of the regression.
+    Multiplies centred rows from the right; exactly 0 if a view is constant.
 
-    penalty : float
-        Is added to the eigenvalues of the covariance.
+    `penalty`: added to the eigenvalues of the covariance.
 
-    Returns
-    -------
-    Tensor of shape (n_inputs, n_outputs)
-        Multiplies centred rows from the right; exactly 0 if a view is constant.
+    Shape: (n_inputs, n_outputs).
     """
     if constant_views(moments):
         return torch.zeros_like(moments.xy)
@@ -213,15 +162,10 @@ def _rows_share(held, total):
 
 @dataclass(frozen=True)
 class FoldMap:
-    """A regression without the rows of a fold, and what it predicts for them.
+    """A regression without the rows of a fold, and its predictions for them.
 
-    Parameters
-    ----------
-    held_out : HeldOutPath
-        The regressions for every penalty, and the fold.
-
-    penalty : Tensor of shape ()
-        The penalty.
+    - `held_out`: the regressions for every penalty, and the fold.
+    - `penalty` (): the penalty.
     """
 
     held_out: HeldOutPath
@@ -259,28 +203,18 @@ class FoldMap:
 
 @dataclass(frozen=True)
 class RidgeFolds:
-    """A ridge regression, and what its folds say of rows not seen.
+    """A ridge regression, and its held-out errors by folds.
 
     A regression that lacks the rows of a fold has the same penalty on the sum of
     squares, and therefore a larger one beside its covariance.
 
-    Parameters
-    ----------
-    total : PairMoments
-        Moments of all rows.
-
-    penalty : float
-        The penalty, in the first view's squared units.
-
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        The regression on all rows; multiplies centred rows from the right.
-
-    fold_maps : list of FoldMap
-        The regressions without a fold.
-
-    error : float
-        Mean squared error of the folds' rows, each under the regression without its
-        fold. nan without folds.
+    - `total`: moments of all rows.
+    - `penalty`: the penalty, in the first view's squared units.
+    - `matrix` (n_inputs, n_outputs): the regression on all rows; multiplies centred
+      rows from the right.
+    - `fold_maps`: the regressions without a fold.
+    - `error`: mean squared error of the folds' rows, each under the regression without
+      its fold. NaN without folds.
     """
 
     total: PairMoments
@@ -293,21 +227,7 @@ class RidgeFolds:
     def from_splits(cls, total, splits, penalties):
         """Return the regression of least held-out error.
 
-        Parameters
-        ----------
-        total : PairMoments
-            Moments of all rows.
-
-        splits : list of tuple of PairMoments
-            See `FoldMoments.splits`. Without any, the penalty in the middle is taken.
-
-        penalties : Tensor of shape (n_penalties,)
-            The penalties to choose from.
-
-        Returns
-        -------
-        RidgeFolds
-            The regression.
+        Shapes: penalties (n_penalties,).
         """
         paths = [
             HeldOutPath(RidgePath.from_moments(others), fold) for others, fold in splits
@@ -321,21 +241,7 @@ class RidgeFolds:
 
     @classmethod
     def from_folds(cls, moments, ridge):
-        """Return the regression on rows with moments of folds, see :meth:`from_splits`.
-
-        Parameters
-        ----------
-        moments : FoldMoments
-            Moments of the rows.
-
-        ridge : float or "auto"
-            See :func:`penalties_of`; in units of the columns' mean variance.
-
-        Returns
-        -------
-        RidgeFolds
-            The regression.
-        """
+        """Return the regression for moments of folds, see :meth:`from_splits`."""
         total = moments.total()
         penalties = penalties_of(ridge, mean_variance(total))
         return cls.from_splits(total, moments.splits(), penalties)
@@ -367,11 +273,10 @@ class RidgeFolds:
     def nested_covariances(self):
         """Return nested out-of-fold covariances of predictions, per validation fold.
 
-        Returns
-        -------
-        list of Tensor of shape (n_outputs, n_outputs)
-            Neither the rows that are predicted nor those of the regressions are of the
-            fold; there must be three folds or more.
+        Neither the rows that are predicted nor those of the regressions are of the
+        fold; there must be three folds or more.
+
+        Returned: list of (n_outputs, n_outputs).
         """
         folds = [fold_map.fold for fold_map in self.fold_maps]
         sums = [0] * len(self.validation_folds)
@@ -390,19 +295,12 @@ class RidgeFolds:
 def _pooled_regression(folds, penalty):
     """Return the regression on the rows of some folds, quicker than by a path.
 
-    Parameters
-    ----------
-    folds : list of PairMoments
-        Moments of the folds.
+    Multiplies centred rows from the right.
 
-    penalty : Tensor of shape ()
-        The penalty on the sum of squares. Where it is less than rounding, directions of
-        rounding are damped and not dropped.
+    `penalty`: the penalty on the sum of squares. Where it is less than rounding,
+      directions of rounding are damped and not dropped.
 
-    Returns
-    -------
-    Tensor of shape (n_inputs, n_outputs)
-        Multiplies centred rows from the right.
+    Shapes: penalty () -> (n_inputs, n_outputs).
     """
     weights = torch.stack([fold.weight for fold in folds])
     means_x, means_y = (
@@ -429,18 +327,9 @@ def _pooled_regression(folds, penalty):
 def penalties_of(ridge, unit):
     """Return the penalties to choose from, on the device and in units of the rows.
 
-    Parameters
-    ----------
-    ridge : float or "auto"
-        The penalty in these units; "auto" stands for all that are tried.
+    `ridge`: the penalty in these units; "auto" stands for all that are tried.
 
-    unit : Tensor of shape ()
-        The unit.
-
-    Returns
-    -------
-    Tensor of shape (n_penalties,)
-        The penalties.
+    Shapes: unit () -> (n_penalties,).
     """
     if ridge == "auto":
         return PENALTIES.to(unit.device) * unit
@@ -450,21 +339,9 @@ def penalties_of(ridge, unit):
 def held_out_errors(total, paths, penalties):
     """Return mean squared errors of rows that their regression has not seen.
 
-    Parameters
-    ----------
-    total : PairMoments
-        Moments of all rows.
+    The errors over these folds, each weighted as its rows are.
 
-    paths : list of HeldOutPath
-        Regressions without a fold, and the fold.
-
-    penalties : Tensor of shape (n_penalties,)
-        Penalties of a regression on all rows.
-
-    Returns
-    -------
-    Tensor of shape (n_penalties,)
-        The errors over these folds, each weighted as its rows are.
+    Shapes: penalties (n_penalties,) -> (n_penalties,).
     """
     sums = sum(
         held.errors(penalties * _rows_share(held, total)) * held.fold.weight

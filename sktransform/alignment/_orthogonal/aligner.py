@@ -4,8 +4,10 @@
 import math
 import warnings
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
@@ -23,12 +25,15 @@ from sktransform.base import TorchTransformer
 from sktransform.exceptions import DegenerateDataWarning
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._runtime import Runtime
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
+from sktransform.utils._typing import Output
 
-# Bounds of a path that nobody asked for, as shares of the residual of least squares.
+# Default bounds of a path, as shares of the residual of least squares.
 _PATH = (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 1)
 
 
+@fill_doc
 class OrthogonalAligner(MomentAligner):
     """Map one space into another, as close to a rotation as you like.
 
@@ -79,8 +84,7 @@ class OrthogonalAligner(MomentAligner):
         copies share it, and any order and split of the rows gives the same result.
 
     device : str, default="auto"
-        Where to compute: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own
-        device, else CUDA if there is one, else the CPU. It may change after `fit`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------
@@ -94,7 +98,7 @@ class OrthogonalAligner(MomentAligner):
         Mean row of X.
 
     lam_ : float
-        The bound that was used; for "auto", what the chosen map keeps.
+        The bound that was used; for "auto", the residual of the chosen map.
 
     orth_residual_ : float
         Distance of the bounded map from orthogonality, at most `lam_`.
@@ -210,18 +214,18 @@ class OrthogonalAligner(MomentAligner):
 
     def __init__(
         self,
-        lam="auto",
+        lam: float | str = "auto",
         *,
-        relative=False,
-        ridge=0.0,
-        ridge_target="zero",
-        scale=False,
-        unit_scale=True,
-        fit_intercept=True,
-        complete_null="auto",
-        n_folds=5,
-        device="auto",
-    ):
+        relative: bool = False,
+        ridge: float = 0.0,
+        ridge_target: str = "zero",
+        scale: bool = False,
+        unit_scale: bool = True,
+        fit_intercept: bool = True,
+        complete_null: bool | str = "auto",
+        n_folds: int = 5,
+        device: str = "auto",
+    ) -> None:
         self.lam = lam
         self.relative = relative
         self.ridge = ridge
@@ -234,7 +238,13 @@ class OrthogonalAligner(MomentAligner):
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Learn the map.
 
         Parameters
@@ -270,7 +280,14 @@ class OrthogonalAligner(MomentAligner):
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None, groups=None, solve=True):
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        solve: bool = True,
+    ) -> Self:
         """Add rows to those seen, and learn the map of all.
 
         The result is that of `fit` on all rows at once, to rounding.
@@ -284,7 +301,7 @@ class OrthogonalAligner(MomentAligner):
             The same rows in the target's space.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1.
+            %(sample_weight)s.
 
         groups : array-like of shape (n_samples,), default=None
             Groups whose rows share a fold.
@@ -308,7 +325,7 @@ class OrthogonalAligner(MomentAligner):
             progress.step()
         return self
 
-    def merge(self, other):
+    def merge(self, other: Self) -> Self:
         """Return an aligner of the rows that two aligners have seen.
 
         Parameters
@@ -329,7 +346,7 @@ class OrthogonalAligner(MomentAligner):
             differ.
         """
         merged, moments = self._merged_with(other, self._n_folds())
-        merged._assign(Runtime.of(self.moments_["mean_x"], self.device), moments)
+        merged._assign(Runtime.from_rows(self.moments_["mean_x"], self.device), moments)
         return merged
 
     def _n_folds(self):
@@ -355,7 +372,7 @@ class OrthogonalAligner(MomentAligner):
         self.moments_ = runtime.state(moments.tensors())
 
     def _settings(self):
-        """Return what is fitted, for the tensor functions."""
+        """Return the settings that the tensor functions take."""
         return AlignmentSettings(
             ridge=self.ridge,
             to_rotation=self.ridge_target == "rotation",
@@ -413,8 +430,8 @@ class OrthogonalAligner(MomentAligner):
         """Warn if the solution is not unique, or has not converged."""
         if not problem.is_unique and self.lam_ < self.largest_residual_:
             warnings.warn(
-                "Some directions of X tell nothing of y, or those of y of X: other "
-                "rotations are as good, and one of them was chosen.",
+                "The rotation is not unique: some directions of X are uncorrelated "
+                "with y, or of y with X. One of the equally good ones was chosen.",
                 DegenerateDataWarning,
                 stacklevel=3,
             )
@@ -446,7 +463,7 @@ class OrthogonalAligner(MomentAligner):
             self.multiplier_ /= problem.loss_unit
             self.loss_ = problem.training_loss(fitted)
 
-    def path(self, lams=None):
+    def path(self, lams: ArrayLike | None = None) -> Bunch:
         """Return the maps of several bounds, from the moments alone.
 
         Parameters
@@ -467,12 +484,17 @@ class OrthogonalAligner(MomentAligner):
         check_is_fitted(self, "moments_")
         problem = AlignmentProblem(self._kept_moments().total(), self._settings())
         if problem.is_degenerate:
-            raise ValueError("X or y does not vary: there is no path.")
+            raise ValueError(
+                "X or y is constant, so that all bounds have the same map and there is "
+                "no path; fit views that vary."
+            )
         if lams is None:
             lams = np.array(_PATH) * problem.largest_residual
         lams = np.sort(np.asarray(lams, dtype=float), axis=None)
         if not lams.size or not np.all(lams >= 0):
-            raise ValueError(f"lams must be one or more numbers from 0 on, got {lams}.")
+            raise ValueError(
+                f"lams must be one or more numbers of at least 0, got {lams}."
+            )
         maps = [*problem.path(lams[::-1])][::-1]
         matrices = [
             problem.completed(fitted) if self.complete_null is True else fitted.matrix
@@ -491,7 +513,7 @@ class OrthogonalAligner(MomentAligner):
     def _n_features_out(self):
         return self.moments_["mean_y"].shape[1]
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> Output:
         """Map rows of the target's space back into that of the first view.
 
         Parameters

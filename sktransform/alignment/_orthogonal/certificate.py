@@ -27,27 +27,13 @@ _INVERTIBLE = 1e-3
 def lower_bound(problem, matrix, multiplier, lam, *, with_factor=False):
     """Return a number below the loss of every map within a bound.
 
-    Parameters
-    ----------
-    problem : TallProblem
-        The problem.
+    Minus infinity if none was found.
 
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        A solution; the closer to the best one, the closer the number is to its loss.
+    `matrix`: a solution; the closer to the best one, the closer the number is to its
+      loss.
+    `with_factor`: whether the maps may be multiplied by any common factor.
 
-    multiplier : float
-        Its multiplier nu; infinite for orthonormal columns.
-
-    lam : float
-        The bound.
-
-    with_factor : bool, default=False
-        Whether the maps may be multiplied by any common factor.
-
-    Returns
-    -------
-    float
-        The number; minus infinity if none was found.
+    Shapes: matrix (n_inputs, n_outputs).
     """
     bounds = (
         _bound_of(problem, candidate, lam, with_factor)

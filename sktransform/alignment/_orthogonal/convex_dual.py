@@ -38,7 +38,7 @@ _ARMIJO = 1e-4
 _SHORTEST = 1e-2
 
 # Singular values of the cross-covariance are kept above this share of the largest.
-# Those that are 0 leave a choice of rotations, and one is chosen this way.
+# Those that are 0 leave a choice of rotations, and one is chosen by this rule.
 _FLOOR = 1e-8
 
 
@@ -46,29 +46,14 @@ _FLOOR = 1e-8
 class DualProblem:
     """What the dual needs to know of the data, in the eigenbasis of G.
 
-    Parameters
-    ----------
-    variances : Tensor of shape (n_inputs,)
-        Eigenvalues of G, positive.
-
-    cross : Tensor of shape (n_inputs, n_inputs)
-        Covariance C of inputs and targets, of full rank.
-
-    root : Tensor of shape (n_inputs, n_inputs)
-        The positive root of CC': what A is for a rotation.
-
-    stretches : Tensor of shape (n_inputs,)
-        Singular values of least squares.
-
-    axes : Tensor of shape (n_inputs, n_inputs)
-        Its left singular vectors.
-
-    free_residual : float
-        Distance of least squares from orthogonality.
-
-    unit : float
-        What variances and covariances are measured in: their range then fits into
-        single precision.
+    - `variances` (n_inputs,): eigenvalues of G, positive.
+    - `cross` (n_inputs, n_inputs): covariance C of inputs and targets, of full rank.
+    - `root` (n_inputs, n_inputs): the positive root of CC': what A is for a rotation.
+    - `stretches` (n_inputs,): singular values of least squares.
+    - `axes` (n_inputs, n_inputs): its left singular vectors.
+    - `free_residual`: distance of least squares from orthogonality.
+    - `unit`: what variances and covariances are measured in: their range then fits into
+      single precision.
     """
 
     variances: torch.Tensor
@@ -114,28 +99,13 @@ class DualProblem:
 class _Point:
     """A dual point in the eigenbasis of A.
 
-    Parameters
-    ----------
-    values : Tensor of shape (n_inputs,)
-        Eigenvalues of A, positive.
-
-    basis : Tensor of shape (n_inputs, n_inputs)
-        Its eigenvectors.
-
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        The map ``A^-1 C``, its inputs in the eigenbasis.
-
-    gram : Tensor of shape (n_inputs, n_inputs)
-        The map times its transposed.
-
-    dual : Tensor of shape (n_inputs, n_inputs)
-        Y, which is A less G.
-
-    size : float
-        Norm of Y.
-
-    value : float
-        ``tr(C'A^-1 C) + tr A``.
+    - `values` (n_inputs,): eigenvalues of A, positive.
+    - `basis` (n_inputs, n_inputs): its eigenvectors.
+    - `matrix` (n_inputs, n_outputs): the map ``A^-1 C``, its inputs in the eigenbasis.
+    - `gram` (n_inputs, n_inputs): the map times its transposed.
+    - `dual` (n_inputs, n_inputs): Y, which is A less G.
+    - `size`: norm of Y.
+    - `value`: ``tr(C'A^-1 C) + tr A``.
     """
 
     values: torch.Tensor
@@ -175,13 +145,7 @@ def _point_of_inverse(problem, inverse, basis=None):
 class _Penalty:
     """The convex term in ``||Y||``: the bound's own, or that of a given multiplier.
 
-    Parameters
-    ----------
-    lam : float
-        The bound.
-
-    multiplier : float, default=None
-        If given, the term is ``||Y||^2 / (2 nu)`` instead of ``lam ||Y||``.
+    - `multiplier`: if given, the term is ``||Y||^2 / (2 nu)`` instead of ``lam ||Y||``.
     """
 
     lam: float
@@ -201,35 +165,16 @@ class _Penalty:
 def bounded_by_dual(problem, lam, starts=(), tolerance=1e-9):
     """Return the best map for a bound that least squares does not keep.
 
-    Parameters
-    ----------
-    problem : DualProblem
-        The problem.
+    `lam`: the bound, positive and less than that of least squares.
+    `starts`: inverses of A that bounds nearby suggest, the best first. They need not be
+      positive definite.
+    `tolerance`: norm of the gradient as a share of the bound. The loss is closer to the
+      best by orders of magnitude: its error is of second order.
+    `multiplier`: the multiplier nu of the bound.
+    `inverse`: the inverse of A, to start from.
 
-    lam : float
-        The bound, positive and less than that of least squares.
-
-    starts : iterable of Tensor of shape (n_inputs, n_inputs), default=()
-        Inverses of A that bounds nearby suggest, the best first. They need not be
-        positive definite.
-
-    tolerance : float, default=1e-9
-        Norm of the gradient as a share of the bound. The loss is closer to the best by
-        orders of magnitude: its error is of second order.
-
-    Returns
-    -------
-    matrix : Tensor of shape (n_inputs, n_inputs)
-        The map.
-
-    multiplier : float
-        The multiplier nu of the bound.
-
-    inverse : Tensor of shape (n_inputs, n_inputs)
-        The inverse of A, to start from.
-
-    n_steps : int
-        Newton steps.
+    Shapes: starts list of (n_inputs, n_inputs) -> matrix (n_inputs,
+    n_inputs), multiplier, inverse (n_inputs, n_inputs), n_steps.
     """
     point, n_steps = _beyond_the_kink(problem, lam, starts)
     point, n_more = _newton(problem, point, _Penalty(lam), tolerance)

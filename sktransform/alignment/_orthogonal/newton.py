@@ -62,14 +62,9 @@ _SINGLE_PRECISION = 1e4
 class TallProblem:
     """Second moments that a map onto as many dimensions or fewer is fitted to.
 
-    Parameters
-    ----------
-    variances : Tensor of shape (n_inputs, 1)
-        Eigenvalues of G, positive, of sum 1.
-
-    cross : Tensor of shape (n_inputs, n_outputs)
-        Covariance C of inputs and targets, the inputs in the eigenbasis;
-        ``n_outputs <= n_inputs``.
+    - `variances` (n_inputs, 1): eigenvalues of G, positive, of sum 1.
+    - `cross` (n_inputs, n_outputs): covariance C of inputs and targets, the inputs in
+      the eigenbasis; ``n_outputs <= n_inputs``.
     """
 
     variances: torch.Tensor
@@ -247,30 +242,12 @@ def trust_region_step(frame, radius, accuracy):
     Conjugate gradients by Steihaug (1983): they end on the radius, along a direction of
     no positive curvature, or where the residual is a given share of the first one.
 
-    Parameters
-    ----------
-    frame : PenaltyFrame or RotationFrame
-        The model: `right_side`, `hessian` and `precondition`.
+    `radius`: bound on the preconditioned norm of the step; may be infinite.
+    `accuracy`: share of the preconditioned norm of the residual at which to end.
+    `decrease`: decrease of the loss by the model.
+    `ends_on_radius`: whether the radius limited the step.
 
-    radius : float
-        Bound on the preconditioned norm of the step; may be infinite.
-
-    accuracy : float
-        Share of the preconditioned norm of the residual at which to end.
-
-    Returns
-    -------
-    step : Tensor
-        The step.
-
-    decrease : float
-        Decrease of the loss by the model.
-
-    length : float
-        Preconditioned norm of the step.
-
-    ends_on_radius : bool
-        Whether the radius was in the way.
+    Returned: step, decrease, length, ends_on_radius.
     """
     step, residual = torch.zeros_like(frame.right_side), frame.right_side.clone()
     direction = frame.precondition(residual)
@@ -311,27 +288,13 @@ def trust_region_step(frame, radius, accuracy):
 def descended(frame_of, value_of, size, matrix, tolerance):
     """Return a local minimum near a start, by a trust-region Newton method.
 
-    Parameters
-    ----------
-    frame_of : callable
-        Takes a map to its frame.
+    The end; not converged if progress ended or the cap was reached before.
 
-    value_of : callable
-        Takes a map to the value that is to fall.
+    `frame_of`: takes a map to its frame.
+    `value_of`: takes a map to the value that is to fall.
+    `tolerance`: expected decrease at which to end, in units of the size.
 
-    size : float
-        Size of the terms of the value.
-
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        Where to begin.
-
-    tolerance : float
-        Expected decrease at which to end, in units of the size.
-
-    Returns
-    -------
-    Descent
-        The end; not converged if progress ended or the cap was reached before.
+    Shapes: matrix (n_inputs, n_outputs).
     """
     value, radius, previous = value_of(matrix), math.inf, math.inf
     for n_steps in range(_MOST_NEWTON_STEPS):
@@ -377,25 +340,10 @@ def _best_of(maps, value_of, enough):
 def penalised_map(problem, matrix, multiplier, tolerance=None):
     """Return the map of least penalised loss near a start.
 
-    Parameters
-    ----------
-    problem : TallProblem
-        The problem.
+    `tolerance`: expected decrease of the loss at which to end, in units of its size.
+      None takes that of final solutions.
 
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        Where to begin.
-
-    multiplier : float
-        The multiplier nu, positive and finite.
-
-    tolerance : float, default=None
-        Expected decrease of the loss at which to end, in units of its size. None takes
-        that of final solutions.
-
-    Returns
-    -------
-    Descent
-        The map.
+    Shapes: matrix (n_inputs, n_outputs).
     """
     tolerance = problem.fine if tolerance is None else tolerance
     is_coarse = tolerance >= _FINE_OF_MANY and multiplier <= _SINGLE_PRECISION
@@ -412,30 +360,11 @@ def penalised_map(problem, matrix, multiplier, tolerance=None):
 def bounded_map(problem, lam, matrix, multiplier=None):
     """Return a locally best map for a bound that least squares does not keep.
 
-    Parameters
-    ----------
-    problem : TallProblem
-        The problem.
+    `lam`: the bound on ``||W'W - I||``, positive and less than that of least squares.
+    `multiplier`: a guess of the multiplier nu. None takes what suits the start best.
 
-    lam : float
-        The bound on ``||W'W - I||``, positive and less than that of least squares.
-
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        Where to begin.
-
-    multiplier : float, default=None
-        A guess of the multiplier nu. None takes what suits the start best.
-
-    Returns
-    -------
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        The map, within the bound.
-
-    multiplier : float
-        The multiplier.
-
-    n_steps : int
-        Newton steps.
+    Shapes: matrix (n_inputs, n_outputs) -> matrix (n_inputs, n_outputs), multiplier,
+    n_steps.
     """
     if multiplier is None:
         multiplier = _suitable_multiplier(problem, matrix)

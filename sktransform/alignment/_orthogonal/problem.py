@@ -41,22 +41,11 @@ _FACTOR_ROUNDS, _FACTOR_CHANGE = 40, 1e-4
 class AlignmentSettings:
     """What is fitted, apart from the bound.
 
-    Parameters
-    ----------
-    ridge : float
-        Penalty in units of the inputs' mean variance.
-
-    to_rotation : bool
-        Whether the penalty pulls to the best rotation instead of to 0.
-
-    scale : bool
-        Whether a common factor is fitted beside the bounded map.
-
-    unit_scale : bool
-        Whether both views are brought to total variance 1 first.
-
-    fit_intercept : bool
-        Whether the views are centred.
+    - `ridge`: penalty in units of the inputs' mean variance.
+    - `to_rotation`: whether the penalty pulls to the best rotation instead of to 0.
+    - `scale`: whether a common factor is fitted beside the bounded map.
+    - `unit_scale`: whether both views are brought to total variance 1 first.
+    - `fit_intercept`: whether the views are centred.
     """
 
     ridge: float = 0.0
@@ -70,17 +59,10 @@ class AlignmentSettings:
 class FittedMap:
     """A map at one bound, in the rows' own units.
 
-    Parameters
-    ----------
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        The map, multiplied from the right; directions in which the rows do not vary are
-        mapped to 0.
-
-    factor : float
-        The common factor, 1 if none was fitted.
-
-    solution : BoundedSolution
-        The bounded map in the problem's coordinates.
+    - `matrix` (n_inputs, n_outputs): the map, multiplied from the right; directions in
+      which the rows do not vary are mapped to 0.
+    - `factor`: the common factor, 1 if none was fitted.
+    - `solution`: the bounded map in the problem's coordinates.
     """
 
     matrix: torch.Tensor
@@ -113,17 +95,9 @@ class AlignmentProblem:
     Both views are reduced to the directions in which they vary, and the bound is
     applied there: constant targets stay constant.
 
-    Parameters
-    ----------
-    moments : PairMoments
-        The moments.
-
-    settings : AlignmentSettings
-        What is fitted.
-
-    near : AlignmentProblem, default=None
-        The same problem for nearly the same rows. Its rotation is a start where there
-        is no closed form.
+    - `settings`: settings of the fit.
+    - `near`: the same problem for nearly the same rows. Its rotation is a start where
+      there is no closed form.
     """
 
     def __init__(self, moments, settings, near=None):
@@ -219,16 +193,11 @@ class AlignmentProblem:
     def penalised_path(self, multipliers):
         """Yield fitted maps for rising multipliers of the bound.
 
-        Parameters
-        ----------
-        multipliers : iterable of float
-            The multipliers in units of the inputs' mean variance, from 0 to infinity.
+        They are accurate to about 1e-5 of the target's variance. A common factor is the
+        best one for the map of the multiplier before.
 
-        Yields
-        ------
-        FittedMap
-            To about 1e-5 of the target's variance. A common factor is the best one for
-            the map of the multiplier before.
+        `multipliers`: the multipliers in units of the inputs' mean variance, from 0 to
+          infinity.
         """
         unit = self._variances.mean().item()
         if not self.settings.scale:
@@ -247,19 +216,10 @@ class AlignmentProblem:
     def certified(self, lam):
         """Return the fitted map for a bound, with its certificate.
 
-        Parameters
-        ----------
-        lam : float
-            The bound.
+        `certificate`: its gap is a share of the target's variance, infinite where no
+          bound of the loss is known.
 
-        Returns
-        -------
-        fitted : FittedMap
-            The map.
-
-        certificate : Certificate
-            Its gap is a share of the target's variance, infinite where no bound of the
-            loss is known.
+        Returned: fitted, certificate.
         """
         if self.settings.scale:
             return self._certified_with_factor(lam)
@@ -268,21 +228,7 @@ class AlignmentProblem:
     def certified_near(self, other, fitted):
         """Return the map of a multiplier, from that of nearly the same problem.
 
-        Parameters
-        ----------
-        other : AlignmentProblem
-            The problem of nearly the same rows.
-
-        fitted : FittedMap
-            Its map.
-
-        Returns
-        -------
-        fitted : FittedMap
-            The map.
-
-        certificate : Certificate
-            See :meth:`certified`.
+        Returned: fitted, certificate.
         """
         solution = fitted.solution
         start = self.basis.T @ other.basis @ solution.matrix
@@ -436,22 +382,15 @@ class AlignmentProblem:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Errors of held-out rows along the multipliers, and what they choose.
+    """Errors of held-out rows along the multipliers, and the choice by them.
 
-    Parameters
-    ----------
-    without : AlignmentProblem
-        The problem of the rows outside the first fold.
-
-    fitted : list of FittedMap
-        Its maps, from least squares to a rotation.
-
-    residuals : Tensor of shape (n_multipliers,)
-        Mean distances from orthogonality of the folds' maps.
-
-    errors : Tensor of shape (n_multipliers, 2)
-        Mean squared errors of held-out rows as shares of the target's variance, with
-        directions in which the rows do not vary left out and completed.
+    - `without`: the problem of the rows outside the first fold.
+    - `fitted`: its maps, from least squares to a rotation.
+    - `residuals` (n_multipliers,): mean distances from orthogonality of the folds'
+      maps.
+    - `errors` (n_multipliers, 2): mean squared errors of held-out rows as shares of the
+      target's variance, with directions in which the rows do not vary left out and
+      completed.
     """
 
     without: AlignmentProblem
@@ -473,21 +412,7 @@ def held_out(folds, problem, complete_null):
     for one. Multipliers rise from least squares, where the problem is convex, until the
     error has not fallen for some of them.
 
-    Parameters
-    ----------
-    folds : FoldMoments
-        Moments of folds.
-
-    problem : AlignmentProblem
-        The problem of all rows.
-
-    complete_null : bool or "auto"
-        Which completions are compared.
-
-    Returns
-    -------
-    HeldOut or None
-        None if there are too few rows to hold some out.
+    None if there are too few rows to hold some out.
     """
     settings = problem.settings
     splits, n_rows = [], 0.0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Matrices within a distance of the orthogonal ones, and the way there."""
+"""Projection onto the matrices within a distance of the orthogonal ones."""
 
 import torch
 
@@ -19,15 +19,9 @@ _NEAR = 1e-6
 def orthogonality_residual(matrix):
     """Return how far a matrix is from having orthonormal rows, or columns.
 
-    Parameters
-    ----------
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        The matrix.
+    ``sqrt(sum (s_i^2 - 1)^2)`` over the singular values.
 
-    Returns
-    -------
-    Tensor of shape ()
-        ``sqrt(sum (s_i^2 - 1)^2)`` over the singular values.
+    Shapes: matrix (n_inputs, n_outputs) -> ().
     """
     return gram_excess(matrix).norm()
 
@@ -53,18 +47,9 @@ def project_to_ball(matrix, radius):
     The singular vectors stay, and the singular values are moved towards 1 until the
     bound holds. This is the nearest such matrix of all, though their set is not convex.
 
-    Parameters
-    ----------
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        The matrix.
+    The matrix itself if it keeps the bound.
 
-    radius : float or Tensor of shape ()
-        Bound on :func:`orthogonality_residual`, not negative.
-
-    Returns
-    -------
-    Tensor of shape (n_inputs, n_outputs)
-        The matrix itself if it keeps the bound.
+    Shapes: matrix (n_inputs, n_outputs), radius () -> (n_inputs, n_outputs).
     """
     if orthogonality_residual(matrix) <= radius:
         return matrix
@@ -79,18 +64,9 @@ def moved_to_bound(matrix, radius):
     matrix, which moves the singular values alone, as a projection does. A matrix well
     inside the bound stays: moving it outwards would raise the loss.
 
-    Parameters
-    ----------
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        The matrix.
+    A matrix whose distance is at most the bound, to rounding.
 
-    radius : float
-        The bound, positive.
-
-    Returns
-    -------
-    Tensor of shape (n_inputs, n_outputs)
-        A matrix whose distance is at most the bound, to rounding.
+    Shapes: matrix (n_inputs, n_outputs) -> (n_inputs, n_outputs).
     """
     if gram_excess(matrix).norm().item() < (1 - _NEAR) * radius:
         return matrix
@@ -109,18 +85,9 @@ def moved_to_bound(matrix, radius):
 def project_values(values, radius):
     """Return the nearest values t with ``sqrt(sum (t_i^2 - 1)^2) <= radius``.
 
-    Parameters
-    ----------
-    values : Tensor of shape (n_values,)
-        Singular values, not negative.
+    Values between the given ones and 1.
 
-    radius : float
-        The bound.
-
-    Returns
-    -------
-    Tensor of shape (n_values,)
-        Values between the given ones and 1.
+    Shapes: values (n_values,) -> (n_values,).
     """
     if (values.square() - 1).norm() <= radius:
         return values
@@ -132,24 +99,11 @@ def project_values(values, radius):
 def weighted_values(values, radius, weights):
     """Return values t of least ``sum w_i (t_i - s_i)^2`` that just keep a bound.
 
-    Parameters
-    ----------
-    values : Tensor of shape (n_values,)
-        Numbers s that do not keep the bound, not negative.
+    `values`: numbers s that do not keep the bound, not negative.
+    `moved`: values between the given ones and 1.
+    `multiplier`: Lagrange's multiplier of the squared bound.
 
-    radius : float
-        Bound on ``sqrt(sum (t_i^2 - 1)^2)``, positive.
-
-    weights : Tensor of shape (n_values,)
-        Weights w, positive.
-
-    Returns
-    -------
-    moved : Tensor of shape (n_values,)
-        Values between the given ones and 1.
-
-    multiplier : float
-        Lagrange's multiplier of the squared bound.
+    Shapes: values (n_values,), weights (n_values,) -> moved (n_values,), multiplier.
     """
     low, high, multiplier = 0.0, torch.inf, weights.mean().item()
     for _ in range(_MOST_STEPS):

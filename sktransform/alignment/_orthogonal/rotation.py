@@ -98,18 +98,9 @@ def approximate_orthonormal(problem, start):
 def best_orthonormal(problem, starts):
     """Return a map with orthonormal columns of locally least loss.
 
-    Parameters
-    ----------
-    problem : TallProblem
-        The problem, with fewer outputs than inputs.
+    `starts`: maps with orthonormal columns; the best after a few steps is followed.
 
-    starts : sequence of Tensor of shape (n_inputs, n_outputs)
-        Maps with orthonormal columns; the best after a few steps is followed.
-
-    Returns
-    -------
-    Descent
-        The map.
+    Shapes: starts list of (n_inputs, n_outputs).
     """
     ends = [_self_consistent(problem, start, _TRIAL_STEPS) for start in starts]
     matrix = min(ends, key=problem.loss)

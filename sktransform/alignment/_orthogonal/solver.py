@@ -65,25 +65,13 @@ _RANK_SHARE = 1e-13
 class BoundedSolution:
     """A map at one bound.
 
-    Parameters
-    ----------
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        The map, multiplied from the right.
-
-    multiplier : float
-        Lagrange's multiplier nu; infinite for a rotation, 0 for least squares.
-
-    n_iter : int
-        Newton steps.
-
-    lam : float
-        The bound.
-
-    core : Tensor of shape (n_inputs, min(n_inputs, n_outputs))
-        The map in the basis in which it was solved for.
-
-    inverse : Tensor of shape (n_inputs, n_inputs) or None
-        The inverse of G plus the bound's dual matrix, if the dual was solved.
+    - `matrix` (n_inputs, n_outputs): the map, multiplied from the right.
+    - `multiplier`: Lagrange's multiplier nu; infinite for a rotation, 0 for least
+      squares.
+    - `core` (n_inputs, min(n_inputs, n_outputs)): the map in the basis in which it was
+      solved for.
+    - `inverse` (n_inputs, n_inputs): the inverse of G plus the bound's dual matrix, if
+      the dual was solved.
     """
 
     matrix: torch.Tensor
@@ -97,21 +85,14 @@ class BoundedSolution:
 class BoundedProblem:
     """Least squares under a bound on ``||WW' - I||`` (``||W'W - I||`` if W is tall).
 
-    Parameters
-    ----------
-    variances : Tensor of shape (n_inputs,)
-        Positive variances of inputs that are uncorrelated: G is their diagonal matrix.
-
-    cross : Tensor of shape (n_inputs, n_outputs)
-        Covariance C of inputs and targets.
-
-    reference : Tensor of shape (n_inputs, n_outputs), default=None
-        A fixed matrix that rotations resemble where the data leave a choice. None takes
-        pseudo-random numbers that are always the same.
-
-    rotation_nearby : callable, default=None
-        Returns the best rotation of nearly the same data, a start where there is no
-        closed form.
+    - `variances` (n_inputs,): positive variances of inputs that are uncorrelated: G is
+      their diagonal matrix.
+    - `cross` (n_inputs, n_outputs): covariance C of inputs and targets.
+    - `reference` (n_inputs, n_outputs): a fixed matrix that rotations resemble where
+      the data leave a choice. None takes pseudo-random numbers that are always the
+      same.
+    - `rotation_nearby`: returns the best rotation of nearly the same data, a start
+      where there is no closed form.
     """
 
     def __init__(self, variances, cross, reference=None, rotation_nearby=None):
@@ -204,21 +185,11 @@ class BoundedProblem:
     def solve(self, lam, near=(), *, is_exact=True):
         """Return the best map whose distance from orthogonality is at most lam.
 
-        Parameters
-        ----------
-        lam : float
-            The bound; 0 asks for a rotation, infinity for least squares.
+        The global optimum if the problem is convex; else a local one.
 
-        near : sequence of BoundedSolution, default=()
-            Solutions at other bounds, the nearest last.
-
-        is_exact : bool, default=True
-            Whether the last digits of the map matter, not those of the loss alone.
-
-        Returns
-        -------
-        BoundedSolution
-            The global optimum if the problem is convex; else a local one.
+        `lam`: the bound; 0 asks for a rotation, infinity for least squares.
+        `is_exact`: whether the last digits of the map matter, not those of the loss
+          alone.
         """
         if lam >= (1 - _AS_FREE) * self.largest_residual:
             core = self._least_squares
@@ -281,16 +252,8 @@ class BoundedProblem:
     def path(self, lams):
         """Yield solutions for falling bounds, each from those before.
 
-        Parameters
-        ----------
-        lams : iterable of float
-            The bounds, the largest first.
-
-        Yields
-        ------
-        BoundedSolution
-            Of the loss of :meth:`solve` to about 1e-8 of the target's variance; the map
-            itself to about 1e-3.
+        Their loss agrees with that of :meth:`solve` to about 1e-8 of the target's
+        variance, the map itself to about 1e-3.
         """
         near = []
         for lam in lams:
@@ -300,16 +263,10 @@ class BoundedProblem:
     def penalised_path(self, multipliers):
         """Yield maps of least loss plus ``nu / 2`` times the squared distance.
 
-        Parameters
-        ----------
-        multipliers : iterable of float
-            The multipliers nu in rising order, from 0 (least squares) to infinity (a
-            rotation).
+        They are accurate to about 1e-5 of the target's variance.
 
-        Yields
-        ------
-        BoundedSolution
-            To about 1e-5 of the target's variance.
+        `multipliers`: the multipliers nu in rising order, from 0 (least squares) to
+          infinity (a rotation).
         """
         core, is_first = self._least_squares, True
         for multiplier in multipliers:
@@ -332,18 +289,9 @@ class BoundedProblem:
     def solve_penalised(self, multiplier, start):
         """Return the best map for a positive, finite multiplier, near another map.
 
-        Parameters
-        ----------
-        multiplier : float
-            The multiplier nu.
+        The solution for the bound that its own distance from orthogonality is.
 
-        start : Tensor of shape (n_inputs, n_outputs)
-            Where to begin.
-
-        Returns
-        -------
-        BoundedSolution
-            The solution for the bound that its own distance from orthogonality is.
+        Shapes: start (n_inputs, n_outputs).
         """
         nu, n_steps = multiplier / self._unit, 0
         core = self._turned(start @ self._basis)
@@ -358,25 +306,14 @@ class BoundedProblem:
         return self.certified(self.solve(lam, near))
 
     def certified(self, solution):
-        """Return a solution or a better one, and bounds on what it may lack.
+        """Return a solution or a better one, and bounds on its distance from the best.
 
-        Parameters
-        ----------
-        solution : BoundedSolution
-            The solution.
+        `solution` (returned): the best of it and those from other starts, which are
+          tried if it is not known to be the best.
+        `gap`: how much lower the loss of another map within the bound could be;
+          infinite if that is not known.
 
-        Returns
-        -------
-        solution : BoundedSolution
-            The best of it and those from other starts, which are tried if it is not
-            known to be the best.
-
-        gap : float
-            How much lower the loss of another map within the bound could be; infinite
-            if that is not known.
-
-        is_certified : bool
-            Whether the gap is rounding.
+        Returned: solution, gap, is_certified.
         """
         lam = solution.lam
         gap = self.duality_gap(solution, lam)
@@ -460,21 +397,9 @@ class BoundedProblem:
     def duality_gap(self, solution, lam, *, with_factor=False):
         """Return how much a solution may lack of the best map within a bound.
 
-        Parameters
-        ----------
-        solution : BoundedSolution
-            A map within the bound.
+        Its loss less a lower bound of all; infinite where none is known.
 
-        lam : float
-            The bound.
-
-        with_factor : bool, default=False
-            Whether maps times any common factor are compared with.
-
-        Returns
-        -------
-        float
-            Its loss less a lower bound of all; infinite where none is known.
+        `with_factor`: whether maps times any common factor are compared with.
         """
         nu = solution.multiplier / self._unit
         bound = lower_bound(self._core, solution.core, nu, lam, with_factor=with_factor)
@@ -490,21 +415,10 @@ def fixed_matrix(like):
 def _row_basis(cross, reference):
     """Return a basis of the targets in which a map needs no more columns than rows.
 
-    Parameters
-    ----------
-    cross : Tensor of shape (n_inputs, n_outputs)
-        Covariance C.
+    `basis`: orthonormal columns: all directions, or those of the rows of C.
 
-    reference : Tensor of shape (n_inputs, n_outputs)
-        Chooses directions that C leaves open.
-
-    Returns
-    -------
-    basis : Tensor of shape (n_outputs, min(n_inputs, n_outputs))
-        Orthonormal columns: all directions, or those of the rows of C.
-
-    core : Tensor of shape (n_inputs, min(n_inputs, n_outputs))
-        C in this basis.
+    Shapes: cross (n_inputs, n_outputs), reference (n_inputs, n_outputs) -> basis
+    (n_outputs, min(n_inputs, n_outputs)), core (n_inputs, min(n_inputs, n_outputs)).
     """
     n_inputs, n_outputs = cross.shape
     if n_outputs <= n_inputs:

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Rows described by their similarities to the same items in every space."""
 
+from collections.abc import Sequence
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -21,10 +24,13 @@ from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._kept import built_once
 from sktransform.runtime._runtime import QUERY_ROWS
 from sktransform.utils._charts import farthest_rows
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._graphs import geodesic_distances
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
+from sktransform.utils._typing import Output, RandomState
 
 
+@fill_doc
 class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
     """Describe rows by their similarities to anchors, the same items in every space.
 
@@ -69,8 +75,7 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         Seed of random anchors.
 
     device : str, default="auto"
-        Where to compute: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own
-        device, else CUDA if there is one, else the CPU. It may change after `fit`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------
@@ -157,16 +162,16 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
 
     def __init__(
         self,
-        n_anchors=300,
+        n_anchors: int = 300,
         *,
-        anchors="random",
-        similarities="cosine",
-        combination="concatenate",
-        n_neighbors=10,
-        center=True,
-        random_state=None,
-        device="auto",
-    ):
+        anchors: str | ArrayLike = "random",
+        similarities: str | Sequence[str] = "cosine",
+        combination: str = "concatenate",
+        n_neighbors: int = 10,
+        center: bool = True,
+        random_state: RandomState = None,
+        device: str = "auto",
+    ) -> None:
         self.n_anchors = n_anchors
         self.anchors = anchors
         self.similarities = similarities
@@ -177,7 +182,7 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Choose the anchors.
 
         Parameters
@@ -234,8 +239,8 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         unknown = [name for name in names if name not in [*SIMILARITIES]]
         if unknown or not names or len(set(names)) < len(names):
             raise ValueError(
-                f"similarities={self.similarities!r} must name each once, of "
-                f"{sorted(SIMILARITIES)}."
+                f"similarities={self.similarities!r} must be one or more of "
+                f"{sorted(SIMILARITIES)}, each at most once."
             )
         return names
 
@@ -259,10 +264,12 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
                 f"{len(rows)} rows; give indices from 0 to {len(rows) - 1}."
             )
         if len(np.unique(indices)) < len(indices):
-            raise ValueError("anchors must be different rows; give each index once.")
+            raise ValueError(
+                f"anchors={self.anchors!r} holds an index twice; give each row once."
+            )
         return indices.astype(np.int64)
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> Output:
         """Return similarities of rows to the anchors.
 
         Parameters
@@ -309,7 +316,9 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
             self.similarities_, self.combination_, origin, anchors, self.scales_, paths
         )
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(
+        self, input_features: ArrayLike | None = None
+    ) -> np.ndarray:
         """Return the names of the columns, such as ``"cosine_17"``.
 
         Parameters

@@ -19,21 +19,12 @@ def unit_rows(X, floor):
 def distances(X, anchors, order):
     """Return distances between rows and anchors, shape (n_rows, n_anchors).
 
-    Parameters
-    ----------
-    X : Tensor of shape (n_rows, n_features)
-        Rows.
+    Computed by differences: products would lose digits of small distances.
 
-    anchors : Tensor of shape (n_anchors, n_features)
-        Anchors.
+    `order`: order of the norm: 2, 1 or infinity.
 
-    order : float
-        Order of the norm: 2, 1 or infinity.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, n_anchors)
-        The distances, by differences: products would lose digits of small ones.
+    Shapes: X (n_rows, n_features), anchors (n_anchors, n_features) -> (n_rows,
+    n_anchors).
     """
     return torch.cdist(X, anchors, p=order, compute_mode="donot_use_mm_for_euclid_dist")
 
@@ -41,24 +32,12 @@ def distances(X, anchors, order):
 def path_lengths(X, anchors, between, n_neighbors):
     """Return lengths of shortest paths from rows over anchors to anchors.
 
-    Parameters
-    ----------
-    X : Tensor of shape (n_rows, n_features)
-        Rows.
+    The lengths of an anchor are its paths to the others.
 
-    anchors : Tensor of shape (n_anchors, n_features)
-        Anchors.
+    `n_neighbors`: a path goes from a row to one of so many nearest anchors first.
 
-    between : Tensor of shape (n_anchors, n_anchors)
-        Lengths of shortest paths between anchors.
-
-    n_neighbors : int
-        A path goes from a row to one of so many nearest anchors first.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, n_anchors)
-        The lengths; those of an anchor are its paths to the others.
+    Shapes: X (n_rows, n_features), anchors (n_anchors, n_features), between (n_anchors,
+    n_anchors) -> (n_rows, n_anchors).
     """
     n_steps = min(n_neighbors, len(anchors))
     steps, indices = distances(X, anchors, 2.0).topk(n_steps, largest=False)
@@ -71,15 +50,9 @@ def path_lengths(X, anchors, between, n_neighbors):
 def mean_between(between):
     """Return the mean of distances between different anchors; 1 if it is 0.
 
-    Parameters
-    ----------
-    between : Tensor of shape (n_anchors, n_anchors)
-        Distances, with a diagonal of zeros.
+    The mean, a unit of distance that any space of these anchors has.
 
-    Returns
-    -------
-    float
-        The mean, a unit of distance that any space of these anchors has.
+    Shapes: between (n_anchors, n_anchors).
     """
     n_pairs = len(between) * (len(between) - 1)
     total = between.sum().item()
@@ -92,16 +65,12 @@ def attended(parts):
     Row by row the codes of each similarity ask those of all, their own included, and
     take most of those whose product with them is largest.
 
-    Parameters
-    ----------
-    parts : list of Tensor of shape (n_rows, n_anchors)
-        Codes of the rows, one table for each similarity.
+    ``softmax(S S' / sqrt(n_anchors)) S`` averaged over its rows, for the matrix S of
+    the codes of a row.
 
-    Returns
-    -------
-    Tensor of shape (n_rows, n_anchors)
-        ``softmax(S S' / sqrt(n_anchors)) S`` averaged over its rows, for the matrix S
-        of the codes of a row.
+    `parts`: codes of the rows, one table for each similarity.
+
+    Shapes: parts list of (n_rows, n_anchors) -> (n_rows, n_anchors).
     """
     codes = torch.stack(parts, 1)  # (n_rows, n_similarities, n_anchors)
     # Not a product of matrices, whose rounding would depend on the number of rows.
@@ -115,31 +84,15 @@ def attended(parts):
 def encoding(similarities, combination, origin, anchors, scales, paths):
     """Return the function from rows to their codes.
 
-    Parameters
-    ----------
-    similarities : list of str
-        Names in `SIMILARITIES`.
+    Takes rows, a Tensor of shape (n_rows, n_features).
 
-    combination : {"concatenate", "sum", "attention"}
-        What becomes of several.
+    `origin`: subtracted from rows; cosines are taken around it.
+    `scales`: unit of each similarity that is a distance.
+    `paths`: lengths of paths between anchors, and the number of nearest anchors that a
+      row's path may go to first; for "geodesic".
 
-    origin : Tensor of shape (n_features,)
-        Is subtracted from rows; cosines are taken around it.
-
-    anchors : Tensor of shape (n_anchors, n_features)
-        Anchors less the origin.
-
-    scales : dict of str to float
-        Unit of each similarity that is a distance.
-
-    paths : tuple of Tensor of shape (n_anchors, n_anchors) and int, or None
-        Lengths of paths between anchors, and the number of nearest anchors that a row's
-        path may go to first; for "geodesic".
-
-    Returns
-    -------
-    callable
-        Takes rows, a Tensor of shape (n_rows, n_features).
+    Shapes: origin (n_features,), anchors (n_anchors, n_features), paths (n_anchors,
+    n_anchors).
     """
     # A row at the mean differs from it by rounding.
     floor = torch.finfo(origin.dtype).eps * origin.norm().item()

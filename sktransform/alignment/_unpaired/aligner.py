@@ -3,9 +3,11 @@
 
 import warnings
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
@@ -23,7 +25,9 @@ from sktransform.exceptions import (
     UnreliableAlignmentWarning,
 )
 from sktransform.runtime._callbacks import FitProgress
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import Interval, fit_context
+from sktransform.utils._typing import RandomState
 
 # Of made clouds without a relation, skewed ones among them, none had a contrast above
 # 0.80 at an agreement above 0.5; of related spaces none had one below 0.92.
@@ -33,6 +37,7 @@ _LEAST_CONTRAST = 0.87
 _LINE = 1e-12
 
 
+@fill_doc
 class UnpairedAligner(AffineAligner):
     """Map one space into another without pairs of rows, or with a few.
 
@@ -81,7 +86,7 @@ class UnpairedAligner(AffineAligner):
         Seed of all that is random: starts, rows of a step, and pairs that are held out.
 
     device : str, default="auto"
-        Where to compute, see :class:`OrthogonalAligner`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------
@@ -205,18 +210,18 @@ class UnpairedAligner(AffineAligner):
     def __init__(
         self,
         *,
-        n_components=64,
-        n_candidates=12,
-        n_clusters=20,
-        temperature=0.05,
-        shrinkage=0.5,
-        batch_size=2500,
-        max_iter=8,
-        tol=1e-3,
-        min_agreement=0.5,
-        random_state=None,
-        device="auto",
-    ):
+        n_components: int = 64,
+        n_candidates: int = 12,
+        n_clusters: int = 20,
+        temperature: float = 0.05,
+        shrinkage: float = 0.5,
+        batch_size: int = 2500,
+        max_iter: int = 8,
+        tol: float = 1e-3,
+        min_agreement: float = 0.5,
+        random_state: RandomState = None,
+        device: str = "auto",
+    ) -> None:
         self.n_components = n_components
         self.n_candidates = n_candidates
         self.n_clusters = n_clusters
@@ -230,7 +235,14 @@ class UnpairedAligner(AffineAligner):
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, reference=None, pairs=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        reference: ArrayLike | None = None,
+        pairs: ArrayLike | None = None,
+    ) -> Self:
         """Find the map from rows of both spaces.
 
         Parameters
@@ -305,8 +317,8 @@ class UnpairedAligner(AffineAligner):
         if flat:
             warnings.warn(
                 f"The rows of {' and of '.join(flat)} do not vary, or lie on one line, "
-                "and tell nothing of how the spaces are arranged: the map is constant, "
-                "the mean of the reference.",
+                "which does not determine a rotation: the map is constant, the mean of "
+                "the reference.",
                 DegenerateDataWarning,
                 stacklevel=4,
             )
@@ -337,13 +349,18 @@ class UnpairedAligner(AffineAligner):
         else:
             return
         warnings.warn(
-            f"The map is not to be trusted: {finding}; give (more) known pairs, more "
+            f"The map is unreliable: {finding}; give (more) known pairs, more "
             "rows or more candidates.",
             UnreliableAlignmentWarning,
             stacklevel=5,
         )
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
         """Return the share of the known rows' variance that the mapped rows explain.
 
         Parameters
@@ -356,7 +373,7 @@ class UnpairedAligner(AffineAligner):
             The same rows in the other space, NaN where they are not known.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1.
+            %(sample_weight)s.
 
         Returns
         -------

@@ -13,27 +13,13 @@ _LEAST_GAIN = 1e-6
 def batched_kmeans(X, n_runs, n_clusters, generator, n_iter=15):
     """Return the centres of several runs of k-means at once.
 
-    Parameters
-    ----------
-    X : Tensor of shape (n_rows, n_features)
-        Rows.
+    A centre whose cluster loses all rows stays where it was.
 
-    n_runs : int
-        Number of runs.
+    `n_clusters`: clusters of each run. With fewer different rows some centres are
+      equal.
+    `generator`: source of the first centres, which are drawn as k-means++ does.
 
-    n_clusters : int
-        Clusters of each run. With fewer different rows some centres are equal.
-
-    generator : torch.Generator
-        Source of the first centres, which are drawn as k-means++ does.
-
-    n_iter : int, default=15
-        Most iterations.
-
-    Returns
-    -------
-    Tensor of shape (n_runs, n_clusters, n_features)
-        The centres. One whose cluster loses all rows stays where it was.
+    Shapes: X (n_rows, n_features) -> (n_runs, n_clusters, n_features).
     """
     centers = _first_centers(X, n_runs, n_clusters, generator)
     n_centers = n_runs * n_clusters
@@ -77,15 +63,10 @@ def _first_centers(X, n_runs, n_clusters, generator):
 def centred_gram(centers):
     """Return inner products of centres around their mean, of Frobenius norm 1.
 
-    Parameters
-    ----------
-    centers : Tensor of shape (n_runs, n_clusters, n_features)
-        Centres of each run.
+    Symmetric matrices; 0 where the centres of a run are all equal.
 
-    Returns
-    -------
-    Tensor of shape (n_runs, n_clusters, n_clusters)
-        Symmetric matrices; 0 where the centres of a run are all equal.
+    Shapes: centers (n_runs, n_clusters, n_features) -> (n_runs, n_clusters,
+    n_clusters).
     """
     centred = centers - centers.mean(1, keepdim=True)
     gram = centred @ centred.mT
@@ -96,18 +77,9 @@ def centred_gram(centers):
 def swap_gains(A, Bp):
     """Return what each swap of two positions adds to ``<A, Bp>``.
 
-    Parameters
-    ----------
-    A : Tensor of shape (..., n, n)
-        Symmetric matrices.
+    Entry (r, s) is the gain of exchanging rows and columns r and s of Bp.
 
-    Bp : Tensor of shape (..., n, n)
-        Symmetric matrices, permuted as they are now.
-
-    Returns
-    -------
-    Tensor of shape (..., n, n)
-        Entry (r, s) is the gain of exchanging rows and columns r and s of Bp.
+    Shapes: A (..., n, n), Bp (..., n, n) -> (..., n, n).
     """
     product = A @ Bp
     gains = product + product.mT
@@ -128,33 +100,10 @@ def best_assignments(A, B, linear, n_restarts, generator, max_iter=300):
     The quadratic assignment problem ``max <A, B[p][:, p]> + sum_i L[i, p_i]`` is
     climbed from many random permutations at once, each by the best swap there is.
 
-    Parameters
-    ----------
-    A : Tensor of shape (n_problems, n, n)
-        Symmetric matrices.
+    `n_restarts`: random permutations to begin at, for each problem.
 
-    B : Tensor of shape (n_problems, n, n)
-        Symmetric matrices to be permuted.
-
-    linear : Tensor of shape (n_problems, n, n)
-        Gains L of single assignments.
-
-    n_restarts : int
-        Random permutations to begin at, for each problem.
-
-    generator : torch.Generator
-        Their source.
-
-    max_iter : int, default=300
-        Most swaps of one permutation.
-
-    Returns
-    -------
-    permutations : Tensor of int64, shape (n_problems, n)
-        The best ones.
-
-    agreements : Tensor of shape (n_problems,)
-        Their ``<A, B[p][:, p]>``.
+    Shapes: A (n_problems, n, n), B (n_problems, n, n), linear (n_problems, n, n) ->
+    permutations (n_problems, n), agreements (n_problems,).
     """
     n_problems, n = A.shape[:2]
     problems = torch.arange(n_problems, device=A.device)
@@ -199,24 +148,13 @@ def _linear_gains(linear, order):
 def pair_affinity(centers_x, centers_y, pairs, sharpness=10.0):
     """Return how often known pairs fall into each pair of clusters, softly.
 
-    Parameters
-    ----------
-    centers_x : Tensor of shape (n_runs, n_clusters, n_inputs)
-        Centres of the first space.
+    Covariances of memberships, of Frobenius norm 1, or 0.
 
-    centers_y : Tensor of shape (n_runs, n_clusters, n_outputs)
-        Centres of the second space.
+    `pairs`: rows of both views of the known pairs, of length 1.
+    `sharpness`: factor of the cosines in a row's membership of clusters.
 
-    pairs : tuple of Tensor
-        Rows of both views of the known pairs, of length 1.
-
-    sharpness : float, default=10.0
-        Factor of the cosines in a row's membership of clusters.
-
-    Returns
-    -------
-    Tensor of shape (n_runs, n_clusters, n_clusters)
-        Covariances of memberships, of Frobenius norm 1, or 0.
+    Shapes: centers_x (n_runs, n_clusters, n_inputs), centers_y (n_runs, n_clusters,
+    n_outputs) -> (n_runs, n_clusters, n_clusters).
     """
     normalize = torch.nn.functional.normalize
     members = []

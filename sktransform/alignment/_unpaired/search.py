@@ -66,24 +66,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found.
+    """Result of a search.
 
-    Parameters
-    ----------
-    matrix : Tensor of float64, shape (n_inputs, n_outputs)
-        Takes rows around their mean, of length 1, to such rows.
-
-    agreement : float
-        Mean cosine between the images under two maps that were found apart.
-
-    contrast : float
-        How often a row is nearer to the other side than under mirrored maps.
-
-    pair_recall : float or None
-        Share of the held-out pairs whose partner is nearest; None without.
-
-    n_iter : int
-        Steps at full width.
+    - `matrix` (n_inputs, n_outputs): takes rows around their mean, of length 1, to such
+      rows.
+    - `agreement`: mean cosine between the images under two maps that were found apart.
+    - `contrast`: how often a row is nearer to the other side than under mirrored maps.
+    - `pair_recall`: share of the held-out pairs whose partner is nearest; None without.
+    - `n_iter`: steps at full width.
     """
 
     matrix: torch.Tensor
@@ -101,21 +91,10 @@ def pairs_cross(X, Y):
 def blended(cross, known, share):
     """Return the moment of soft pairs with that of known ones added.
 
-    Parameters
-    ----------
-    cross : Tensor of shape (n_inputs, n_outputs)
-        Moment of soft pairs.
+    The sum of both, each of norm 1, the known ones weighted.
 
-    known : Tensor of shape (n_inputs, n_outputs)
-        Moment of known pairs.
-
-    share : float
-        Known pairs in units of the rows.
-
-    Returns
-    -------
-    Tensor of shape (n_inputs, n_outputs)
-        The sum of both, each of norm 1, the known ones weighted.
+    Shapes: cross (n_inputs, n_outputs), known (n_inputs, n_outputs) -> (n_inputs,
+    n_outputs).
     """
     weight = share / _EQUAL_SHARE
     parts = [cross, weight * known]
@@ -139,36 +118,12 @@ def refined(matrix, sides, known, constraint, settings, generator, **limits):
     Such steps keep one direction for long, each a little: rows are paired by a map that
     the last step would lead to if it went further.
 
-    Parameters
-    ----------
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        Where to begin.
+    `sides`: rows of both spaces, of length 1, in float32.
+    `known`: rows of both spaces that belong together.
+    `**limits`: `n_rows`, the most rows of a side in a step, and `max_iter`, the most
+      steps.
 
-    sides : tuple of Tensor
-        Rows of both spaces, of length 1, in float32.
-
-    known : tuple of Tensor
-        Rows of both spaces that belong together.
-
-    constraint : CovarianceConstraint
-        The maps to choose from.
-
-    settings : Settings
-        Parameters of the search.
-
-    generator : torch.Generator
-        Source of the rows of each step.
-
-    **limits : int
-        `n_rows`, the most rows of a side in a step, and `max_iter`, the most steps.
-
-    Returns
-    -------
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        The map.
-
-    n_iter : int
-        Number of steps.
+    Shapes: matrix (n_inputs, n_outputs) -> matrix (n_inputs, n_outputs), n_iter.
     """
     X, Y = sides
     known_cross = pairs_cross(*known)
@@ -193,24 +148,12 @@ def refined(matrix, sides, known, constraint, settings, generator, **limits):
 def cluster_start(sides, known, settings, generator):
     """Return the rotation that matched clusters ask for.
 
-    Parameters
-    ----------
-    sides : tuple of Tensor
-        Rows of both spaces, of length 1.
+    A map with orthonormal rows or columns.
 
-    known : tuple of Tensor
-        Rows of both spaces that belong together.
+    `sides`: rows of both spaces, of length 1.
+    `known`: rows of both spaces that belong together.
 
-    settings : Settings
-        Parameters of the search.
-
-    generator : torch.Generator
-        Source of first centres and permutations.
-
-    Returns
-    -------
-    Tensor of shape (n_inputs, n_outputs)
-        A map with orthonormal rows or columns.
+    Shape: (n_inputs, n_outputs).
     """
     n_clusters = min(settings.n_clusters, *map(len, sides))
     centers = []
@@ -245,19 +188,9 @@ def _map_of_clusters(centers_x, centers_y, orders, agreements, generator):
 class Search:
     """The search for a map between two views.
 
-    Parameters
-    ----------
-    views : tuple of View
-        Both views, without the rows of pairs that are held out.
-
-    known : tuple of View
-        Rows of both views that belong together.
-
-    settings : Settings
-        Parameters.
-
-    generator : torch.Generator
-        Source of all that is random.
+    - `views`: both views, without the rows of pairs that are held out.
+    - `known`: rows of both views that belong together.
+    - `generator`: source of all that is random.
     """
 
     def __init__(self, views, known, settings, generator):
@@ -307,30 +240,12 @@ class Search:
 def find_map(X, Y, pairs, settings, generator, step):
     """Return the map between two sets of rows.
 
-    Parameters
-    ----------
-    X : Tensor of float64, shape (n_rows_X, n_inputs)
-        Rows of the first space around their mean.
+    `X`: rows of the first space around their mean.
+    `Y`: rows of the second space around their mean.
+    `pairs`: indices of rows of X and of Y that belong together.
+    `step`: called after each of ``n_candidates + 1`` parts of the work.
 
-    Y : Tensor of float64, shape (n_rows_Y, n_outputs)
-        Rows of the second space around their mean.
-
-    pairs : Tensor of int64, shape (n_pairs, 2)
-        Indices of rows of X and of Y that belong together.
-
-    settings : Settings
-        Parameters.
-
-    generator : torch.Generator
-        Source of all that is random.
-
-    step : callable
-        Is called after each of ``n_candidates + 1`` parts of the work.
-
-    Returns
-    -------
-    Found
-        The map, and what speaks for it.
+    Shapes: X (n_rows_X, n_inputs), Y (n_rows_Y, n_outputs), pairs (n_pairs, 2).
     """
     n_axes = min(settings.n_components, X.shape[1], Y.shape[1])
     whole = tuple(View.from_deviations(side, n_axes) for side in (X, Y))

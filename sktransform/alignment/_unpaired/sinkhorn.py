@@ -18,27 +18,13 @@ def soft_cross(keys_x, keys_y, X, Y, temperature):
     transport: without that, rows that are near to everything would take all. A few
     scalings reach that for X, and nearly so for Y.
 
-    Parameters
-    ----------
-    keys_x : Tensor of shape (n_rows_X, n_keys)
-        Rows of the first space, mapped into the second, of length 1.
+    ``X' P Y`` with P the plan, whose entries sum to 1.
 
-    keys_y : Tensor of shape (n_rows_Y, n_keys)
-        Rows of the second space, of length 1.
+    `keys_x`: rows of the first space, mapped into the second, of length 1.
+    `keys_y`: rows of the second space, of length 1.
 
-    X : Tensor of shape (n_rows_X, n_inputs)
-        The rows of the first space.
-
-    Y : Tensor of shape (n_rows_Y, n_outputs)
-        The rows of the second space.
-
-    temperature : float
-        Divides the cosines: less pairs more sharply.
-
-    Returns
-    -------
-    Tensor of float64, shape (n_inputs, n_outputs)
-        ``X' P Y`` with P the plan, whose entries sum to 1.
+    Shapes: keys_x (n_rows_X, n_keys), keys_y (n_rows_Y, n_keys), X (n_rows_X,
+    n_inputs), Y (n_rows_Y, n_outputs) -> (n_inputs, n_outputs).
     """
     # Cosines are at most 1, which keeps the exponentials in single precision.
     plan = (keys_x @ keys_y.T).sub_(1).div_(temperature).exp_()
@@ -63,13 +49,9 @@ class CovarianceConstraint:
     Both covariances are drawn to a multiple of the identity. Drawn wholly, only
     rotations are left.
 
-    Parameters
-    ----------
-    inverse_root_x : Tensor of shape (n_inputs, n_inputs)
-        Inverse square root of the first covariance.
-
-    root_y : Tensor of shape (n_outputs, n_outputs)
-        Square root of the second covariance.
+    - `inverse_root_x` (n_inputs, n_inputs): inverse square root of the first
+      covariance.
+    - `root_y` (n_outputs, n_outputs): square root of the second covariance.
     """
 
     inverse_root_x: torch.Tensor
@@ -79,21 +61,9 @@ class CovarianceConstraint:
     def from_rows(cls, X, Y, shrinkage):
         """Return the constraint of two sets of rows.
 
-        Parameters
-        ----------
-        X : Tensor of shape (n_rows_X, n_inputs)
-            Rows of the first space, around 0.
+        `shrinkage`: from 0, the covariances as they are, to 1, rotations.
 
-        Y : Tensor of shape (n_rows_Y, n_outputs)
-            Rows of the second space, around 0.
-
-        shrinkage : float
-            From 0, the covariances as they are, to 1, rotations.
-
-        Returns
-        -------
-        CovarianceConstraint
-            The constraint.
+        Shapes: X (n_rows_X, n_inputs), Y (n_rows_Y, n_outputs).
         """
         return cls(
             symmetric_power(_shrunk(X, shrinkage), -0.5, floor=1e-6),
@@ -103,15 +73,11 @@ class CovarianceConstraint:
     def best(self, cross):
         """Return the map of least squared error among those allowed.
 
-        Parameters
-        ----------
-        cross : Tensor of shape (n_inputs, n_outputs)
-            Second moment between the rows and their targets.
+        The map, multiplied from the right.
 
-        Returns
-        -------
-        Tensor of shape (n_inputs, n_outputs)
-            The map, multiplied from the right.
+        `cross`: second moment between the rows and their targets.
+
+        Shapes: cross (n_inputs, n_outputs) -> (n_inputs, n_outputs).
         """
         middle = polar_factor(self.inverse_root_x @ cross @ self.root_y)
         return self.inverse_root_x @ middle @ self.root_y

@@ -11,24 +11,11 @@ from sktransform.runtime._validation import check_tensor
 def known_rows(estimator, y, n_rows):
     """Return which rows have a known other side, and those sides.
 
-    Parameters
-    ----------
-    estimator : estimator instance
-        An aligner, named in messages.
+    `y`: the other side of all rows, NaN where it is not known.
+    `indices`: indices of the rows that are known.
+    `rows`: their other sides; None if none is known.
 
-    y : array-like, data frame, Tensor or None
-        The other side of all rows, NaN where it is not known.
-
-    n_rows : int
-        How many rows there must be.
-
-    Returns
-    -------
-    indices : ndarray of shape (n_known,)
-        Indices of the rows that are known.
-
-    rows : ndarray or Tensor of shape (n_known, n_outputs), or None
-        Their other sides; None if none is known.
+    Returned: indices (n_known,), rows (n_known, n_outputs).
     """
     if y is None:
         return np.arange(0), None
@@ -65,21 +52,9 @@ def known_rows(estimator, y, n_rows):
 def reference_tables(estimator, reference, Y_known):
     """Return the tables of the other space.
 
-    Parameters
-    ----------
-    estimator : estimator instance
-        An aligner, named in messages.
+    The tables of the reference, and then the known rows, which may be none.
 
-    reference : array-like, data frame, Tensor, list of them or None
-        Rows of the other space.
-
-    Y_known : ndarray or Tensor of shape (n_known, n_outputs), or None
-        Known rows.
-
-    Returns
-    -------
-    list of ndarray or Tensor
-        The tables of the reference, and then the known rows, which may be none.
+    Shapes: Y_known (n_known, n_outputs).
     """
     if reference is None and Y_known is None:
         raise ValueError(
@@ -117,21 +92,7 @@ def _table(estimator, block):
 def pair_indices(pairs, n_rows, n_reference):
     """Return indices of known pairs, checked.
 
-    Parameters
-    ----------
-    pairs : array-like of shape (n_pairs, 2), Tensor or None
-        What the user gave.
-
-    n_rows : int
-        Rows of the first space.
-
-    n_reference : int
-        Rows of the reference.
-
-    Returns
-    -------
-    ndarray of int64, shape (n_pairs, 2)
-        The indices.
+    Shapes: pairs (n_pairs, 2) -> (n_pairs, 2).
     """
     if pairs is None:
         return np.empty((0, 2), dtype=np.int64)
@@ -149,7 +110,8 @@ def pair_indices(pairs, n_rows, n_reference):
     limits = np.array([n_rows, n_reference])
     if (indices < 0).any() or (indices >= limits).any():
         raise ValueError(
-            f"pairs has indices outside of the {n_rows} rows of X and {n_reference} of "
-            "reference; count from 0, and give known pairs as y in cross-validation."
+            f"pairs has indices from {indices.min(0)} to {indices.max(0)}, outside of "
+            f"the {n_rows} rows of X and {n_reference} of reference; count from 0, and "
+            "give known pairs as y in cross-validation."
         )
     return indices.astype(np.int64)

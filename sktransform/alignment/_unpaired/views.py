@@ -20,16 +20,9 @@ _N_MIRRORS = 12
 class View:
     """Rows of one space, prepared.
 
-    Parameters
-    ----------
-    rows : Tensor of float32, shape (n_rows, n_features)
-        Rows around their mean, of length 1.
-
-    axes : Tensor of float64, shape (n_features, n_axes)
-        Their principal axes.
-
-    codes : Tensor of float32, shape (n_rows, n_axes)
-        The rows along the axes, of length 1.
+    - `rows` (n_rows, n_features): rows around their mean, of length 1.
+    - `axes` (n_features, n_axes): their principal axes.
+    - `codes` (n_rows, n_axes): the rows along the axes, of length 1.
     """
 
     rows: torch.Tensor
@@ -58,21 +51,7 @@ class View:
 def held_out_pairs(n_pairs, generator, device):
     """Return indices of the held-out pairs, and of the others.
 
-    Parameters
-    ----------
-    n_pairs : int
-        Number of known pairs.
-
-    generator : torch.Generator
-        Source of the choice.
-
-    device : torch.device
-        Where the indices are needed.
-
-    Returns
-    -------
-    tuple of Tensor of int64
-        Indices of the held-out pairs, none of fewer than 20, and of the others.
+    Returned: indices of the held-out pairs, none of fewer than 20, and of the others.
     """
     order = torch.randperm(n_pairs, generator=generator, device=device)
     n_held_out = 0
@@ -84,24 +63,10 @@ def held_out_pairs(n_pairs, generator, device):
 def recall_of_pairs(matrix, X, partners, others):
     """Return the share of rows whose partner is nearer than all other rows.
 
-    Parameters
-    ----------
-    matrix : Tensor of shape (n_inputs, n_outputs)
-        The map.
+    `others`: other rows of the second space, of length 1.
 
-    X : Tensor of shape (n_pairs, n_inputs)
-        Rows of the first space.
-
-    partners : Tensor of shape (n_pairs, n_outputs)
-        Their partners, of length 1.
-
-    others : Tensor of shape (n_rows, n_outputs)
-        Other rows of the second space, of length 1.
-
-    Returns
-    -------
-    float
-        The share.
+    Shapes: matrix (n_inputs, n_outputs), X (n_pairs, n_inputs), partners (n_pairs,
+    n_outputs), others (n_rows, n_outputs).
     """
     images = X @ matrix.to(X.dtype)
     own = (images * partners).sum(1, keepdim=True)
@@ -116,21 +81,13 @@ def mirror_contrast(images, Y, generator):
     The null are the images with the signs of principal coordinates flipped at random:
     they keep all second moments and lose the relation.
 
-    Parameters
-    ----------
-    images : Tensor of shape (n_rows_X, n_axes)
-        Images of rows along the principal axes of the second space, of length 1.
+    The share over rows of both sides and over mirrors; 0.5 is chance.
 
-    Y : Tensor of shape (n_rows_Y, n_axes)
-        Rows of the second space along these axes, of length 1.
+    `images`: images of rows along the principal axes of the second space, of length 1.
+    `Y`: rows of the second space along these axes, of length 1.
+    `generator`: source of the rows and of the signs.
 
-    generator : torch.Generator
-        Source of the rows and of the signs.
-
-    Returns
-    -------
-    float
-        The share over rows of both sides and over mirrors; 0.5 is chance.
+    Shapes: images (n_rows_X, n_axes), Y (n_rows_Y, n_axes).
     """
     images, Y = (
         side[torch.randperm(len(side), generator=generator, device=side.device)]

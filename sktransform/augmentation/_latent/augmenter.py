@@ -280,8 +280,8 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
             pairs = given_pairs(embeddings, Z_aug, params, sources, discrete)
         elif params is not None or sources is not None:
             raise ValueError(
-                "params and sources describe copies that are given; give Z_aug too, or "
-                "leave them out."
+                "params or sources was given, but not Z_aug, the copies that they "
+                "describe; give Z_aug too, or leave them out."
             )
         else:
             pairs = self._make_pairs(X if is_frame(X) else rows, y, embeddings, root)
@@ -378,7 +378,7 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
             and one key always give the same copies, in any process.
 
         return_params : bool, default=False
-            Whether to return also what was drawn.
+            Whether to return also the draws.
 
         groups : array-like of shape (n_samples,), default=None
             Embeddings of one group, such as the patches of a slide, share what is
@@ -487,7 +487,7 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
 
     def _moved(self, Z, P):
         """Return embeddings (n, d) transformed by parameters, in the kind of Z."""
-        runtime = Runtime.of(Z, self.device)
+        runtime = Runtime.from_rows(Z, self.device)
         module = load_module(
             self._module(), self.map_, device=runtime.device, dtype=runtime.dtype
         )

@@ -19,7 +19,10 @@ def given_pairs(embeddings, Z_aug, params, sources, discrete):
     """Return pairs of copies and parameters that a user gave."""
     names = [str(name) for name in getattr(params, "columns", ())]
     if params is None:
-        raise ValueError("Z_aug needs params: a row that says how each was made.")
+        raise ValueError(
+            "Z_aug needs params: give for each of its rows the parameters of the "
+            "transformation that made it."
+        )
     copies, parameters = as_rows(Z_aug, "Z_aug"), as_rows(params, "params")
     n_rows, width = embeddings.shape
     if copies.shape[1] != width:
@@ -47,14 +50,15 @@ def _checked_sources(sources, n_pairs, n_rows):
     if sources is None:
         if n_pairs % n_rows:
             raise ValueError(
-                f"Z_aug has {n_pairs} rows, no multiple of the {n_rows} embeddings; "
-                "give the row of each copy as sources."
+                f"Z_aug has {n_pairs} rows, which is not a multiple of the {n_rows} "
+                "embeddings; give the row of each copy as sources."
             )
         return np.arange(n_pairs) % n_rows
     sources = np.asarray(sources)
     if sources.shape != (n_pairs,) or sources.dtype.kind not in "iu":
         raise ValueError(
-            f"sources must be {n_pairs} whole numbers, one for each row of Z_aug."
+            f"sources must be {n_pairs} whole numbers, one for each row of Z_aug, got "
+            f"shape {sources.shape} of {sources.dtype}."
         )
     if sources.min() < 0 or sources.max() >= n_rows:
         raise ValueError(
@@ -77,9 +81,10 @@ def _conditions(parameters, names, discrete):
         values, n_states = parameters[:, column], 0
         if column in discrete:
             if (values < 0).any() or (values != np.round(values)).any():
+                wrong = values[(values < 0) | (values != np.round(values))][0]
                 raise ValueError(
-                    f"Column {name!r} of params is discrete and must hold integers "
-                    "from 0 on."
+                    f"Column {name!r} of params is discrete and must hold integers of "
+                    f"at least 0, got {wrong:g}."
                 )
             n_states = int(values.max()) + 1
         conditions.append({"name": name, "n_parameters": 1, "n_states": n_states})

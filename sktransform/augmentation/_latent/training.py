@@ -141,7 +141,7 @@ def train_map(pairs, masks, settings, root, **training_kw):
 def fidelity(imitated, pairs, mask, units):
     """Return how well imitated copies (n_held_out, d) fit, see `LatentAugmenter`.
 
-    Pairs of one unit are no independent evidence; without pairs everything is NaN.
+    Pairs of one unit are not independent; without pairs everything is NaN.
     """
     truth = pairs.copies[mask].astype(np.float64)
     before = pairs.embeddings[pairs.sources[mask]].astype(np.float64)

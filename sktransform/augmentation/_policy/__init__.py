@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Augmentation policies: what is drawn, recorded, replayed and undone."""
+"""Augmentation policies: draws, their record, replay and inverse."""

@@ -89,7 +89,7 @@ class Policy:
 
 
 def fit_policy(dataset, transformations, ranges=None, probabilities=None, joining=None):
-    """Return a policy fitted to labelled rows; uniform over what has a range."""
+    """Return a policy fitted to labelled rows, uniform over what has a range."""
     columns = dataset.columns.refitted(dataset.rows.numpy())
     training = TrainingRows(dataset.rows, columns, dataset.labels)
     references = [t.fit(training) for t in transformations]

@@ -131,8 +131,8 @@ def _check_lines(columns, indices, transformations):
     lines = columns["row"].astype(np.int64) * (n_all + 1) + columns["order"] + 1
     if len(np.unique(lines)) < len(lines):
         raise ValueError(
-            "params has several lines of one row and order, as tables put together "
-            "have; number the rows of the later ones on."
+            "params has several lines for one row and order, as concatenated tables "
+            "have; offset the row numbers of the later tables."
         )
 
 
@@ -147,11 +147,11 @@ def check_invertible(policy, draw, params, names, allow_lossy):
             continue
         if contract == "lossy":
             raise ValueError(
-                f"{name} has an approximate inverse only; set allow_lossy=True if "
-                "that will do."
+                f"{name} has an approximate inverse only; set allow_lossy=True to "
+                "accept it."
             )
         if not exact[indices == index].all():
             raise ValueError(
                 f"{name} moved cells that had to be clipped or rounded afterwards; "
-                "set allow_lossy=True if an approximate inverse will do."
+                "set allow_lossy=True to accept an approximate inverse."
             )

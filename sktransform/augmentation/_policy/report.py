@@ -33,7 +33,7 @@ def range_report(augmenter):
 
 
 def summary(augmenter):
-    """Return a sentence on what an augmenter has learned."""
+    """Return a sentence that sums up a learned policy."""
     active = [
         name for name, on in zip(augmenter.names_, augmenter.active_, strict=True) if on
     ]

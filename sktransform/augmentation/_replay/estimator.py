@@ -24,15 +24,17 @@ from sktransform.augmentation._tabular.containers import (
 from sktransform.base import TorchEstimator
 from sktransform.exceptions import DegenerateDataWarning
 from sktransform.runtime._callbacks import FitProgress
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 from sktransform.utils._typing import RandomState
 
 
+@fill_doc
 class ClassReplay(TorchEstimator):
     """Learn a small generator of rows for each class, and replay rows from it.
 
     Each class has a generator of its own: a variational autoencoder of its standardised
-    rows with a Gaussian for what the decoder leaves over, or for a class of few rows
+    rows with a Gaussian for the residuals of the decoder, or for a class of few rows
     that Gaussian alone. A new class is learned by :meth:`partial_fit` without changing
     the generators of the others and without their rows: a classifier of all classes is
     trained on rows drawn from the generators. Made for embeddings, but any rows of
@@ -59,8 +61,7 @@ class ClassReplay(TorchEstimator):
         its own rows alone, not on when it was learned nor on other classes.
 
     device : str, default="auto"
-        Where to train: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own device,
-        else CUDA if there is one, else the CPU. Rows are drawn on the CPU.
+        %(device)s. Rows are drawn on the CPU.
 
     Attributes
     ----------
@@ -88,7 +89,7 @@ class ClassReplay(TorchEstimator):
     One autoencoder for each class of embeddings, for class-incremental learning, is the
     idea of [1]_. Two things are added. The decoder's residuals are measured and drawn
     too, with the covariance of [2]_: a decoder alone makes rows that vary too little.
-    And what is decoded is drawn from a mixture of Gaussians fitted to the encoded rows
+    The decoded codes are drawn from a mixture of Gaussians fitted to the encoded rows
     [3]_, which need not be standard normal. A constant column stays constant.
 
     An autoencoder is better for classes of many rows with several modes in many
@@ -343,14 +344,18 @@ class ClassReplay(TorchEstimator):
         known = set(self.classes_.tolist())
         for label in classes:
             if label not in known:
-                raise ValueError(f"Class {label!r} has no generator; fit it first.")
+                raise ValueError(
+                    f"Class {label!r} has no generator; fit it first, or give one of "
+                    f"{self.classes_.tolist()}."
+                )
         counts = {
             label: given.get(label, 0) if given else n_per_class for label in classes
         }
         for label, count in counts.items():
             if not isinstance(count, Integral) or count < 0:
                 raise ValueError(
-                    f"Class {label!r} cannot have {count!r} rows; give 0, 1, 2, ..."
+                    f"The number of rows of class {label!r} must be an integer of at "
+                    f"least 0, got {count!r}."
                 )
         return counts
 
@@ -367,7 +372,7 @@ class ClassReplay(TorchEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
-        # It is no classifier, but what it asks for are classes.
+        # It is not a classifier, but its targets are classes.
         tags.classifier_tags = ClassifierTags()
         return tags
 

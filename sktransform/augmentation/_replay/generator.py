@@ -82,7 +82,7 @@ def generate(generator, n_rows, seed):
     draws = normal(seeds, sum(sizes))
     if mixture:
         draws[:, :n_latent] = _of_mixture(mixture, draws[:, :n_latent], seeds)
-    runtime = Runtime.of(draws.numpy(), "cpu")
+    runtime = Runtime.from_rows(draws.numpy(), "cpu")
     offset, components = runtime.tensors(generator["offset"], components)
     decoder = _decoder(generator["decoder"])
 

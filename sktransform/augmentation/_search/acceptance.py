@@ -29,7 +29,7 @@ _SECOND = ACCEPTANCE, 2**16
 
 @dataclass(frozen=True)
 class AcceptanceResult:
-    """The accepted candidate's name, or "none", with what was measured.
+    """The accepted candidate's name, or "none", with its measurements.
 
     `losses` are mean held-out losses by name; their differences from "none" are those
     of the partitions that measured both. `gain` is that of the candidate that was best

@@ -183,7 +183,7 @@ def _asked(estimator, dataset):
 
 
 def _status(filtered, tol):
-    """Return what the filter found of each transformation, in one word."""
+    """Return the result of the filter for each transformation, in one word."""
     words = ["rejected"] * len(filtered.ranges)
     last = filtered.rounds[filtered.chosen]
     for k, excess, error in zip(last.active, last.excess, last.error, strict=True):

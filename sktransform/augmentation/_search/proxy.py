@@ -140,7 +140,7 @@ class ProxyTrainer:
         return self._rows.gather(1, (uniform * self._counts).long())
 
     def outputs(self, rows):
-        """Return outputs (n_networks, n, n_outputs), and keep what a step needs."""
+        """Return outputs (n_networks, n, n_outputs), keeping activations for a step."""
         self._inputs = [rows]
         *hidden, (matrix, offset) = self._layers
         for own, constant in hidden:

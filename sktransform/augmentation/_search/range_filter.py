@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Range filter: ranges shrink until held-out rows bear every transformation.
+"""Range filter: ranges shrink until no transformation raises the held-out loss.
 
 One set of proxy networks is trained on all active transformations at once. The excess,
 the loss of a network on transformed held-out rows less that on the rows themselves, is
@@ -34,7 +34,7 @@ CURVE_MAGNITUDES = (0.125, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True)
 class FilterRound:
-    """One round: held-out losses `clean` (n,), and what its transformations cost.
+    """One round: held-out losses `clean` (n,), and the excess losses by transformation.
 
     `active` are indices of transformations, `ranges` (K,) those of the round, `excess`
     and `error` (n_active,) the mean excess and its standard error.
@@ -202,7 +202,7 @@ class FilterProblem:
 
 
 def filter_problem(dataset, transformations, root):
-    """Return what the filter works on, or None if there is nothing to learn from."""
+    """Return the state of the filter, or None if there is nothing to learn from."""
     if not transformations or dataset.target.is_constant:
         return None
     wanted = constants.n_folds(

@@ -39,8 +39,8 @@ def averaging_policy(policy, status):
 def averaged(policy, rows, decode, method, n_copies, root):
     """Return a method's results (n, ...), half of the rows and half of their copies.
 
-    All rows share what is drawn, so that a row's result depends on nothing else.
-    `decode(rows, sources)` returns what the method takes.
+    All rows share the draws, so that a row's result depends on nothing else.
+    `decode(rows, sources)` returns input of the prediction method.
     """
     indices = np.arange(len(rows))
     clean = np.asarray(method(decode(rows, indices)), np.float64)

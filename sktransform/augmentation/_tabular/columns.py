@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Columns of a table: kinds, legal values, statistics, and their selection."""
+"""Columns of a table: kinds, allowed values, statistics, and their selection."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -146,7 +146,7 @@ CATEGORICAL = ("categorical", "boolean")
 
 @dataclass(frozen=True, eq=False)
 class ColumnTable:
-    """Kinds, legal values and statistics of the columns of a table.
+    """Kinds, allowed values and statistics of the columns of a table.
 
     Parameters
     ----------
@@ -156,10 +156,10 @@ class ColumnTable:
         computed with.
 
     lower : ndarray of shape (n_features,)
-        Least legal value of each column, in input units; -inf for none.
+        Least allowed value of each column, in input units; -inf for none.
 
     upper : ndarray of shape (n_features,)
-        Largest legal value of each column; inf for none.
+        Largest allowed value of each column; inf for none.
 
     mean : ndarray of shape (n_features,)
         Mean of each column, NaN left out.
@@ -228,7 +228,7 @@ class ColumnTable:
         categories: Sequence[Any] | None = None,
         shape: tuple[int, ...] | None = None,
     ) -> Self:
-        """Return what a table of rows tells of its columns.
+        """Return the kinds and statistics of the columns of a table of rows.
 
         Parameters
         ----------
@@ -241,9 +241,9 @@ class ColumnTable:
             decides between integer and continuous.
 
         bounds : {"train", "none"} or tuple of float, default="train"
-            Legal values of numeric columns: between the least and the largest training
-            value, all, or between two numbers. With a `shape` the range is that of
-            the channel, not of the single cell.
+            Allowed values of numeric columns: between the least and the largest
+            training value, all, or between two numbers. With a `shape` the range is
+            that of the channel, not of the single cell.
 
         blocks : "auto" or sequence of sequence of int, default="auto"
             Columns that encode one category together. ``"auto"`` finds neighbouring
@@ -297,7 +297,7 @@ class ColumnTable:
         -------
         ColumnTable
             Mean, standard deviation, atoms and missing cells are those of `rows`;
-            kinds, blocks and legal bounds are kept.
+            kinds, blocks and bounds are kept.
         """
         found = statistics(np.asarray(rows), self.kinds, "none", self.shape)
         kept = {"lower": self.lower, "upper": self.upper}

@@ -42,14 +42,14 @@ class TrainingRows:
         Training rows in input units, NaN for missing cells.
 
     columns : ColumnTable
-        Kinds, legal values and statistics of the columns.
+        Kinds, allowed values and statistics of the columns.
 
     labels : Tensor of int64, shape (n_samples,), default=None
         Codes of the classes, from 0. None if there are no classes.
 
     See Also
     --------
-    ColumnTable : Kinds, legal values and statistics of columns.
+    ColumnTable : Kinds, allowed values and statistics of columns.
 
     Examples
     --------
@@ -161,7 +161,7 @@ class LabelledRows:
         return len(self.rows)
 
     def __getitem__(self, chosen):
-        """Return some of the rows; what is known of the columns stays."""
+        """Return some of the rows, with the same columns and statistics."""
         target = self.target
         if target is not None:
             target = replace(

@@ -28,7 +28,7 @@ class TableEncoder:
     def from_table(cls, X, *, kinds=None, bounds="train", blocks="auto", shape=None):
         """Return the encoder of a training table (n, d): array, tensor or data frame.
 
-        `kinds` maps columns to kinds that differ from what the cells tell; `blocks` are
+        `kinds` maps columns to kinds that differ from those of the cells; `blocks` are
         columns that encode one category together; see `ColumnTable.from_arrays`.
         Raises ValueError for a column without numbers or categories.
         """
@@ -279,7 +279,7 @@ def _written(column, rows, changed, categories):
 
 
 def _cell(value, dtype, categories):
-    """Return a number as what the column holds."""
+    """Return a number in the type of the column."""
     if np.isnan(value):
         return None
     if categories:

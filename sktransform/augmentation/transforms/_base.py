@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Base of transformations: declaration, application to legal cells, record."""
+"""Base of transformations: declaration, application within bounds, record."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -265,7 +265,7 @@ class Transformation:
         *,
         return_exact: bool = False,
     ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
-        """Return transformed rows, all of their cells legal.
+        """Return transformed rows, all of their cells within bounds.
 
         Parameters
         ----------
@@ -305,7 +305,7 @@ class Transformation:
             self._refuse_missing(cells)
             tensors = tensors_of(reference, X)
             raw = self._forward(cells, P, tensors, seeds, labels)
-            new = legal(raw, cells, tensors, self)
+            new = within_bounds(raw, cells, tensors, self)
             scattered(result, acting, reference, new)
             if return_exact:
                 exact[acting] = self._unclipped(raw, new, cells, tensors) & invertible
@@ -416,7 +416,7 @@ class Transformation:
 
     @property
     def _touched(self):
-        """Places of the touched columns, in the order that `_forward` sees."""
+        """Indices of the touched columns, in the order that `_forward` sees."""
         return self.columns
 
     @classmethod
@@ -436,7 +436,9 @@ class Transformation:
                 f"{type(self).__name__} draws random numbers by row; give seeds."
             )
         if self.needs_labels and labels_needed and labels is None:
-            raise ValueError(f"{type(self).__name__} needs the rows' labels.")
+            raise ValueError(
+                f"{type(self).__name__} depends on the labels of the rows; give labels."
+            )
 
     def _refuse_missing(self, cells):
         if self.mixes_columns and bool(torch.isnan(cells).any()):
@@ -449,7 +451,7 @@ class Transformation:
         )
 
     def _unclipped(self, raw, new, old, reference):
-        """Return rows of which no cell was moved by the legal values."""
+        """Return rows of which no cell was moved into its bounds."""
         same = (raw == new) | torch.isnan(old)
         if "atoms" in reference:
             same |= is_atom(old, reference["atoms"])
@@ -528,8 +530,8 @@ def check_number(owner, name, value, *, least=0.0, most=float("inf"), among=()):
     )
 
 
-def legal(X_new, X_old, columns, transformation):
-    """Return transformed cells made legal; cells that did not change stay as they are.
+def within_bounds(X_new, X_old, columns, transformation):
+    """Return transformed cells within their bounds; unchanged cells stay as they are.
 
     In this order: frequent values of a column are put back, others are clipped to their
     bounds and rounded where the column is of integers, and missing cells stay missing.

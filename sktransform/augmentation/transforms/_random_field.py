@@ -18,7 +18,7 @@ from sktransform.augmentation.transforms._image_geometry import image_shape
 # Numbers of fields made at once.
 _BLOCK_NUMBERS = 2**17
 
-# Iterations for the way back through a warp; each is a contraction.
+# Fixed-point iterations that invert a warp; each is a contraction.
 _INVERSE_ITERATIONS = 20
 
 

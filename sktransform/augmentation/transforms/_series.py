@@ -154,7 +154,8 @@ class SeriesCrop(_SeriesTransformation):
         check_number(self, "max_share", self.max_share, most=1)
         if self.max_share == 1:
             raise ValueError(
-                "max_share of SeriesCrop must be below 1: a window remains."
+                f"max_share of SeriesCrop must be below 1, got {self.max_share!r}: "
+                "nothing would remain of the series."
             )
 
     def magnitude(self, P: torch.Tensor) -> torch.Tensor:

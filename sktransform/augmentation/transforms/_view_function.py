@@ -43,7 +43,7 @@ def view_function(
         Kinds of columns, by index or name, that the cells do not show.
 
     bounds : {"train", "none"} or tuple of float, default="train"
-        Legal values of numeric columns: the training range, all, or (least, largest).
+        Allowed values of numeric columns: the training range, all, or (least, largest).
 
     Returns
     -------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whether mapped queries vary as the gallery does that they search."""
+"""Covariance match display: variances of mapped queries beside the gallery's."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -113,7 +113,7 @@ class CovarianceMatchDisplay:
         return self
 
     def _draw(self, ax, curves):
-        """Draw curves over the place of the axis, the widest first."""
+        """Draw curves over the index of the axis, the widest first."""
         from matplotlib.ticker import MaxNLocator
 
         ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
@@ -121,10 +121,10 @@ class CovarianceMatchDisplay:
         lines = []
         for index, (name, style) in enumerate(_CURVES.items()):
             if name in curves:
-                places = np.arange(1, len(curves[name]) + 1)
+                indices = np.arange(1, len(curves[name]) + 1)
                 color = class_style(index)[0]
                 look = {"color": color, "linestyle": style, "linewidth": 1}
-                lines += ax.plot(places, curves[name], label=name, **look)
+                lines += ax.plot(indices, curves[name], label=name, **look)
         return lines
 
     @classmethod

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What freedom from a rotation costs and brings."""
+"""Path display: loss and distance from a rotation over the bound."""
 
 from collections.abc import Mapping
 from typing import Any, Self

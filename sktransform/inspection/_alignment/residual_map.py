@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Where in the target space a map between spaces goes wrong."""
+"""Residual map: the error of a map between spaces, over the target space."""
 
 from typing import Any, Self
 
@@ -78,7 +78,7 @@ class ResidualMapDisplay:
             Where to draw. None makes a new figure.
 
         n_arrows : int, default=40
-            Rows, evenly spread over those given, whose way to their image is drawn.
+            Rows, evenly spread over those given, that get an arrow to their image.
 
         **scatter_kw
             Keywords for the rows' `Axes.scatter`.

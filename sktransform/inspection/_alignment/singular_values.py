@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How far a linear map is from a rotation: its singular values."""
+"""Singular value display: the distance of a linear map from a rotation."""
 
 from typing import Any, Self
 
@@ -45,7 +45,7 @@ class SingularValueDisplay:
 
     See Also
     --------
-    LambdaPathDisplay : What the bound costs and brings.
+    LambdaPathDisplay : Loss and distance from a rotation over the bound.
 
     Examples
     --------
@@ -86,15 +86,15 @@ class SingularValueDisplay:
         if ax is None:
             _, ax = plt.subplots(figsize=(5, 3.6), layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
-        places = np.arange(1, len(self.singular_values) + 1)
+        indices = np.arange(1, len(self.singular_values) + 1)
         color, marker = class_style(0)
-        self.bands_ = [self._draw_band(places, *band) for band in self._bands()]
+        self.bands_ = [self._draw_band(indices, *band) for band in self._bands()]
         self.rotation_ = ax.axhline(1, color="0.3", linestyle="--", label="rotation")
         style = {"color": color, "marker": marker, "ms": 3, "label": "fitted map"}
-        (self.spectrum_,) = ax.plot(places, self.singular_values, **style | line_kw)
+        (self.spectrum_,) = ax.plot(indices, self.singular_values, **style | line_kw)
         ax.set_ylim(bottom=0)
         ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
-        ax.set_xlabel("place, the largest first")
+        ax.set_xlabel("index, the largest first")
         ax.set_ylabel("singular value")
         ax.legend(fontsize="small")
         return self
@@ -106,11 +106,11 @@ class SingularValueDisplay:
         even = self.lam / np.sqrt(len(self.singular_values))
         return [(self.lam, 0.15, "one value alone"), (even, 0.4, "all values alike")]
 
-    def _draw_band(self, places, reach, alpha, label):
+    def _draw_band(self, indices, reach, alpha, label):
         """Draw where singular values lie whose square is within a reach of 1."""
         edges = np.sqrt(np.maximum([1 - reach, 1 + reach], 0))
         return self.ax_.fill_between(
-            [places[0], places[-1]],
+            [indices[0], indices[-1]],
             *edges,
             color=class_style(1)[0],
             alpha=alpha,
@@ -149,8 +149,8 @@ class SingularValueDisplay:
         has_kernels = getattr(estimator, "kernel_coef_", None) is not None
         if has_kernels or (values is None and not hasattr(estimator, "coef_")):
             raise TypeError(
-                f"{cls.__name__} needs an affine map, which "
-                f"{type(estimator).__name__} has not, as it was fitted."
+                f"{cls.__name__} needs an affine map, but the fitted "
+                f"{type(estimator).__name__} has none."
             )
         if values is None:
             values = np.linalg.svd(to_array(estimator.coef_), compute_uv=False)
@@ -198,7 +198,7 @@ class SingularValueDisplay:
         )
         if values.ndim != 1 or values.min() < 0:
             raise ValueError(
-                f"singular_values must be numbers from 0 on along one axis, got shape "
-                f"{values.shape} and {values.min()} as the least."
+                "singular_values must be numbers of at least 0 along one axis, got "
+                f"shape {values.shape} and {values.min()} as the least."
             )
         return cls(np.sort(values)[::-1], lam=lam).plot(ax, **line_kw)

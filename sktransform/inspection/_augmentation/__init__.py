@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Displays of what an augmenter has learned."""
+"""Displays of learned policies."""

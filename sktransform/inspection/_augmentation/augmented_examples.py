@@ -19,7 +19,7 @@ _MOST_COLUMNS = 10
 
 
 class AugmentedExamplesDisplay:
-    """Rows and augmented copies: images, series, or a table of what has changed.
+    """Rows and augmented copies: images, series, or a table of the changed cells.
 
     Create it with :meth:`from_estimator` or :meth:`from_views`.
 
@@ -324,7 +324,7 @@ def _table(rows):
 
 
 def _text(value):
-    """Return what a cell of a table says."""
+    """Return the text of a cell of a table."""
     if isinstance(value, float | np.floating):
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
     return _shortened(str(value))

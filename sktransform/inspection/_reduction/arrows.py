@@ -17,33 +17,11 @@ _FILLED_GAP = 0.55
 def draw_arrows(ax, points, directions, names, n_arrows, keywords):
     """Draw the longest directions from the middle of points, with their names.
 
-    Parameters
-    ----------
-    ax : matplotlib Axes
-        Where to draw.
+    Returned: arrows, texts.
 
-    points : ndarray of shape (n_samples, 2)
-        The rows, which set the middle and the arrows' common length.
+    `points`: the rows, which set the middle and the arrows' common length.
 
-    directions : ndarray of shape (n_features, 2)
-        All directions.
-
-    names : sequence of str
-        Their names.
-
-    n_arrows : int
-        How many.
-
-    keywords : dict
-        Keywords of `Axes.quiver`.
-
-    Returns
-    -------
-    arrows : Quiver
-        The arrows.
-
-    texts : list of Text
-        The names.
+    Shapes: points (n_samples, 2), directions (n_features, 2).
     """
     lengths = np.linalg.norm(directions, axis=1)
     longest = np.argsort(-lengths, kind="stable")[:n_arrows]
@@ -96,40 +74,18 @@ def spread_rows(points, n_rows):
 def draw_expansion(ax, points, shapes, expansion, n_ellipses, keywords):
     """Draw ellipses at rows spread over a map, where the expansion is known.
 
-    Parameters
-    ----------
-    ax : matplotlib Axes
-        Where to draw.
+    Returned: ellipses, colorbar, rows.
 
-    points : ndarray of shape (n_samples, 2)
-        The rows.
+    `rows`: the rows that the ellipses belong to.
 
-    shapes : ndarray of shape (n_samples, 2, 2)
-        Their ellipses' shape matrices.
-
-    expansion : ndarray of shape (n_samples,)
-        Their expansion; nan where it is unknown.
-
-    n_ellipses : int
-        How many.
-
-    keywords : dict
-        Keywords of `EllipseCollection`.
-
-    Returns
-    -------
-    ellipses : EllipseCollection
-        The ellipses.
-
-    colorbar : Colorbar
-        The scale of the expansion.
-
-    rows : ndarray of int
-        The rows that the ellipses belong to.
+    Shapes: points (n_samples, 2), shapes (n_samples, 2, 2), expansion (n_samples,).
     """
     known = np.flatnonzero(np.isfinite(expansion) & (expansion > 0))
     if not len(known):
-        raise ValueError("The expansion is known at no row, so there is no ellipse.")
+        raise ValueError(
+            "The expansion is not positive and finite at any row, so that there is no "
+            "ellipse to draw."
+        )
     rows = known[spread_rows(points[known], n_ellipses)]
     drawn = draw_ellipses(ax, points[rows], shapes[rows], expansion[rows], keywords)
     return *drawn, rows
@@ -138,30 +94,12 @@ def draw_expansion(ax, points, shapes, expansion, n_ellipses, keywords):
 def draw_ellipses(ax, points, shapes, expansion, keywords):
     """Draw ellipses at points, all enlarged by one factor, coloured by expansion.
 
-    Parameters
-    ----------
-    ax : matplotlib Axes
-        Where to draw.
+    Returned: ellipses, colorbar.
 
-    points : ndarray of shape (n_ellipses, 2)
-        The middles.
+    `shapes`: shape matrices: half axes are roots of the eigenvalues.
+    `expansion`: positive numbers, drawn on a logarithmic scale around 1.
 
-    shapes : ndarray of shape (n_ellipses, 2, 2)
-        Shape matrices: half axes are roots of the eigenvalues.
-
-    expansion : ndarray of shape (n_ellipses,)
-        Positive numbers, drawn on a logarithmic scale around 1.
-
-    keywords : dict
-        Keywords of `EllipseCollection`.
-
-    Returns
-    -------
-    ellipses : EllipseCollection
-        The ellipses.
-
-    colorbar : Colorbar
-        The scale of the expansion.
+    Shapes: points (n_ellipses, 2), shapes (n_ellipses, 2, 2), expansion (n_ellipses,).
     """
     from matplotlib.collections import EllipseCollection
     from matplotlib.colors import LogNorm

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Deferred explanations: what an estimator returns for rows, computed when needed."""
+"""Deferred explanations: functions that compute them for rows when needed."""
 
 import copy
 from functools import partial
@@ -33,21 +33,14 @@ class Deferred:
 def deferred_explanations(estimator, X):
     """Return functions that ask an estimator about rows.
 
-    Parameters
-    ----------
-    estimator : estimator instance
-        A fitted estimator, which may be fitted anew before it is asked: the functions
-        hold its present state.
+    Returned: the functions of no argument, under "directions", "distortion" and
+    "influence", as far as the estimator has these methods. The last two would need the
+    whole of a sparse table, made dense, and are left out for one.
 
-    X : array-like of shape (n_samples, n_features)
-        The rows, which are not copied.
+    `estimator`: a fitted estimator, which may be fitted anew before it is asked: the
+      functions hold its present state.
 
-    Returns
-    -------
-    dict
-        The functions of no argument, under "directions", "distortion" and "influence":
-        of what the estimator has methods for. The last two would need the whole of a
-        sparse table, made dense, and are left out for one.
+    Shapes: X (n_samples, n_features).
     """
     present = copy.copy(estimator)
     functions = {}
@@ -66,5 +59,5 @@ def _directions(estimator, X):
 
 
 def _answer(estimator, method, X):
-    """Return what a method tells of rows, as an array."""
+    """Return the result of a method for rows, as an array."""
     return to_array(getattr(estimator, method)(X))

@@ -65,44 +65,16 @@ def write_html(
 ):
     """Write an embedding as one HTML file that needs no network.
 
-    Parameters
-    ----------
-    path : str or path-like
-        Where to write.
+    `embedding`: the embedded rows, of at least two components.
+    `distortion`: distortion of each row, told in its label.
+    `influence`: influence of each feature at each row; the largest are told in its
+      label.
+    `feature_names`: names of the features that influences belong to.
+    `components`: the embedding's columns on the horizontal and the vertical axis.
+    `title`: title of the page, which browsers show on its tab.
 
-    embedding : ndarray of shape (n_samples, n_components)
-        The embedded rows, of at least two components.
-
-    target : ndarray of shape (n_samples,), default=None
-        Classes or numbers that colour the rows.
-
-    centers : ndarray of shape (n_charts, n_components), default=None
-        Embedded centres of the charts.
-
-    distortion : ndarray of shape (n_samples,), default=None
-        Distortion of each row, told in its label.
-
-    influence : ndarray of shape (n_samples, n_features), default=None
-        Influence of each feature at each row; the largest are told in its label.
-
-    feature_names : sequence of str of length n_features, default=None
-        Names of the features that influences belong to.
-
-    components : pair of int, default=(0, 1)
-        The embedding's columns on the horizontal and the vertical axis.
-
-    title : str, default="Embedding"
-        Title of the page, which browsers show on its tab.
-
-    Returns
-    -------
-    Path
-        Where the page was written.
-
-    Raises
-    ------
-    ImportError
-        If plotly is not installed.
+    Shapes: embedding (n_samples, n_components), target (n_samples,), centers (n_charts,
+    n_components), distortion (n_samples,), influence (n_samples, n_features).
     """
     try:
         from plotly import graph_objects
@@ -131,29 +103,9 @@ def write_html(
 
 
 def row_labels(n_rows, target, distortion, influence, feature_names):
-    """Return what a row tells under the mouse, as plotly's subset of HTML.
+    """Return the text of a row under the pointer, as plotly's subset of HTML.
 
-    Parameters
-    ----------
-    n_rows : int
-        Number of rows.
-
-    target : ndarray of shape (n_rows,) or None
-        Classes or numbers.
-
-    distortion : ndarray of shape (n_rows,) or None
-        Distortion of each row.
-
-    influence : ndarray of shape (n_rows, n_features) or None
-        Influence of each feature at each row.
-
-    feature_names : sequence of str of length n_features, or None
-        Names of the features.
-
-    Returns
-    -------
-    list of str
-        A label for each row.
+    Shapes: target (n_rows,), distortion (n_rows,), influence (n_rows, n_features).
     """
     labels = [[f"row {row}"] for row in range(n_rows)]
     if target is not None:
@@ -233,7 +185,7 @@ def _layout(components):
     return {
         "template": "plotly_white",
         "xaxis": {**axis, "title": {"text": f"component {first}"}},
-        # One unit is the same length on both axes: distances are what is shown.
+        # One unit is the same length on both axes, because distances are shown.
         "yaxis": {
             **axis,
             "title": {"text": f"component {second}"},

@@ -10,30 +10,13 @@ from sktransform.inspection._tools import is_numeric_target
 def draw_rows(ax, points, target, keywords):
     """Draw the rows, coloured by the target.
 
-    Parameters
-    ----------
-    ax : matplotlib Axes
-        Where to draw.
+    Returned: collections, legend, colorbar.
 
-    points : ndarray of shape (n_samples, 2)
-        The rows.
+    `collections`: the rows: one collection for each class, or one for all.
+    `legend`: the legend of the classes, if they can be told apart.
+    `colorbar`: the scale of a numeric target.
 
-    target : ndarray of shape (n_samples,) or None
-        Classes or numbers.
-
-    keywords : dict
-        Keywords of `Axes.scatter`.
-
-    Returns
-    -------
-    collections : list of PathCollection
-        The rows: one collection for each class, or one for all.
-
-    legend : Legend or None
-        The legend of the classes, if they can be told apart.
-
-    colorbar : Colorbar or None
-        The scale of a numeric target.
+    Shapes: points (n_samples, 2), target (n_samples,).
     """
     keywords = {"s": 12, "linewidths": 0, "alpha": 0.8, **keywords}
     if target is None:

@@ -225,7 +225,7 @@ class ShepardDisplay:
 
         distances : array-like of shape (n_samples, n_samples), default=None
             Distances that the map was to keep, such as those along the data. None
-            takes straight ones.
+            takes Euclidean ones.
 
         n_pairs : int, default=50_000
             Most pairs; above this number a random sample of pairs.
@@ -282,7 +282,7 @@ class ShepardDisplay:
             The embedded rows.
 
         distances : array-like of shape (n_samples, n_samples), default=None
-            Distances that were to be kept. None takes straight ones.
+            Distances that were to be kept. None takes Euclidean ones.
 
         distortion_of_rows : array-like of shape (n_samples,), default=None
             Each row's own stress. With distances, None takes it from them.

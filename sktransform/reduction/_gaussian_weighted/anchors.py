@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Anchored map: new rows take the position of one of their nearest training rows.
 
-A mean of the nearest rows' positions would place a row between two clusters of the map,
-where no training row is; a vote among them places it in one.
+A mean of the nearest rows' positions would put a row between two clusters of the map,
+where no training row is; a weighted vote among them puts it into one.
 
 Distances are locally scaled: squared ones are divided by the training row's distance to
 its own neighbours, as in Zelnik-Manor and Perona (2004). Without that a few rows are
@@ -16,7 +16,7 @@ from sktransform.runtime._nearest import smallest
 from sktransform.runtime._runtime import CPU_ROWS
 from sktransform.runtime._small_blocks import SmallBlocks
 
-_VOTERS = 10
+_N_NEIGHBORS = 10
 
 # The neighbour whose distance is a row's scale, and the least scale in mean ones: rows
 # that are repeated have neighbours at distance 0.
@@ -60,7 +60,7 @@ class AnchoredMap:
         self._embedding = embedding[columns.clamp_max_(n_anchors - 1)]
         # What rounding makes of 0.
         self._least = max(limits.eps * squares.mean().item(), limits.tiny)
-        self._n_voters = min(_VOTERS, n_anchors)
+        self._n_neighbors = min(_N_NEIGHBORS, n_anchors)
         # Shape (n_outputs, n_columns), in units of the agreement's reach.
         self._positions = (self._embedding / (_AGREEMENT**0.5 * unit)).T.contiguous()
         self._blocks = SmallBlocks(self._distances, CPU_ROWS, inputs.dtype)
@@ -83,13 +83,13 @@ class AnchoredMap:
 
     @torch.inference_mode()
     def _winners(self, X):
-        """Return the indices of the voters with whom most votes agree, (n_rows,)."""
-        squared, voters = smallest(self._distances(X), self._n_voters)
+        """Return the index of the neighbour with the largest vote, shape (n_rows,)."""
+        squared, neighbors = smallest(self._distances(X), self._n_neighbors)
         squared.clamp_min_(self._least)
-        votes = torch.softmax(-squared / squared[:, :1], 1)
-        # Shape (n_outputs, n_rows, n_voters).
-        positions = self._positions[:, voters]
+        weights = torch.softmax(-squared / squared[:, :1], 1)
+        # Shape (n_outputs, n_rows, n_neighbors).
+        positions = self._positions[:, neighbors]
         between = positions.unsqueeze(2) - positions.unsqueeze(3)
-        agreement = votes.unsqueeze(1) / between.square_().sum(0).add_(1)
+        agreement = weights.unsqueeze(1) / between.square_().sum(0).add_(1)
         winners = agreement.sum(2).argmax(1, keepdim=True)
-        return voters.gather(1, winners).squeeze(1)
+        return neighbors.gather(1, winners).squeeze(1)

@@ -195,7 +195,7 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, MixtureTransformer):
         Returns
         -------
         float
-            Minus the stress of straight distances, over a fixed sample of pairs if
+            Minus the stress of Euclidean distances, over a fixed sample of pairs if
             there are more than half a million, and over at most 2000 rows of a sparse
             table.
         """

@@ -292,7 +292,7 @@ class ExplainedReducer(MixtureReducer):
     ) -> Output:
         """Return how badly the embedding keeps the distances from each row.
 
-        Distances are straight ones, whatever `metric` the map keeps.
+        Distances are Euclidean ones, whatever `metric` the map keeps.
 
         Parameters
         ----------
@@ -335,7 +335,7 @@ class ExplainedReducer(MixtureReducer):
         """Return the quantities of the published method under their own names.
 
         They read the blended matrix ``A(x) = sum_i w_i(x) A_i``, which is not the
-        derivative of the map: what the weights' own change adds is left out.
+        derivative of the map: the change of the weights themselves is left out.
 
         Parameters
         ----------
@@ -405,7 +405,7 @@ class ExplainedReducer(MixtureReducer):
 
 
 def as_given(runtime, **values):
-    """Return named results as a Bunch of what the rows were, in their precision.
+    """Return named results as a Bunch of arrays or tensors, like the rows.
 
     Arrays, or tensors on the rows' device. The values are on any device.
     """

@@ -22,15 +22,17 @@ from sktransform.reduction._gaussian_weighted.solvers.warm_start import (
     check_continuable,
 )
 from sktransform.runtime._callbacks import FitProgress
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import Interval, fit_context
 from sktransform.utils._typing import RandomState, SparseOrDense
 
 
 def _can_stream(reducer):
-    """Return whether a reducer keeps what a sample of the rows stands for."""
+    """Return whether the objective of a reducer can be estimated from a sample."""
     return reducer.target_weight == 0
 
 
+@fill_doc
 class GaussianWeightedNeighborReducer(ExplainedReducer):
     """Reduce dimensions by a mixture of affine maps that keeps neighbourhoods.
 
@@ -91,8 +93,7 @@ class GaussianWeightedNeighborReducer(ExplainedReducer):
         Seed of centres and gradient steps.
 
     device : str, default="auto"
-        Where to compute: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own
-        device, else CUDA if there is one, else the CPU. It may change after `fit`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------
@@ -283,7 +284,7 @@ class GaussianWeightedNeighborReducer(ExplainedReducer):
             Ignored; here for pipelines.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1.
+            %(sample_weight)s.
 
         Returns
         -------

@@ -35,7 +35,7 @@ _GRAPH_NEIGHBORS = 10
 
 @dataclass(frozen=True)
 class Problem:
-    """Validated input of a fit: n_samples rows and what is known about each.
+    """Validated input of a fit: n_samples rows with weights and classes.
 
     `X` is an array, SparseRows or a tensor; `row_weights` (n_samples,) are not negative
     and not all 0; `labels` (n_samples,) are integers, -1 where unknown, and None if

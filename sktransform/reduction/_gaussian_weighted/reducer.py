@@ -38,6 +38,7 @@ from sktransform.reduction._gaussian_weighted.solvers.warm_start import (
 )
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._runtime import SparseRows
+from sktransform.utils._docs import fill_doc
 from sktransform.utils._graphs import geodesic_distances
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
 from sktransform.utils._typing import RandomState, SparseOrDense
@@ -45,10 +46,11 @@ from sktransform.utils._validation import check_distances
 
 
 def _can_stream(reducer):
-    """Return whether a reducer keeps what a sample of the rows stands for."""
+    """Return whether the objective of a reducer can be estimated from a sample."""
     return reducer.metric == "euclidean" and reducer.target_weight == 0
 
 
+@fill_doc
 class GaussianWeightedLinearReducer(ExplainedReducer):
     """Reduce dimensions by a mixture of affine maps that keeps distances.
 
@@ -67,7 +69,7 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
         Number of dimensions of the embedding, at most the number of features.
 
     metric : {"euclidean", "geodesic", "precomputed"}, default="euclidean"
-        Which distances are kept: straight ones; lengths of shortest paths over the
+        Which distances are kept: Euclidean ones; lengths of shortest paths over the
         graph of nearest neighbours, which unroll a sheet; or those given to `fit`.
 
     target_weight : float, default=0.0
@@ -81,7 +83,7 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
     n_gaussians : int or "auto", default="auto"
         Number of charts. "auto" takes one for every ``5 * n_components`` distinct
         rows that the solver sees, at least 5 and at most 50 (100 for distances that
-        are not straight).
+        are not Euclidean).
 
     ridge : float or "auto", default="auto"
         Weight of the squared difference of the affine maps from where the solver
@@ -94,7 +96,7 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
         to 3000, and 2000 of them above. Of a stream, most rows that are kept: 2000.
 
     solver : {"majorize", "minibatch"}, default="majorize"
-        "minibatch" keeps straight distances by gradient steps that see every row, 256
+        "minibatch" keeps Euclidean distances by gradient steps that see every row, 256
         at a time, and goes on with every block of a stream; `n_landmarks` rows give the
         units, the charts and the decoder.
 
@@ -117,8 +119,7 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
         Seed of landmarks, centres and gradient steps.
 
     device : str, default="auto"
-        Where to compute: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor's own
-        device, else CUDA if there is one, else the CPU. It may change after `fit`.
+        %(device)s. It may change after `fit`.
 
     Attributes
     ----------
@@ -322,7 +323,7 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
     def partial_fit(
         self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Learn from one more block of rows; for straight distances.
+        """Learn from one more block of rows; for Euclidean distances.
 
         A uniform sample of all rows so far is kept, and the map fitted to it anew
         whenever enough of it has changed: with every block while it grows, and then
@@ -344,7 +345,7 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
             Ignored; here for pipelines.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1.
+            %(sample_weight)s.
 
         Returns
         -------
@@ -455,10 +456,10 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
             )
 
     def _problem(self, X, y, sample_weight, distances):
-        """Return the validated problem of straight or other distances."""
+        """Return the validated problem of Euclidean or other distances."""
         if self.solver == "minibatch" and self.metric != "euclidean":
             raise ValueError(
-                f"solver='minibatch' keeps straight distances, but metric is "
+                f"solver='minibatch' keeps Euclidean distances, but metric is "
                 f"{self.metric!r}; use solver='majorize', or metric='euclidean'."
             )
         if self.solver == "minibatch" and self.target_weight > 0:

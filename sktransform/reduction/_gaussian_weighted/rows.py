@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Internal rows: what a solver sees, in units that make its constants unit free."""
+"""Internal rows: the input of a solver, in units in which its constants apply."""
 
 import dataclasses
 import warnings

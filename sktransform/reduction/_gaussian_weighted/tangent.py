@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Tangent directions: how data vary around a row, and what a map does to that."""
+"""Tangent directions: local principal axes of the data, and their images."""
 
 import torch
 

@@ -564,7 +564,7 @@ def test_wrong_usage_is_said():
         EmbeddingAdapter().fit(new, old, groups=[0, 1])
     with pytest.raises(ValueError, match="features='nystroem' needs all rows"):
         EmbeddingAdapter(features="nystroem").partial_fit(new, old)
-    with pytest.raises(ValueError, match=r"other parameters .*shrinkage"):
+    with pytest.raises(ValueError, match=r"different parameters .*shrinkage"):
         adapter.merge(EmbeddingAdapter(shrinkage=0.2, store_moments=True).fit(new, old))
     with pytest.raises(ValueError, match="other spaces"):
         adapter.merge(EmbeddingAdapter(store_moments=True).fit(new, old[:, 1:]))

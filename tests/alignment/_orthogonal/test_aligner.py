@@ -401,9 +401,9 @@ def test_wrong_usage_is_said():
         OrthogonalAligner().fit(X, None)
     with pytest.raises(ValueError, match="give a number from 0 to 1"):
         OrthogonalAligner(lam=3, relative=True).fit(X, y)
-    with pytest.raises(ValueError, match="other parameters cannot be merged"):
+    with pytest.raises(ValueError, match="different parameters cannot be merged"):
         fitted.merge(OrthogonalAligner(lam=1).fit(X, y))
-    with pytest.raises(ValueError, match="other spaces cannot be merged"):
+    with pytest.raises(ValueError, match="different spaces cannot be merged"):
         fitted.merge(OrthogonalAligner(lam=0).fit(X[:, :4], y))
     with pytest.raises(ValueError, match="must be of class OrthogonalAligner"):
         fitted.merge(PermutationAligner())
@@ -412,7 +412,7 @@ def test_wrong_usage_is_said():
     with pytest.raises(ValueError, match="every row a group"):
         OrthogonalAligner().fit(X, y, groups=np.full(len(X), np.nan))
     for lams in ([], [np.nan], [-1, 2]):
-        with pytest.raises(ValueError, match="one or more numbers from 0 on"):
+        with pytest.raises(ValueError, match="one or more numbers of at least 0"):
             fitted.path(lams)
     with pytest.raises(ValueError, match="y has 3 columns"):
         fitted.score(X, y[:, :3])

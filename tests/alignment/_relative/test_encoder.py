@@ -231,9 +231,9 @@ def test_no_inverse_is_offered():
         ({"anchors": [[0, 1]]}, "one axis of whole numbers"),
         ({"anchors": [3, 7, 3]}, "give each index once"),
         ({"anchors": []}, "one axis of whole numbers"),
-        ({"similarities": []}, "must name each once"),
-        ({"similarities": ["cosine", "cosine"]}, "must name each once"),
-        ({"similarities": [["cosine"]]}, "must name each once"),
+        ({"similarities": []}, "each at most once"),
+        ({"similarities": ["cosine", "cosine"]}, "each at most once"),
+        ({"similarities": [["cosine"]]}, "each at most once"),
         ({"similarities": ["l3"]}, r"of \['chebyshev', 'cosine'"),
     ],
 )

@@ -255,7 +255,7 @@ def test_wrong_usage_is_said(fitted, pairs):
         quick().fit(Z, Z_aug=Z_aug[:, :3], params=params)
     with pytest.raises(ValueError, match="a row for each copy"):
         quick().fit(Z, Z_aug=Z_aug, params=params[:5])
-    with pytest.raises(ValueError, match="no multiple of the 300"):
+    with pytest.raises(ValueError, match="not a multiple of the 300"):
         quick().fit(Z, Z_aug=Z_aug[:301], params=params[:301])
     with pytest.raises(ValueError, match="rows from 0 to 299"):
         quick().fit(Z, Z_aug=Z_aug[:1], params=params[:1], sources=[300])

@@ -79,8 +79,8 @@ def test_an_autoencoder_keeps_clusters_apart_that_a_gaussian_fills():
 
     def share_between(replay):
         drawn, labels = replay.fit(X, y).sample(300)
-        place = drawn[labels == 0].mean(axis=1)
-        return np.mean(np.abs(place) < 1.5)
+        center = drawn[labels == 0].mean(axis=1)
+        return np.mean(np.abs(center) < 1.5)
 
     assert share_between(ClassReplay(min_rows=np.inf, random_state=0)) > 0.25
     kept = ClassReplay(min_rows=100, max_epochs=100, random_state=0)
@@ -125,7 +125,7 @@ def test_seeds_and_numbers_of_rows():
     X, y = clouds()
     replay = small_autoencoders().fit(X, y)
     few, many = replay.sample(5)[0], replay.sample(40)[0]
-    # A row depends on its place in the class alone.
+    # A row depends on its index in the class alone.
     assert_array_equal(many[:5], few[:5])
     assert_array_equal(many[40:45], few[5:])
     assert_array_equal(replay.sample(5, random_state=0)[0], few)
@@ -248,7 +248,9 @@ def test_wrong_usage_is_said():
         ClassReplay().fit(X, None)
     with pytest.raises(ValueError, match="Class 9 has no generator"):
         replay.sample(3, classes=[9])
-    with pytest.raises(ValueError, match="cannot have -1 rows"):
+    with pytest.raises(
+        ValueError, match="class 0 must be an integer of at least 0, got -1"
+    ):
         replay.sample(-1)
     with pytest.raises(ValueError, match="Unknown label type"):
         ClassReplay().fit(X, X[:, 0])

@@ -83,7 +83,7 @@ def test_what_costs_nothing_has_no_price_and_what_destroys_the_class_the_highest
 def test_a_step_up_the_dual_is_that_of_the_paper(dual, loss, alpha, expected):
     dual, losses = torch.tensor([dual]).double(), torch.tensor([0.2, loss]).double()
     assert_allclose(dual_step(dual, losses, 0.5, alpha, 0.1), [expected])
-    # 0.05 more than the clean loss is another way to say 0.5.
+    # 0.05 more than the clean loss is the same bound as 0.5.
     losses[0] = 0.45
     assert_allclose(dual_step(dual, losses, "relative", alpha, 0.1), [expected])
 

@@ -133,7 +133,7 @@ def test_the_state_is_plain_and_comes_back(table):
         np.testing.assert_equal(getattr(again, name), value)
 
 
-def test_other_rows_give_other_statistics_and_keep_what_is_legal(table):
+def test_other_rows_give_other_statistics_and_keep_what_is_allowed(table):
     columns = ColumnTable.from_arrays(table)
     fold = columns.refitted(table[:20])
     np.testing.assert_allclose(fold.mean, table[:20].mean(0))

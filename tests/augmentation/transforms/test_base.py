@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What holds for every transformation: identity, seeds, inverse, legality, records."""
+"""Facts of every transformation: identity, seeds, inverse, bounds, records."""
 
 import copy
 import pickle

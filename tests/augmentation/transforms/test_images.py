@@ -97,7 +97,7 @@ def test_a_fraction_of_a_pixel_is_interpolated(images):
 def test_rotation_is_scipys(images, degrees):
     turned = _apply(ImageRotate(max_degrees=180), images, degrees / 180)
     angle = np.radians(degrees)
-    # Rows run down: counter-clockwise takes (y, x) from the turn the other way.
+    # Rows run down: counter-clockwise takes (y, x) from the turn in the other direction.
     matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     expected = _per_channel(lambda image: _sampled(image, matrix), images)
     np.testing.assert_allclose(turned, expected, atol=1e-10)
@@ -151,9 +151,9 @@ def test_the_way_back_is_near_in_the_middle_of_smooth_images(transformation):
 
 
 def test_roll_is_numpys(images):
-    for axis, place in (("y", 1), ("x", 2)):
+    for axis, dimension in (("y", 1), ("x", 2)):
         rolled = _apply(ImageRoll(axis=axis, max_pixels=3), images, -0.7)
-        np.testing.assert_array_equal(rolled, np.roll(images, -2, place))
+        np.testing.assert_array_equal(rolled, np.roll(images, -2, dimension))
 
 
 def test_flip_is_numpys(images):
@@ -180,7 +180,7 @@ def test_brightness_contrast_and_noise(images):
     assert abs(noise.std() - 0.2) < 0.01
 
 
-def test_the_legal_range_is_that_of_all_cells():
+def test_the_allowed_range_is_that_of_all_cells():
     images = np.zeros((5, 6, 6))
     images[:, 2:4, 2:4] = 1.0
     moved = _apply(ImageTranslate(max_pixels=2), images, 1.0, bounds="train")

@@ -69,7 +69,7 @@ def test_the_rate_of_a_swap():
     assert (together[:, 0] == together[:, 1]).all()
 
 
-def test_categories_and_one_hot_codes_stay_legal():
+def test_categories_and_one_hot_codes_stay_valid():
     rng = np.random.RandomState(0)
     codes = np.eye(3)[rng.randint(3, size=80)]
     table = np.column_stack([rng.randn(80), codes, rng.randint(4, size=80)])

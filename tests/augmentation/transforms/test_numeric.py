@@ -178,7 +178,7 @@ def test_quantile_jitter_moves_ranks():
     rng = np.random.RandomState(0)
     rows = np.sort(rng.lognormal(size=(201, 1)), axis=0)
     moved = _fitted(QuantileJitter(max_shift=0.2), rows)(0.5).numpy()
-    # 0.1 of 200 steps between ranks: 20 places up, and the top stays.
+    # 0.1 of 200 steps between ranks: 20 ranks up, and the top stays.
     np.testing.assert_allclose(moved[:-20], rows[20:], rtol=1e-10)
     assert (moved[-20:] == rows[-1]).all()
     assert (np.diff(moved[:, 0]) >= 0).all()

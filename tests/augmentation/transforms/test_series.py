@@ -53,13 +53,13 @@ def test_shift_repeats_the_end(series):
     np.testing.assert_array_equal(back[:, :-5], series[:, :-5])
 
 
-@pytest.mark.parametrize(("place", "start"), [(-1, 0), (0, 9.8), (1, 19.6)])
-def test_a_crop_is_a_window_stretched(place, start):
+@pytest.mark.parametrize(("offset", "start"), [(-1, 0), (0, 9.8), (1, 19.6)])
+def test_a_crop_is_a_window_stretched(offset, start):
     ramp = np.arange(float(LENGTH))[None]
-    cropped = _apply(SeriesCrop(max_share=0.5), ramp, (0.8, place))
+    cropped = _apply(SeriesCrop(max_share=0.5), ramp, (0.8, offset))
     expected = np.linspace(start, start + 0.6 * (LENGTH - 1), LENGTH)
     np.testing.assert_allclose(cropped[0], expected, atol=1e-10)
-    back = _apply(SeriesCrop(max_share=0.5), cropped, (0.8, place), back=True)
+    back = _apply(SeriesCrop(max_share=0.5), cropped, (0.8, offset), back=True)
     inside = (ramp[0] >= start) & (ramp[0] <= expected[-1])
     np.testing.assert_allclose(back[0, inside], ramp[0, inside], atol=1e-10)
 
@@ -123,7 +123,7 @@ def test_a_series_of_one_sample_stays():
 
 
 def test_senseless_declarations_are_refused():
-    with pytest.raises(ValueError, match="a window remains"):
+    with pytest.raises(ValueError, match="nothing would remain"):
         SeriesCrop(max_share=1)
     with pytest.raises(ValueError, match="'time' or 'magnitude'"):
         SmoothWarp(kind="space")

@@ -76,7 +76,7 @@ def test_a_row_has_one_arrow(rows):
     assert display.arrows_.N == 3
 
 
-def test_places_are_whole_numbers(rows):
+def test_the_index_axis_has_whole_numbers(rows):
     spectrum = SingularValueDisplay.from_singular_values([2.0, 1.0, 0.5])
     match = CovarianceMatchDisplay.from_views(rows, rows / 2)
     for ax in (spectrum.ax_, *match.axes_):
@@ -196,7 +196,7 @@ def test_axes_without_variance_are_left_out(rows):
 
 def test_wrong_usage_is_said(rows):
     for values in ([-1.0, 2.0], np.eye(3)):
-        with pytest.raises(ValueError, match="numbers from 0 on along one axis"):
+        with pytest.raises(ValueError, match="numbers of at least 0 along one axis"):
             SingularValueDisplay.from_singular_values(values)
     for lams in ([0, np.inf], [-1, 0]):
         with pytest.raises(ValueError, match="finite and not negative"):

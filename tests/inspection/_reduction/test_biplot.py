@@ -84,11 +84,11 @@ def test_the_chart_of_most_rows_is_drawn_first(reducer, wine):
 
 def test_names_of_parallel_arrows_stand_apart():
     arrows = np.array([[1.0, 0.1], [0.9, 0.11], [0.8, 0.05], [-0.7, 0.1]])
-    places = _name_positions(arrows, 0.1)
-    right = np.sort(places[:3, 1])
+    positions = _name_positions(arrows, 0.1)
+    right = np.sort(positions[:3, 1])
     assert np.diff(right).min() >= 0.1
-    # Those on the other side are not in the way.
-    np.testing.assert_allclose(places[3], 1.05 * arrows[3])
+    # Those on the other side do not move names.
+    np.testing.assert_allclose(positions[3], 1.05 * arrows[3])
 
 
 def test_mistakes_get_one_clear_sentence(reducer, wine):
@@ -97,5 +97,5 @@ def test_mistakes_get_one_clear_sentence(reducer, wine):
         BiplotDisplay.from_estimator(reducer, X, chart=5)
     with pytest.raises(ValueError, match=r"components=\(0, 3\) must be two of"):
         BiplotDisplay.from_estimator(reducer, X, components=(0, 3))
-    with pytest.raises(TypeError, match="method chart_weights, which PCA has not"):
+    with pytest.raises(TypeError, match="method chart_weights, but PCA has none"):
         BiplotDisplay.from_estimator(PCA(2).fit(X), X)

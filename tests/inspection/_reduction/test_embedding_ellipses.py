@@ -69,7 +69,7 @@ def test_rows_of_unknown_expansion_have_no_ellipse():
     display.plot(components=(2, 1), n_ellipses=3)
     ratios = display.ellipses_.get_widths() / display.ellipses_.get_heights()
     np.testing.assert_allclose(ratios, 3)
-    with pytest.raises(ValueError, match="known at no row"):
+    with pytest.raises(ValueError, match="not positive and finite at any row"):
         EmbeddingDisplay.from_embedding(
             embedding, ellipses=ellipses, expansion=expansion * np.nan, n_ellipses=2
         )

@@ -129,7 +129,7 @@ def test_mistakes_get_one_clear_sentence(reducer, wine):
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         InfluenceDisplay.from_estimator(reducer, X, y[:5])
     pca = PCA(2).fit(X)
-    with pytest.raises(TypeError, match=r"the method influence, which PCA has not"):
+    with pytest.raises(TypeError, match=r"the method influence, but PCA has none"):
         InfluenceDisplay.from_estimator(pca, X)
     with pytest.raises(ValueError, match=r"components=\(0, 3\) must be two of"):
         InfluenceDisplay.from_estimator(reducer, X, kind="map", components=(0, 3))

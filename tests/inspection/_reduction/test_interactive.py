@@ -186,8 +186,8 @@ def test_a_browser_shows_the_label_of_the_row_under_the_mouse(tmp_path, n_rows):
         NAMES,
     )[row]
     trace = next(i for i, t in enumerate(traces) if label in t["hovertext"])
-    place = traces[trace]["hovertext"].index(label)
-    script = POINT_AT_A_ROW.replace("TRACE", str(trace)).replace("PLACE", str(place))
+    index = traces[trace]["hovertext"].index(label)
+    script = POINT_AT_A_ROW.replace("TRACE", str(trace)).replace("PLACE", str(index))
     text = path.read_text(encoding="utf-8")
     head, tail = text.rsplit("</body>", 1)
     path.write_text(head + script + tail, encoding="utf-8")

@@ -55,9 +55,9 @@ def _winner(row, inputs, embedding):
     scales = _scales(inputs)
     scales = np.maximum(scales / (scales.mean() or 1), 0.5)
     squared = ((inputs - row) ** 2).sum(axis=1) / scales
-    voters = squared.argsort()[:10]
-    votes = softmax(-squared[voters] / squared[voters[0]])
-    positions = embedding[voters]
+    neighbors = squared.argsort()[:10]
+    votes = softmax(-squared[neighbors] / squared[neighbors[0]])
+    positions = embedding[neighbors]
     between = ((positions[:, None] - positions) ** 2).sum(axis=2)
     agreement = (votes / (1 + between / (3 * 0.2**2))).sum(axis=1)
     return positions[agreement.argmax()]
@@ -68,7 +68,7 @@ def test_rows_take_the_position_that_the_vote_elects(n_anchors):
     anchored, stored = _anchored(n_anchors)
     rows = _rows(50)
     expected = [_winner(row, *stored) for row in rows]
-    found = Runtime.of(rows, "cpu").map(anchored, rows)
+    found = Runtime.from_rows(rows, "cpu").map(anchored, rows)
     np.testing.assert_array_equal(found, expected)
 
 
@@ -82,7 +82,7 @@ def test_rows_take_the_position_that_the_vote_elects(n_anchors):
 def test_a_row_has_the_same_bits_in_any_company(n_anchors, n_inputs, dtype, seed):
     anchored, _ = _anchored(n_anchors, n_inputs, dtype, seed)
     rows = _rows(70, n_inputs, seed).astype(str(dtype).removeprefix("torch."))
-    runtime = Runtime.of(rows, "cpu")
+    runtime = Runtime.from_rows(rows, "cpu")
     order = np.random.default_rng(seed).permutation(70)
     whole = runtime.map(anchored, rows)
     np.testing.assert_array_equal(runtime.map(anchored, rows[order]), whole[order])
@@ -111,7 +111,9 @@ def test_units_do_not_matter():
         scales = torch.from_numpy(factor * _scales(inputs))
         unit = torch.tensor(factor * 0.2)
         anchored = AnchoredMap(_plain(4), *scaled, scales, unit)
-        found.append(Runtime.of(rows, "cpu").map(anchored, factor * rows) / factor)
+        found.append(
+            Runtime.from_rows(rows, "cpu").map(anchored, factor * rows) / factor
+        )
     np.testing.assert_allclose(found[1], found[0], rtol=1e-12)
     np.testing.assert_allclose(found[2], found[0], rtol=1e-12)
 
@@ -129,7 +131,7 @@ def test_a_row_that_is_nearest_to_all_does_not_win_for_that():
     unit = torch.tensor(1.0, dtype=torch.float64)
     new = np.array([[0.6, 0.6], [0.7, 0.8]])
     results = [
-        Runtime.of(new, "cpu").map(
+        Runtime.from_rows(new, "cpu").map(
             AnchoredMap(_plain(2), inputs, embedding, s, unit), new
         )
         for s in (torch.ones_like(scales), scales)
@@ -145,7 +147,7 @@ def test_repeated_stored_rows_have_no_scale_and_stay_in_the_vote():
     unit = torch.tensor(1.0, dtype=torch.float64)
     anchored = AnchoredMap(_plain(3), inputs, embedding, scales, unit)
     rows = np.array([[0.0, 0, 0], [0.2, 0, 0], [1.0, 0, 0], [0.9, 0.3, 0]])
-    found = Runtime.of(rows, "cpu").map(anchored, rows)
+    found = Runtime.from_rows(rows, "cpu").map(anchored, rows)
     np.testing.assert_array_equal(found[:, 0], [0, 0, 5, 5])
 
 
@@ -153,5 +155,5 @@ def test_repeated_stored_rows_have_no_scale_and_stay_in_the_vote():
 def test_rows_that_are_far_from_everything_take_some_stored_position(size):
     anchored, (_, embedding) = _anchored(11, dtype=torch.float32)
     rows = (size * np.sign(_rows(50))).astype(np.float32)
-    found = Runtime.of(rows, "cpu").map(anchored, rows)
+    found = Runtime.from_rows(rows, "cpu").map(anchored, rows)
     assert (found[:, None] == embedding).all(axis=2).any(axis=1).all()

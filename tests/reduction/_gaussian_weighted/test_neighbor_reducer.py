@@ -94,7 +94,7 @@ def test_loss_falls(split):
     curve = _reducer(stress_weight=0.0).fit(split[0]).loss_curve_
     assert len(curve) == 100
     assert curve[-10:].mean() < 0.75 * curve[:5].mean()
-    # Nothing is undone on the way: each tenth is below the one before it.
+    # The loss falls throughout: each tenth is below the one before it.
     tenths = curve.reshape(10, 10).mean(axis=1)
     assert (np.diff(tenths[:5]) < 0).all()
 

@@ -173,7 +173,7 @@ WRONG_DISTANCES = {
     "asymmetric": (_spoiled(3.0, (2, 5)), "distances must be a symmetric matrix"),
     "negative": (
         _spoiled(-1.0, (2, 5), (5, 2)),
-        "distances must hold distances, got negative values",
+        "distances must hold distances of at least 0",
     ),
     "nan": (_spoiled(np.nan, (2, 5), (5, 2)), "Input distances contains NaN"),
     "infinite": (

@@ -84,7 +84,7 @@ MISTAKES = {
     ),
     "minibatches along the data": (
         lambda: _fit(solver="minibatch", metric="geodesic"),
-        "keeps straight distances, but metric is 'geodesic'; use solver='majorize'",
+        "keeps Euclidean distances, but metric is 'geodesic'; use solver='majorize'",
     ),
     "minibatches with classes": (
         lambda: _fit(solver="minibatch", target_weight=0.5),
@@ -119,7 +119,7 @@ MISTAKES = {
         lambda: GaussianWeightedLinearReducer(
             solver="minibatch", metric="precomputed"
         ).fit(X, distances=np.zeros((30, 30))),
-        "keeps straight distances, but metric is 'precomputed'",
+        "keeps Euclidean distances, but metric is 'precomputed'",
     ),
     "warm start with other columns": (
         lambda: _fit_again({}, again=X[:, :3]),

@@ -255,7 +255,7 @@ def test_distinct_rows_come_in_the_order_of_the_dense_rows():
     generator = np.random.default_rng(0)
     dense = generator.integers(-2, 3, size=(300, 5)) * generator.choice([1, 0.25], 5)
     dense[::5] = 0
-    rows = SparseRows.of(scipy.sparse.csr_array(dense))
+    rows = SparseRows.from_table(scipy.sparse.csr_array(dense))
     distinct, members = distinct_rows(rows)
     expected, expected_members = np.unique(dense, axis=0, return_inverse=True)
     np.testing.assert_array_equal(distinct.toarray(), expected)
@@ -318,7 +318,7 @@ def test_axes_beyond_the_rank_are_zero():
 
 
 def test_few_directions_in_many_rows():
-    # Fewer directions than are asked for, in a table too large for the direct way.
+    # Fewer directions than are asked for, in a table too large for the direct solution.
     generator = np.random.default_rng(0)
     basis = scipy.sparse.random_array((5, 700), density=0.05, rng=0)
     X = scipy.sparse.csr_array(generator.normal(size=(800, 5)) @ basis)
@@ -330,7 +330,7 @@ def test_few_directions_in_many_rows():
 
 def test_internal_rows_agree_with_dense_ones():
     weights = torch.from_numpy(np.random.default_rng(0).uniform(0.5, 2, 200))
-    sparse = InternalRows.from_rows(SparseRows.of(WIDE), weights, 2)
+    sparse = InternalRows.from_rows(SparseRows.from_table(WIDE), weights, 2)
     dense = InternalRows.from_rows(torch.from_numpy(WIDE.toarray()), weights, 2)
     some = slice(None, None, 3)
     for found, expected in (
@@ -340,7 +340,7 @@ def test_internal_rows_agree_with_dense_ones():
         (sparse.distances(), dense.distances()),
         (sparse.pair_distances(some), dense.pair_distances(some)),
         (sparse.Z[:, :5].abs(), dense.Z[:, :5].abs()),
-        (sparse.inputs(SparseRows.of(WIDE[:4])), sparse.Z[:4]),
+        (sparse.inputs(SparseRows.from_table(WIDE[:4])), sparse.Z[:4]),
         (sparse.inputs(torch.from_numpy(WIDE[:4].toarray())), sparse.Z[:4]),
     ):
         torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-10)
@@ -356,8 +356,8 @@ def test_distances_come_in_blocks(monkeypatch):
 
 
 def test_runtime_maps_sparse_rows_as_dense_ones():
-    runtime = Runtime.of(WIDE, "cpu")
-    rows = SparseRows.of(WIDE)
+    runtime = Runtime.from_rows(WIDE, "cpu")
+    rows = SparseRows.from_table(WIDE)
     np.testing.assert_array_equal(
         runtime.map(lambda block: block * 2, rows), WIDE.toarray() * 2
     )

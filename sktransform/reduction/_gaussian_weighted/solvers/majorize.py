@@ -49,13 +49,13 @@ _FEW_FEATURES, _RIDGE_OF_FEW, _RIDGE = 3, 1e-4, 3e-3
 _TOL, _MAX_ITER = 1e-5, 60
 
 # A chart for so many distinct rows and components, since fewer do not determine it. The
-# time grows with the square of the charts, and straight distances need few of them;
+# time grows with the square of the charts, and Euclidean distances need few of them;
 # distances along the data bend the map, and get twice as many.
 _ROWS_A_CHART, _FEWEST_CHARTS = 5, 5
 _MOST_CHARTS, _MOST_CHARTS_ALONG_DATA = 50, 100
 
 # Factors on the squared distances between neighbouring centres. Narrower charts follow
-# a bent sheet more closely, and straight distances need no bends.
+# a bent sheet more closely, and Euclidean distances need no bends.
 _WIDTH, _WIDTH_ALONG_DATA = 1.0, 0.5
 
 
@@ -368,12 +368,12 @@ def ridge_weight(settings, rows):
 
 def distance_charts(rows, targets, present, settings, runtime, generator):
     """Return centres and widths of charts, those of present ones first."""
-    is_straight = settings.metric == "euclidean"
-    width = _WIDTH if is_straight else _WIDTH_ALONG_DATA
+    is_euclidean = settings.metric == "euclidean"
+    width = _WIDTH if is_euclidean else _WIDTH_ALONG_DATA
     if present is None:
         n_charts = settings.n_gaussians
         if n_charts == "auto":
-            most = _MOST_CHARTS if is_straight else _MOST_CHARTS_ALONG_DATA
+            most = _MOST_CHARTS if is_euclidean else _MOST_CHARTS_ALONG_DATA
             n_charts = len(rows.Z) // (_ROWS_A_CHART * settings.n_components)
             n_charts = min(int(np.clip(n_charts, _FEWEST_CHARTS, most)), len(rows.Z))
         return place_charts(rows, n_charts, width, runtime, generator)

@@ -332,7 +332,7 @@ def train_on_stream(charts, batches, objective, *, mean_weight, state=None, repo
     """Continue the training of a map at a constant rate, and return its average.
 
     `charts` are the average so far, `batches` are functions that return InternalRows,
-    and `state` is what the steps before have left: "parameters", "first_moment",
+    and `state` is the state after the steps before: "parameters", "first_moment",
     "second_moment" and "n_steps"; None begins at the average. Returned are the
     TrainableMap of the average, its objective at the start and at each report, the
     steps done, and the new state.

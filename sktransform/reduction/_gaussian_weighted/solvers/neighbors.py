@@ -201,7 +201,7 @@ def _batches(problem, indices, Z, neighbors, options, generator, draws):
 
 
 def _options(settings, automatic, continued):
-    """Return the options of the training, what is "auto" filled in."""
+    """Return the options of the training, each "auto" replaced by its value."""
     return NeighborOptions(
         n_neighbors=(
             _NEIGHBORS if settings.n_neighbors == "auto" else settings.n_neighbors

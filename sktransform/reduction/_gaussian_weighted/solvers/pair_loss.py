@@ -118,7 +118,7 @@ def _add_stress(pulls, embedded, inputs, state):
 
 
 class PairState:
-    """Strength of the stress, and what is frozen when it leaves 0.
+    """Strength of the stress, and the constants fixed when it leaves 0.
 
     With a scale that follows every batch the map would shrink to lower its stress, and
     neighbourhoods would be lost. `stress_weight` is the final strength, `attraction`
@@ -144,7 +144,7 @@ class PairState:
             self.radius = centred.square().sum(1).mean().sqrt()
 
     def frozen(self):
-        """Return what is frozen, which is nothing if stress never counted."""
+        """Return the fixed constants; none if stress never counted."""
         if self._scale is None:
             return {}
         return {"scale": float(self._scale), "radius": float(self.radius)}

@@ -20,7 +20,7 @@ class PresentMap:
     """Fitted map that a solver continues.
 
     `frame` leads from rows to the map's inputs, `charts` are in internal units, and
-    `frozen` is what the solver has frozen besides.
+    `frozen` holds further constants that the solver has fixed.
     """
 
     frame: Frame

@@ -81,7 +81,7 @@ def test_each_pass_has_every_row_of_weight_once(n_rows):
         X,
         weights,
         Frame(0 * one, one[0], None),
-        Runtime.of(X, "cpu"),
+        Runtime.from_rows(X, "cpu"),
         batch_size=2 if n_rows == 3 else 16,
         random_state=np.random.RandomState(0),
     )

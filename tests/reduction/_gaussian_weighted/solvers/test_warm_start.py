@@ -240,7 +240,7 @@ def test_mean_and_projection_are_kept_and_scales_are_those_of_the_rows(cls, para
 
 
 @pytest.mark.parametrize(
-    # Wide sparse rows are projected in another way, and training magnifies rounding.
+    # Wide sparse rows are projected differently, and training magnifies rounding.
     ("cls", "parameters"),
     [(LINEAR, {}), (NEIGHBOR, {**FEW_STEPS, "max_iter": 1})],
 )
@@ -402,7 +402,7 @@ def test_split_charts_are_split_again(grown, digits):
 
 
 def test_the_present_map_is_the_fitted_one_in_other_units(grown, digits):
-    runtime = Runtime.of(digits, "cpu")
+    runtime = Runtime.from_rows(digits, "cpu")
     present = PresentMap.from_arrays(grown.map_, grown.continuation_, runtime)
     frame = present.frame
     Z = (torch.from_numpy(digits) - frame.mean) / frame.unit
