@@ -51,15 +51,8 @@ class OrthogonalAligner(MomentAligner):
         over the rows; a rotation if there are too few rows to hold some out. It
         compares multipliers of the bound, on as many folds as have 200 rows together.
 
-    relative : bool, default=False
-        Whether `lam` is a share of the distance of least squares from a rotation, from
-        0 to 1.
-
     ridge : float, default=0.0
         Penalty on the map in units of the mean variance of a feature.
-
-    ridge_target : {"zero", "rotation"}, default="zero"
-        Where the penalty pulls: to 0, or to the best rotation with the best length.
 
     scale : bool, default=False
         Whether a common factor is fitted beside the bounded map. Without it a small
@@ -202,9 +195,7 @@ class OrthogonalAligner(MomentAligner):
     _parameter_constraints: dict = {
         **TorchTransformer._parameter_constraints,
         "lam": [Interval(Real, 0, None, closed="both"), StrOptions({"auto"})],
-        "relative": ["boolean"],
         "ridge": [Interval(Real, 0, None, closed="left")],
-        "ridge_target": [StrOptions({"zero", "rotation"})],
         "scale": ["boolean"],
         "unit_scale": ["boolean"],
         "fit_intercept": ["boolean"],
@@ -216,9 +207,7 @@ class OrthogonalAligner(MomentAligner):
         self,
         lam: float | str = "auto",
         *,
-        relative: bool = False,
         ridge: float = 0.0,
-        ridge_target: str = "zero",
         scale: bool = False,
         unit_scale: bool = True,
         fit_intercept: bool = True,
@@ -227,9 +216,7 @@ class OrthogonalAligner(MomentAligner):
         device: str = "auto",
     ) -> None:
         self.lam = lam
-        self.relative = relative
         self.ridge = ridge
-        self.ridge_target = ridge_target
         self.scale = scale
         self.unit_scale = unit_scale
         self.fit_intercept = fit_intercept
@@ -375,7 +362,6 @@ class OrthogonalAligner(MomentAligner):
         """Return the settings that the tensor functions take."""
         return AlignmentSettings(
             ridge=self.ridge,
-            to_rotation=self.ridge_target == "rotation",
             scale=self.scale,
             unit_scale=self.unit_scale,
             fit_intercept=self.fit_intercept,
@@ -397,7 +383,7 @@ class OrthogonalAligner(MomentAligner):
             if self.lam == "auto":
                 compared = held_out(folds, problem, self.complete_null)
             if compared is None:
-                self.lam_ = 0.0 if self.lam == "auto" else self._bound(problem)
+                self.lam_ = 0.0 if self.lam == "auto" else float(self.lam)
                 fitted, certificate = problem.certified(self.lam_)
             else:
                 index, is_completed = compared.best
@@ -414,17 +400,6 @@ class OrthogonalAligner(MomentAligner):
         self._keep(runtime, total, problem, fitted, matrix)
         self.certified_ = bool(certificate.is_certified)
         self.duality_gap_ = float(certificate.gap)
-
-    def _bound(self, problem):
-        """Return the absolute bound; `lam` may be a share of that of least squares."""
-        if not self.relative:
-            return float(self.lam)
-        if self.lam > 1:
-            raise ValueError(
-                f"lam={self.lam} with relative=True is a share of the distance of "
-                "least squares; give a number from 0 to 1."
-            )
-        return float(self.lam * problem.largest_residual)
 
     def _warn(self, problem, certificate):
         """Warn if the solution is not unique, or has not converged."""

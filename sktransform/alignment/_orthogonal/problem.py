@@ -42,14 +42,12 @@ class AlignmentSettings:
     """What is fitted, apart from the bound.
 
     - `ridge`: penalty in units of the inputs' mean variance.
-    - `to_rotation`: whether the penalty pulls to the best rotation instead of to 0.
     - `scale`: whether a common factor is fitted beside the bounded map.
     - `unit_scale`: whether both views are brought to total variance 1 first.
     - `fit_intercept`: whether the views are centred.
     """
 
     ridge: float = 0.0
-    to_rotation: bool = False
     scale: bool = False
     unit_scale: bool = True
     fit_intercept: bool = True
@@ -122,20 +120,11 @@ class AlignmentProblem:
         self._reference = fixed_matrix(self.moments.xy)
         cross = self.basis.T @ self.moments.covariance_xy @ self.basis_y
         self._cross = cross / (self.unit_x * self.unit_y)
-        self._plain = self._variances, self._cross
         self._near = near if self.rank > len(values_y) else None
-        self._add_ridge()
-
-    def _add_ridge(self):
-        """Add the penalty to the moments, as rows of its own would."""
+        # A penalty acts as rows of its own would, to which the target is 0.
+        self._variances_alone = self._variances
         penalty = self.settings.ridge * self._variances.mean()
-        if penalty > 0:
-            if self.settings.to_rotation:
-                rotation = self.problem.rotation
-                length = self._best_factor(rotation)
-                self._cross = self._cross + penalty * length * rotation
-            self._variances = self._variances + penalty
-            vars(self).pop("problem", None)
+        self._variances = self._variances + penalty
 
     @cached_property
     def problem(self):
@@ -369,7 +358,7 @@ class AlignmentProblem:
         In the eigenbasis of the inputs large entries of the map meet small variances:
         the rows' own columns would cost digits.
         """
-        variances, cross = self._plain
+        variances, cross = self._variances_alone, self._cross
         matrix = fitted.factor * fitted.solution.matrix
         explained = ((2 * cross - variances[:, None] * matrix) * matrix).sum().item()
         return max(0.0, 1 - explained / self.loss_unit)

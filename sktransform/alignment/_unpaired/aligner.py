@@ -29,8 +29,8 @@ from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import Interval, fit_context
 from sktransform.utils._typing import RandomState
 
-# Of made clouds without a relation, skewed ones among them, none had a contrast above
-# 0.80 at an agreement above 0.5; of related spaces none had one below 0.92.
+# Of 134 pairs of made clouds without a relation, skewed ones among them, one had a
+# contrast above it at an agreement above 0.5; related spaces have one of 0.92 or more.
 _LEAST_CONTRAST = 0.87
 
 # Variance beside the first principal axis, as a share of all, that is rounding.
@@ -60,9 +60,6 @@ class UnpairedAligner(AffineAligner):
     n_clusters : int, default=20
         Clusters of each clustering, which are matched by how they lie among each other.
 
-    temperature : float, default=0.05
-        Divides the cosines by which rows are paired softly: less pairs more sharply.
-
     shrinkage : float, default=0.5
         From 1, where rows are only turned, to 0, where they get the covariance of the
         other space.
@@ -73,9 +70,6 @@ class UnpairedAligner(AffineAligner):
 
     max_iter : int, default=8
         Most steps over all columns; with pairs to hold out half as many again.
-
-    tol : float, default=1e-3
-        The steps end when the map changes by less than this share of its norm.
 
     min_agreement : float, default=0.5
         `fit` warns if `pair_recall_` is less, or where there is none, if `agreement_`
@@ -198,11 +192,9 @@ class UnpairedAligner(AffineAligner):
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "n_candidates": [Interval(Integral, 2, None, closed="left")],
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
-        "temperature": [Interval(Real, 0.03, None, closed="left")],
         "shrinkage": [Interval(Real, 0, 1, closed="both")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
         "min_agreement": [Interval(Real, -1, 1, closed="both")],
         "random_state": ["random_state"],
     }
@@ -213,11 +205,9 @@ class UnpairedAligner(AffineAligner):
         n_components: int = 64,
         n_candidates: int = 12,
         n_clusters: int = 20,
-        temperature: float = 0.05,
         shrinkage: float = 0.5,
         batch_size: int = 2500,
         max_iter: int = 8,
-        tol: float = 1e-3,
         min_agreement: float = 0.5,
         random_state: RandomState = None,
         device: str = "auto",
@@ -225,11 +215,9 @@ class UnpairedAligner(AffineAligner):
         self.n_components = n_components
         self.n_candidates = n_candidates
         self.n_clusters = n_clusters
-        self.temperature = temperature
         self.shrinkage = shrinkage
         self.batch_size = batch_size
         self.max_iter = max_iter
-        self.tol = tol
         self.min_agreement = min_agreement
         self.random_state = random_state
         self.device = device

@@ -50,6 +50,14 @@ _EQUAL_SHARE = 1 / 30
 _GALLERY_ROWS = 2500
 
 
+# Divides the cosines by which rows are paired softly: less pairs more sharply. Below
+# 0.03 its exponential underflows in single precision.
+_TEMPERATURE = 0.05
+
+# Change of the map, as a share of its norm, at which the steps end.
+_SETTLED = 1e-3
+
+
 @dataclass(frozen=True)
 class Settings:
     """Parameters of the search, see `UnpairedAligner`."""
@@ -57,11 +65,9 @@ class Settings:
     n_components: int
     n_candidates: int
     n_clusters: int
-    temperature: float
     shrinkage: float
     batch_size: int
     max_iter: int
-    tol: float
 
 
 @dataclass(frozen=True)
@@ -133,14 +139,14 @@ def refined(matrix, sides, known, constraint, settings, generator, **limits):
         n_iter += 1
         x, y = (side[_sample(side, limits["n_rows"], generator)] for side in sides)
         keys = unit_rows(x @ ahead.float())
-        cross = soft_cross(keys, y, x, y, settings.temperature)
+        cross = soft_cross(keys, y, x, y, _TEMPERATURE)
         previous = matrix
         matrix = constraint.best(blended(cross, known_cross, share))
         step = matrix - previous
         # The first step leaves the start, and does not predict the next one.
         ahead = matrix if n_iter == 1 else matrix + _MOMENTUM * step
         change = torch.linalg.matrix_norm(step)
-        if change <= settings.tol * torch.linalg.matrix_norm(matrix):
+        if change <= _SETTLED * torch.linalg.matrix_norm(matrix):
             break
     return matrix, n_iter
 

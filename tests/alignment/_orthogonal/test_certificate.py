@@ -181,11 +181,13 @@ def test_path_never_rises_where_the_target_is_explained_exactly():
     X = generator.normal(size=(300, 8)) @ generator.normal(size=(8, 12))
     X = X + 1e-3 * generator.normal(size=(300, 12))
     y = X @ generator.normal(size=(12, 5))
-    path = OrthogonalAligner(lam=np.inf).fit(X, y).path()
+    least_squares = OrthogonalAligner(lam=np.inf).fit(X, y)
+    path = least_squares.path()
     assert np.diff(path.losses).max() <= 1e-9
     assert path.losses[-1] <= 1e-12
     for share, most in ((0.9, 2e-2), (0.99, 2e-4), (1, 1e-12)):
-        aligner = OrthogonalAligner(lam=share, relative=True).fit(X, y)
+        lam = share * least_squares.largest_residual_
+        aligner = OrthogonalAligner(lam=lam).fit(X, y)
         assert aligner.loss_ <= most
 
 
