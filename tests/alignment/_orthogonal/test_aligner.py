@@ -394,7 +394,7 @@ def test_groups_share_a_fold():
     assert OrthogonalAligner().fit(X, y, groups=groups).cv_loss_.min() > 0
 
 
-def test_wrong_usage_is_said():
+def test_wrong_usage_raises():
     X, y = views(6, 6)
     fitted = OrthogonalAligner(lam=0).fit(X, y)
     with pytest.raises(ValueError, match="requires y"):

@@ -237,6 +237,6 @@ def test_no_inverse_is_offered():
         ({"similarities": ["l3"]}, r"of \['chebyshev', 'cosine'"),
     ],
 )
-def test_wrong_usage_is_said(rows, settings, message):
+def test_wrong_usage_raises(rows, settings, message):
     with pytest.raises(ValueError, match=message):
         RelativeEncoder(**settings).fit(rows)
