@@ -41,7 +41,7 @@ class InvarianceAugmenter(BaseAugmenter):
         asks a small network.
 
     task : {"auto", "classification", "regression"}, default="auto"
-        Kind of target. "auto" asks the estimator, then y itself.
+        Kind of target. "auto" takes that of the estimator, or infers it from y.
 
     kinds : dict, default=None
         "continuous", "integer", "categorical" or "boolean" for columns, by index or
