@@ -38,7 +38,7 @@ class InvarianceAugmenter(BaseAugmenter):
 
     estimator : estimator, default=None
         Downstream estimator; the policy is accepted only if it improves this one. None
-        asks a small network.
+        takes a small network.
 
     task : {"auto", "classification", "regression"}, default="auto"
         Kind of target. "auto" takes that of the estimator, or infers it from y.
