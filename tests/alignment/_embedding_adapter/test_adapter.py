@@ -566,7 +566,7 @@ def test_wrong_usage_raises():
         EmbeddingAdapter(features="nystroem").partial_fit(new, old)
     with pytest.raises(ValueError, match=r"different parameters .*shrinkage"):
         adapter.merge(EmbeddingAdapter(shrinkage=0.2, store_moments=True).fit(new, old))
-    with pytest.raises(ValueError, match="other spaces"):
+    with pytest.raises(ValueError, match="different spaces"):
         adapter.merge(EmbeddingAdapter(store_moments=True).fit(new, old[:, 1:]))
     with pytest.raises(ValueError, match="must be of class EmbeddingAdapter"):
         adapter.merge(LinearRegression())
