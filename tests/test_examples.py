@@ -10,6 +10,15 @@ import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
+# Pages that train for 15 to 40 seconds of CPU time. `make docs` runs them at each change.
+LONG = {
+    "plot_constrain.py",
+    "plot_few_labels.py",
+    "plot_few_pairs.py",
+    "plot_grid_search.py",
+    "plot_latent.py",
+}
+
 
 def _run(script, *arguments, cwd):
     return subprocess.run(
@@ -33,7 +42,14 @@ def test_quickstart_shows_a_table_saves_a_pipeline_and_draws(tmp_path):
 
 @pytest.mark.parametrize(
     "script",
-    sorted(path.relative_to(EXAMPLES) for path in EXAMPLES.glob("*/plot_*.py")),
+    [
+        pytest.param(
+            path.relative_to(EXAMPLES),
+            marks=pytest.mark.slow if path.name in LONG else (),
+            id=path.name,
+        )
+        for path in sorted(EXAMPLES.glob("*/plot_*.py"))
+    ],
 )
 def test_gallery_example_runs(script, tmp_path):
     finished = _run(script, cwd=tmp_path)
