@@ -110,7 +110,7 @@ def test_what_users_call_has_an_example(address):
 
 
 @pytest.mark.parametrize(("name", "cls"), all_estimators())
-def test_an_inverse_says_what_it_gives_back(name, cls):
+def test_an_inverse_states_its_contract(name, cls):
     contract = getattr(cls, "_inverse_contract", None)
     inverse = inspect.getattr_static(cls, "inverse_transform", None)
     if inverse is None:

@@ -99,7 +99,7 @@ def _layer_fault(module, imported, name):
     """Return what is wrong with an import from the package, or None."""
     room = [*module.split("."), ""][1]
     if imported == "sktransform":
-        # The root reads its own version; nobody else reads the root.
+        # The root reads its own version; nothing else reads the root.
         return None if name == "__version__" and not room else "imports the root"
     target = imported.split(".")[1]
     if target not in RANKS:

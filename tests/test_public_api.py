@@ -86,7 +86,7 @@ def test_families_are_the_packages_with_estimators():
 
 
 @pytest.mark.parametrize("name", ["Reducer", "_hidden"])
-def test_an_unknown_name_says_what_is_missing(name):
+def test_an_unknown_name_raises(name):
     message = f"module 'sktransform' has no attribute '{name}'"
     with pytest.raises(AttributeError, match=message):
         getattr(sktransform, name)

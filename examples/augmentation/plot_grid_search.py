@@ -107,15 +107,15 @@ print(report.to_string(index=False))
 # %%
 
 figure, ax = plt.subplots(figsize=(5.6, 2.8), layout="constrained")
-places = np.arange(len(scores))
-for place, (held_out, test) in zip(places, scores.values(), strict=True):
-    ax.plot([held_out, test], [place, place], color="0.7", zorder=0)
+positions = np.arange(len(scores))
+for position, (held_out, test) in zip(positions, scores.values(), strict=True):
+    ax.plot([held_out, test], [position, position], color="0.7", zorder=0)
 cross_validated, test = zip(*scores.values(), strict=True)
 ax.plot(
-    cross_validated, places, "s", color="#0072B2", label="cross-validated, 120 rows"
+    cross_validated, positions, "s", color="#0072B2", label="cross-validated, 120 rows"
 )
-ax.plot(test, places, "o", color="#E69F00", label="test, 5000 rows")
-ax.set_yticks(places, scores)
+ax.plot(test, positions, "o", color="#E69F00", label="test, 5000 rows")
+ax.set_yticks(positions, scores)
 ax.invert_yaxis()
 ax.set_xlabel("accuracy")
 ax.legend(fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), ncols=2)

@@ -21,8 +21,9 @@ class ConstrainedAugmenter(BaseAugmenter):
     For a model that must be robust to known changes, such as a tilted camera. A small
     network is trained under the constraint that its loss under each transformation
     stays below a bound; rows are then augmented in proportion to the Lagrange
-    multipliers of the constraints. It does not find out what leaves the labels alone:
-    what costs most is used most, see :class:`InvarianceAugmenter`.
+    multipliers of the constraints. It does not find out which transformations
+    leave the labels alone, and uses those of the largest loss most, see
+    :class:`InvarianceAugmenter`.
 
     Parameters
     ----------
@@ -45,13 +46,13 @@ class ConstrainedAugmenter(BaseAugmenter):
 
     chain_length : int, default=2
         Draws that a Metropolis-Hastings chain compares, in the training of the network
-        and in `sampling`; 1 takes them as they come.
+        and in `sampling`; 1 compares none.
 
     shape : tuple of int, default=None
         %(shape)s.
 
     task : {"auto", "classification", "regression"}, default="auto"
-        Kind of target. "auto" asks y itself.
+        Kind of target. "auto" infers it from y.
 
     kinds : dict, default=None
         "continuous", "integer", "categorical" or "boolean" for columns, by index or
@@ -81,7 +82,7 @@ class ConstrainedAugmenter(BaseAugmenter):
         Share of proposals that the chains accepted; NaN without proposals.
 
     chosen_ : {"none", "policy"}
-        "none" if no constraint ever had a price: then nothing is augmented.
+        "none" if all multipliers stayed 0: then nothing is augmented.
 
     names_ : list of str
         Names of the transformations.
@@ -90,7 +91,8 @@ class ConstrainedAugmenter(BaseAugmenter):
         Ranges, all 1: as declared.
 
     active_ : ndarray of bool of shape (K,)
-        Which transformations the policy applies: those whose constraint had a price.
+        Which transformations the policy applies: those with a positive
+        multiplier.
 
     status_ : list of str
         "declared" for each transformation.

@@ -38,10 +38,10 @@ class InvarianceAugmenter(BaseAugmenter):
 
     estimator : estimator, default=None
         Downstream estimator; the policy is accepted only if it improves this one. None
-        asks a small network.
+        takes a small network.
 
     task : {"auto", "classification", "regression"}, default="auto"
-        Kind of target. "auto" asks the estimator, then y itself.
+        Kind of target. "auto" takes that of the estimator, or infers it from y.
 
     kinds : dict, default=None
         "continuous", "integer", "categorical" or "boolean" for columns, by index or

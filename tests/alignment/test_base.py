@@ -29,7 +29,7 @@ def test_columns_of_other_names_are_not_merged(aligner):
     y = X.to_numpy() @ np.random.default_rng(1).normal(size=(3, 4))
     one = clone(aligner).fit(X, y)
     for names in (["c", "b", "a"], ["a", "b", "d"]):
-        with pytest.raises(ValueError, match="other names, or the same in another"):
+        with pytest.raises(ValueError, match="same columns in the same order"):
             one.merge(clone(aligner).fit(_named(names), y))
     assert_array_equal(one.merge(one).feature_names_in_, X.columns)
     # Rows without names are taken as `transform` takes them.

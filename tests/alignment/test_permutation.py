@@ -172,7 +172,7 @@ def test_one_row_is_only_moved():
     assert_array_equal(aligner.correlations_, [0, 0, 0])
 
 
-def test_wrong_usage_is_said(normal):
+def test_wrong_usage_raises(normal):
     X, Y, _ = _views(normal)
     aligner = PermutationAligner().fit(X, Y)
     with pytest.raises(ValueError, match="different spaces cannot be merged"):

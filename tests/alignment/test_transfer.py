@@ -72,7 +72,7 @@ def test_aligners_carry_what_steers_deviations(normal, aligner):
 
 
 @pytest.mark.parametrize("transfer", [transfer_operator, transfer_bilinear])
-def test_wrong_usage_is_said(normal, transfer):
+def test_wrong_usage_raises(normal, transfer):
     with pytest.raises(ValueError, match=r"has shape \(3, 3\), but the aligner's map"):
         transfer(normal(3, 5), normal(3, 3))
     with pytest.raises(ValueError, match=r"takes one of shape \(5, 5\)"):

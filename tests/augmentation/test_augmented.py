@@ -218,7 +218,7 @@ def test_groups_are_never_split(numbered):
             assert not set(rows[:, 0] // 4) & trained
 
 
-def test_an_estimator_without_weights_says_so(numbered):
+def test_an_estimator_without_weights_raises(numbered):
     model = AugmentedClassifier(KNeighborsClassifier(), random_state=0)
     with pytest.raises(ValueError, match="does not support sample weights"):
         model.fit(*numbered, sample_weight=np.ones(48))

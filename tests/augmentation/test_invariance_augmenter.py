@@ -241,7 +241,7 @@ def test_records_put_together_need_numbers_of_their_own(X):
     assert_array_equal(augmenter.apply(X, both), np.vstack([first[0], second[0]]))
 
 
-def test_a_report_says_what_was_found(X, y):
+def test_a_report_names_what_was_found(X, y):
     augmenter = InvarianceAugmenter([Shift([3]), Rotate([0, 1])], **QUICK).fit(X, y)
     report = augmenter.report()
     assert list(report["transformation"]) == augmenter.names_
@@ -250,7 +250,7 @@ def test_a_report_says_what_was_found(X, y):
     assert not (augmenter.active_ & (augmenter.range_ == 0)).any()
 
 
-def test_nothing_to_augment_with_is_said_plainly(X, capsys):
+def test_an_empty_policy_is_reported(X, capsys):
     augmenter = InvarianceAugmenter([Shift()], verbose=True, **QUICK)
     augmenter.fit(X, np.zeros(len(X), dtype=int))
     assert augmenter.chosen_ == "none"

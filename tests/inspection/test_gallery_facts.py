@@ -78,7 +78,7 @@ def tumours():
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_the_map_of_tumours_contracts_and_its_blend_says_otherwise(tumours, seed):
+def test_the_map_of_tumours_contracts_unlike_its_blend(tumours, seed):
     X, _ = tumours
     reducer = _reducer(seed, n_gaussians=10).fit(X)
     assert np.median(reducer.expansion(X).expansion) < 0.8

@@ -241,14 +241,14 @@ def test_equal_embedded_rows_are_refused_where_they_divide(pair):
     ("X", "message"),
     [
         (np.zeros((4, 3)), "square matrix"),
-        (np.eye(4) - 1, "negative"),
+        (np.eye(4) - 1, "distances of at least 0, got -1"),
         (np.ones((4, 4)), "diagonal"),
         (np.triu(np.ones((4, 4)), 1), "symmetric"),
         (np.full((4, 4), np.nan), "NaN"),
         (np.full((4, 4), np.inf), "infinity"),
     ],
 )
-def test_what_is_no_matrix_of_distances_is_refused(X, message):
+def test_invalid_distance_matrices_are_refused(X, message):
     with pytest.raises(ValueError, match=message):
         stress(X, np.zeros((4, 1)), metric="precomputed")
 

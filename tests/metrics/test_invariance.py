@@ -259,7 +259,7 @@ def test_one_row_has_no_standard_error(rows):
     assert np.isnan(error)
 
 
-def test_wrong_usage_is_said(rows):
+def test_wrong_usage_raises(rows):
     X, y = rows
     model = LogisticRegression().fit(X, y)
     regressor = LinearRegression().fit(X, y)

@@ -73,7 +73,7 @@ def test_search_chooses_what_finds_more_where_r2_chooses_what_shrinks():
     assert chosen == {True: None, False: "covariance"}
 
 
-def test_wrong_usage_is_said(views):
+def test_wrong_usage_raises(views):
     new, old = views
     with pytest.raises(ValueError, match="'k' parameter"):
         make_retrieval_scorer(k=0)

@@ -21,7 +21,7 @@ def test_auto_takes_cuda_if_there_is_one():
     assert resolve_device(np.ones((2, 2)), "auto").type == expected
 
 
-def test_missing_cuda_is_said(monkeypatch):
+def test_missing_cuda_raises(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="finds no CUDA device here"):
         resolve_device(np.ones((2, 2)), "cuda")

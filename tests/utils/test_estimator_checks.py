@@ -429,7 +429,7 @@ def test_a_failure_names_the_check_and_the_estimator():
 
 
 @without_callbacks
-def test_a_check_that_cannot_run_says_so(monkeypatch):
+def test_a_check_that_cannot_run_is_skipped_with_a_reason(monkeypatch):
     monkeypatch.delitem(sys.modules, "torch")
     with pytest.warns(SkipTestWarning, match="check_tensors: torch is not loaded"):
         check_transformer(Projector())

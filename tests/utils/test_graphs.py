@@ -210,7 +210,7 @@ def test_negative_eigenvalues_give_no_coordinates():
 
 
 @pytest.mark.parametrize("n_rows", [3, 300])
-def test_rows_at_one_place_are_scaled_to_zero(n_rows):
+def test_equal_rows_are_scaled_to_zero(n_rows):
     found = classical_scaling(np.zeros((n_rows, n_rows)), 2)
     np.testing.assert_array_equal(found, np.zeros((n_rows, 2)))
 

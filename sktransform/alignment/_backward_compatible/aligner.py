@@ -52,7 +52,7 @@ def _class_codes(X, labels):
 
 @fill_doc
 class BackwardCompatibleAligner(AffineAligner):
-    """Extend a map into an old space by what the old space has no room for.
+    """Map new vectors into an old space, with further columns for what it loses.
 
     The first columns of `transform` compare with old vectors; further ones keep the
     directions in which new vectors vary most besides. Old vectors stay as they are,

@@ -96,7 +96,7 @@ class EmbeddingAdapter(MomentAligner):
 
     ridge : float or "auto", default="auto"
         The penalty, above 0, in units of the mean variance of a column of X. "auto"
-        takes what predicts rows held out best, from 1e-6 to 10; 3e-3 if there are too
+        takes that of least held-out error, from 1e-6 to 10; 3e-3 if there are too
         few rows to hold some out.
 
     shrinkage : float, default=0.5
@@ -135,7 +135,7 @@ class EmbeddingAdapter(MomentAligner):
         Rows at which kernels stand, if there are any.
 
     kernel_coef_ : ndarray of shape (n_outputs, n_landmarks) or None
-        What each kernel adds to the map.
+        Coefficients of the kernels.
 
     kernel_width_ : float or None
         The kernel of a row and a landmark is ``exp(-squared distance / width)``.
@@ -144,14 +144,14 @@ class EmbeddingAdapter(MomentAligner):
         Mean row of X.
 
     report_ : dict of str to float, int, str, bool or None
-        What was chosen and what to expect; None where nothing is known. "features" and
+        Choices and held-out scores; None where there are none. "features" and
         "bandwidth" and "kernel_weight" of kernels, "kernel_gain", the share of the
         held-out error that they save or would save; "ridge", the penalty; "r2" and
         "r2_calibrated", the share of the target's variance that is explained for rows
         held out, before the calibration and by what `transform` returns;
         "evidence", by how many standard errors predictions for rows held out agree with
         their own targets more than with others: below 3 no relation is found;
-        "hub_constant", what is left of the mean; "recall_at_1" and "overlap_at_10" of
+        "hub_constant", the share of the mean; "recall_at_1" and "overlap_at_10" of
         rows held out that search in a gallery of "gallery" rows, and
         "recall_at_1_ridge", the recall before the calibration; "weight", the sum of the
         rows' weights, and "n_folds", the folds they fill.

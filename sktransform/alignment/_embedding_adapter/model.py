@@ -28,7 +28,7 @@ from sktransform.alignment._moments.ridge import (
 )
 from sktransform.runtime._moments import PairMoments
 
-_PLAIN = Units(1.0, 1.0)
+_UNSCALED = Units(1.0, 1.0)
 
 # Kernels are tried from so many different rows on, and taken for such a gain.
 _KERNEL_ROWS = 200
@@ -110,7 +110,7 @@ class AdapterModel:
             )
         ]
 
-    def in_units_of_rows(self, matrix, intercept, units=_PLAIN):
+    def in_units_of_rows(self, matrix, intercept, units=_UNSCALED):
         """Return a map of :meth:`inputs` as one of the rows.
 
         Returned: "matrix" and "intercept", and with kernels "landmarks" and
@@ -159,7 +159,7 @@ def _linear_model(total, moments, unit, settings, **found):
     return AdapterModel(ridge, *calibrated, unit.item(), **found)
 
 
-def adapter_model(rows, settings, units=_PLAIN):
+def adapter_model(rows, settings, units=_UNSCALED):
     """Return the adapter, with kernels if they are asked for or reduce the error.
 
     `seen`: the rows as the adapter sees them: few rows of wide views along their span.

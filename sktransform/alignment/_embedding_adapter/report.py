@@ -136,8 +136,8 @@ def _searches(model, seen, rows, affines):
         if not indices.any():
             continue
         targets, own = all_targets[indices], inputs[indices]
-        images, plain = own @ matrix + intercept, fold_map.predict(own)
-        ranks, *counts = _found(images, plain, targets, metric)
+        images, uncalibrated = own @ matrix + intercept, fold_map.predict(own)
+        ranks, *counts = _found(images, uncalibrated, targets, metric)
         found.append([(ranks == 1).mean(), *counts])
         sizes.append(len(images))
         all_ranks.append(ranks)
@@ -149,25 +149,25 @@ def _searches(model, seen, rows, affines):
     return values, ranks
 
 
-def _found(images, plain, targets, metric):
-    """Return ranks of calibrated images, recall of plain ones, overlap of the former.
+def _found(images, uncalibrated, targets, metric):
+    """Return ranks and overlap of calibrated images, and recall of uncalibrated ones.
 
     As the metrics of searches do, without their checks.
     """
     runtime, n_near = Runtime.from_rows(targets), min(_OVERLAP_ROWS, len(targets))
-    views = Runtime.arrays(images, plain, targets)
+    views = Runtime.arrays(images, uncalibrated, targets)
     blocks = (nearness_blocks(view, views[-1], metric, runtime) for view in views)
-    ranks, n_plain, n_shared = [], 0, 0
-    for (part, *of_images), (_, *of_plain), (_, *of_targets) in zip(
+    ranks, n_uncalibrated, n_shared = [], 0, 0
+    for (part, *of_images), (_, *of_uncalibrated), (_, *of_targets) in zip(
         *blocks, strict=True
     ):
         indices = torch.arange(len(targets), device=targets.device)[part, None]
         masks = (mask_of_block(*block, n_near) for block in (of_images, of_targets))
         ranks.append(ranks_in_block(*of_images, indices).cpu().numpy().ravel())
-        n_plain += (ranks_in_block(*of_plain, indices) == 1).sum().item()
+        n_uncalibrated += (ranks_in_block(*of_uncalibrated, indices) == 1).sum().item()
         n_shared += torch.logical_and(*masks).sum().item()
     n_rows = len(targets)
-    return np.concatenate(ranks), n_plain / n_rows, n_shared / (n_rows * n_near)
+    return np.concatenate(ranks), n_uncalibrated / n_rows, n_shared / (n_rows * n_near)
 
 
 def report_text(report, expected=None):

@@ -58,7 +58,7 @@ class GaussianWeightedAligner(
     ----------
     n_gaussians : int or "auto", default="auto"
         Number of charts. "auto" takes one for every 10 distinct rows, at most 32; with
-        many pairs of spaces that are not linearly related, more may pay.
+        many pairs of spaces that are not linearly related, more may be better.
 
     centers : {"kmeans", "random", "farthest"}, default="kmeans"
         Where the charts lie: means of clusters, rows drawn at random, or rows each

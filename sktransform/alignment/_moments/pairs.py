@@ -12,7 +12,7 @@ from sktransform.runtime._moments import PairMoments
 
 # Sizes of rows whose products of four entries are far from the limits of float64: they
 # are taken as they are. Powers of two.
-_PLAIN_EXPONENT = 100
+_SAFE_EXPONENT = 100
 _LARGEST_EXPONENT = 1000
 
 
@@ -31,7 +31,7 @@ class Units(NamedTuple):
 def _unit(size):
     """Return the power of two above a size, 1 if the size is a usual one."""
     exponent = math.frexp(size)[1]
-    if abs(exponent) <= _PLAIN_EXPONENT or not math.isfinite(size):
+    if abs(exponent) <= _SAFE_EXPONENT or not math.isfinite(size):
         return 1.0
     return math.ldexp(1.0, max(-_LARGEST_EXPONENT, min(exponent, _LARGEST_EXPONENT)))
 

@@ -68,7 +68,7 @@ class OrthogonalAligner(MomentAligner):
     complete_null : bool or "auto", default="auto"
         Whether directions in which the rows do not vary are mapped onto dimensions of
         the target that are not in use, as a rotation would. Otherwise they are mapped
-        to 0. "auto" takes what predicts held-out rows better if ``lam="auto"``, and
+        to 0. "auto" takes the lower held-out error if ``lam="auto"``, and
         maps them to 0 for a given bound: with fewer rows than features a rotation of
         directions that were never seen adds noise.
 

@@ -37,8 +37,8 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
     Two models that embed the same items may place them in spaces that have nothing to
     do with each other, while the angles between items agree. Similarities to items that
     both models have seen are then coordinates that they share, without any map between
-    them. Each kind of similarity forgets something else about the space; several kinds
-    side by side keep what either of them keeps.
+    them. Each kind of similarity is invariant to other changes of the space; several
+    kinds side by side keep what either of them keeps.
 
     Anchors must be the same items in all spaces: give the same indices, or fit on the
     same items in the same order with the same integer as `random_state`.

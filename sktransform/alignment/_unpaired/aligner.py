@@ -42,10 +42,10 @@ class UnpairedAligner(AffineAligner):
     """Map one space into another without pairs of rows, or with a few.
 
     Two embedding models have seen different texts, or the same ones without a record
-    of which is which. If both arrange what they know alike, the arrangement alone tells
-    how to turn one space into the other; a few known pairs make it much easier. The
-    map is affine. Whether it is to be trusted is part of the answer: `agreement_`
-    with `contrast_` and, with known pairs, `pair_recall_`.
+    of which is which. If distances between items are similar in both, they determine
+    how to rotate one space into the other; a few known pairs make it much easier. The
+    map is affine. Its reliability is measured: `agreement_` with `contrast_` and,
+    with known pairs, `pair_recall_`.
 
     Parameters
     ----------
@@ -54,8 +54,9 @@ class UnpairedAligner(AffineAligner):
         count, at most the columns of either space.
 
     n_candidates : int, default=12
-        Maps from starts of their own, at least 2. What they have in common adds up when
-        they are joined; more of them find a harder map, and take longer.
+        Maps from independent starts, at least 2. The map is joined from them: errors
+        average out, the common part adds up. More of them solve harder problems, and
+        take longer.
 
     n_clusters : int, default=20
         Clusters of each clustering, which are matched by how they lie among each other.
@@ -74,7 +75,7 @@ class UnpairedAligner(AffineAligner):
     min_agreement : float, default=0.5
         `fit` warns if `pair_recall_` is less, or where there is none, if `agreement_`
         is less or `contrast_` is below 0.87. 0 never warns of pairs, and -1 never warns
-        that a map is not to be trusted.
+        that a map is unreliable.
 
     random_state : int, RandomState instance or None, default=None
         Seed of all that is random: starts, rows of a step, and pairs that are held out.

@@ -425,14 +425,14 @@ def _checked_shape(shape, n_features):
     return shape
 
 
-def plain(value):
-    """Return sequences and arrays as tuples of plain values, all else as it is."""
+def as_builtins(value):
+    """Return sequences and arrays as tuples of Python objects; all else as it is."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if isinstance(value, (list, tuple, range)):
-        return tuple(plain(item) for item in value)
+        return tuple(as_builtins(item) for item in value)
     return value
 
 
@@ -450,7 +450,7 @@ def resolved(selection, columns, X, owner):
                 f"{owner} chooses its columns by a callable, which needs the table "
                 "itself: bind it with X."
             )
-        selection = plain(list(selection(X)))
+        selection = as_builtins(list(selection(X)))
     if isinstance(selection, (int, str)) and not isinstance(selection, bool):
         selection = (selection,)
     if isinstance(selection, slice):

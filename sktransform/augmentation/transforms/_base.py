@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 from sktransform.augmentation._tabular.columns import (
     NUMERIC,
     ColumnTable,
+    as_builtins,
     check_touched,
-    plain,
     resolved,
 )
 from sktransform.augmentation._tabular.dataset import TrainingRows
@@ -138,7 +138,7 @@ class Transformation:
     def __post_init__(self):
         # Lists become tuples, so that declarations compare and hash by value.
         for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, plain(getattr(self, field.name)))
+            object.__setattr__(self, field.name, as_builtins(getattr(self, field.name)))
         self._check()
 
     @property

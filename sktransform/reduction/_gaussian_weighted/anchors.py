@@ -39,14 +39,14 @@ def local_scales(Z, neighbors):
 class AnchoredMap:
     """Map rows onto the position of one of their nearest stored rows.
 
-    `plain` is the map, of which only the rows' inputs are taken. `inputs` (n_anchors,
-    n_inputs) are the stored rows, `embedding` (n_anchors, n_outputs) their positions,
-    and `scales` (n_anchors,) their :func:`local_scales`; `unit` is the length in the
+    Of `continuous_map` only the rows' inputs are used. `inputs` (n_anchors, n_inputs)
+    are the stored rows, `embedding` (n_anchors, n_outputs) their positions, and
+    `scales` (n_anchors,) their :func:`local_scales`; `unit` is the length in the
     embedding of 1 in the training's units.
     """
 
-    def __init__(self, plain, inputs, embedding, scales, unit):
-        self._inputs_of = plain.inputs
+    def __init__(self, continuous_map, inputs, embedding, scales, unit):
+        self._inputs_of = continuous_map.inputs
         n_anchors, limits = len(inputs), torch.finfo(inputs.dtype)
         relative = scales / scales.mean().clamp_min(limits.tiny)
         relative = relative.clamp_min(_LEAST_SCALE).unsqueeze(1)

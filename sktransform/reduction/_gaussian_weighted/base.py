@@ -236,16 +236,16 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, MixtureTransformer):
 
     def _mapping(self, runtime):
         """Return the function of rows that `transform` applies, anchored or not."""
-        plain, anchors = super()._mapping(runtime), self._anchors()
+        continuous_map, anchors = super()._mapping(runtime), self._anchors()
         if anchors is None:
-            return plain
+            return continuous_map
 
         def build():
             tensors = {
                 name: runtime.tensor(array, runtime.dtype)
                 for name, array in anchors.items()
             }
-            return AnchoredMap(plain, **tensors)
+            return AnchoredMap(continuous_map, **tensors)
 
         state = {**self.map_, **{f"anchors {k}": v for k, v in anchors.items()}}
         return built_once(self, "anchored mapping", runtime, state, build)

@@ -57,9 +57,9 @@ class GaussianWeightedNeighborReducer(ExplainedReducer):
     anchored : bool, default=False
         Keep the training rows, and map new rows onto the position of one of their 10
         nearest, by a vote among them; squared distances are divided by the training
-        row's own to its seventh neighbour. New rows then fall onto the islands of a
-        map and not between them. The price: memory for all rows in up to 50
-        dimensions, a transform that is not continuous and that gives many rows one
+        row's own to its seventh neighbour. New rows are then mapped into the
+        clusters of a map and not between them. The price: memory for all rows in up to
+        50 dimensions, a transform that is not continuous and that gives many rows one
         position; `jacobian` and what builds on it describe the map without the vote.
 
     target_weight : float, default=0.0

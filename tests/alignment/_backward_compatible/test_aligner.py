@@ -126,7 +126,7 @@ def test_any_affine_aligner_may_give_the_first_columns(views):
     assert_allclose(both.coef_[:6], aligner.fit(new, old).coef_)
 
 
-def test_wrong_usage_is_said(views):
+def test_wrong_usage_raises(views):
     new, old = views
     aligner = BackwardCompatibleAligner().fit(new, old)
     with pytest.raises(ValueError, match="give old vectors"):

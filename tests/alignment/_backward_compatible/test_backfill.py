@@ -113,7 +113,7 @@ def _top(queries, gallery):
     return np.argsort(-(queries @ unit.T), axis=1)[:, :10]
 
 
-def test_wrong_usage_is_said(gallery):
+def test_wrong_usage_raises(gallery):
     planner = BackfillPlanner().fit(gallery)
     with pytest.raises(ValueError, match="both must be the 100 rows of fit"):
         planner.curve(gallery[:50], gallery[:50], np.sum)

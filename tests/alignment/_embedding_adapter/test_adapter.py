@@ -399,7 +399,7 @@ def test_inverse_with_kernels_is_the_regression_of_new_on_old(bent):
     assert_allclose(adapter.inverse_transform(old), expected.transform(old))
 
 
-def test_swapped_adapter_is_one_fitted_the_other_way_round():
+def test_swapped_adapter_is_one_fitted_in_the_other_direction():
     new, old = views(150)
     groups = np.arange(150)
     adapter = EmbeddingAdapter(store_moments=True).fit(new, old, groups=groups)
@@ -514,7 +514,7 @@ def test_adapter_on_disk_holds_its_map():
     assert_array_equal(again.transform(new), adapter.transform(new))
 
 
-def test_what_needs_moments_says_so():
+def test_methods_that_need_moments_raise_without_them():
     new, old = views(50)
     adapter = EmbeddingAdapter().fit(new, old)
     before = adapter.transform(new)
@@ -553,7 +553,7 @@ def test_kernels_of_wide_rows_are_those_of_the_rows_themselves():
     assert_allclose(adapter.transform(new), expected, atol=1e-8)
 
 
-def test_wrong_usage_is_said():
+def test_wrong_usage_raises():
     new, old = views(50)
     adapter = EmbeddingAdapter(store_moments=True).fit(new, old)
     with pytest.raises(ValueError, match="requires y"):
@@ -566,7 +566,7 @@ def test_wrong_usage_is_said():
         EmbeddingAdapter(features="nystroem").partial_fit(new, old)
     with pytest.raises(ValueError, match=r"different parameters .*shrinkage"):
         adapter.merge(EmbeddingAdapter(shrinkage=0.2, store_moments=True).fit(new, old))
-    with pytest.raises(ValueError, match="other spaces"):
+    with pytest.raises(ValueError, match="different spaces"):
         adapter.merge(EmbeddingAdapter(store_moments=True).fit(new, old[:, 1:]))
     with pytest.raises(ValueError, match="must be of class EmbeddingAdapter"):
         adapter.merge(LinearRegression())

@@ -148,7 +148,7 @@ def test_angles_of_a_fitted_map_are_those_of_the_fit():
     assert_allclose(givens_angles(cross, 2), aligner.angles_)
 
 
-def test_wrong_usage_is_said():
+def test_wrong_usage_raises():
     with pytest.raises(ValueError, match=r"shape \(3, 2\); give a square matrix"):
         givens_angles(np.ones((3, 2)))
     with pytest.raises(ValueError, match="n_sweeps"):

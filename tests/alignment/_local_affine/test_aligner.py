@@ -116,7 +116,7 @@ def test_held_out_error_of_the_global_map_is_that_of_folds():
     assert_allclose(aligner.cv_results_["error"][0], squares / len(X))
 
 
-def test_what_is_not_linear_is_learnt():
+def test_a_nonlinear_map_is_learnt():
     X, Y = _bent_views(2000)
     aligner = GaussianWeightedAligner(random_state=0).fit(X[:1000], Y[:1000])
     line = GaussianWeightedAligner(chart_ridge=np.inf).fit(X[:1000], Y[:1000])

@@ -313,10 +313,10 @@ def test_ambiguous_rotation_is_told():
     X = columns[:, 1:5]
     # The second half of y is exactly uncorrelated with X.
     y = np.column_stack([X[:, :2] @ [[1, 2], [-1, 3]], columns[:, 9:11]])
-    with pytest.warns(DegenerateDataWarning, match="other rotations are as good"):
+    with pytest.warns(DegenerateDataWarning, match="rotation is not unique"):
         first = OrthogonalAligner(lam=0).fit(X, y)
     order = np.random.default_rng(0).permutation(32)
-    with pytest.warns(DegenerateDataWarning, match="other rotations are as good"):
+    with pytest.warns(DegenerateDataWarning, match="rotation is not unique"):
         second = OrthogonalAligner(lam=0).fit(X[order], y[order])
     assert_allclose(first.coef_, second.coef_, atol=1e-12)
     assert first.certified_
@@ -393,7 +393,7 @@ def test_groups_share_a_fold():
     assert OrthogonalAligner().fit(X, y, groups=groups).cv_loss_.min() > 0
 
 
-def test_wrong_usage_is_said():
+def test_wrong_usage_raises():
     X, y = views(6, 6)
     fitted = OrthogonalAligner(lam=0).fit(X, y)
     with pytest.raises(ValueError, match="requires y"):

@@ -229,7 +229,7 @@ def test_no_inverse_is_offered():
         ({"anchors": [-1, 3]}, "give indices from 0 to 59"),
         ({"anchors": [0.5, 3.0]}, "one axis of whole numbers"),
         ({"anchors": [[0, 1]]}, "one axis of whole numbers"),
-        ({"anchors": [3, 7, 3]}, "give each index once"),
+        ({"anchors": [3, 7, 3]}, "holds an index twice"),
         ({"anchors": []}, "one axis of whole numbers"),
         ({"similarities": []}, "each at most once"),
         ({"similarities": ["cosine", "cosine"]}, "each at most once"),
@@ -237,6 +237,6 @@ def test_no_inverse_is_offered():
         ({"similarities": ["l3"]}, r"of \['chebyshev', 'cosine'"),
     ],
 )
-def test_wrong_usage_is_said(rows, settings, message):
+def test_wrong_usage_raises(rows, settings, message):
     with pytest.raises(ValueError, match=message):
         RelativeEncoder(**settings).fit(rows)

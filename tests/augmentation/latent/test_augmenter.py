@@ -247,7 +247,7 @@ def test_pickles_and_tensors_give_the_same_copies(fitted, pairs, tmp_path):
     assert_allclose(single, expected, atol=1e-4)
 
 
-def test_wrong_usage_is_said(fitted, pairs):
+def test_wrong_usage_raises(fitted, pairs):
     _, Z, Z_aug, params = pairs
     with pytest.raises(ValueError, match="Z_aug needs params"):
         quick().fit(Z, Z_aug=Z_aug)

@@ -241,7 +241,7 @@ def test_later_classes_are_of_the_type_of_the_first(later):
         assert_array_equal(new, old)
 
 
-def test_wrong_usage_is_said():
+def test_wrong_usage_raises():
     X, y = clouds(40)
     replay = ClassReplay(random_state=0).fit(X, y)
     with pytest.raises(ValueError, match="requires y to be passed"):

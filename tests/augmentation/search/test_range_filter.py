@@ -145,7 +145,7 @@ def test_noise_for_labels_makes_held_out_rows_no_harder():
     assert augmenter.clean_loss_ <= augmenter.clean_loss_none_ + error
 
 
-def test_numbers_are_judged_by_their_squared_error():
+def test_numbers_are_scored_by_their_squared_error():
     generator = np.random.default_rng(0)
     X = generator.normal(size=(150, 4))
     y = np.hypot(X[:, 0], X[:, 1])

@@ -337,7 +337,7 @@ def test_two_transformations_of_one_name_are_refused():
         type("Shift", (Transformation,), {"__module__": "elsewhere"})
 
 
-def test_an_unknown_record_says_what_to_do():
+def test_an_unknown_record_raises_with_a_remedy():
     with pytest.raises(ValueError, match="import the module that defines it"):
         from_record({"kind": "NeverDefined", "parameters": {}})
 

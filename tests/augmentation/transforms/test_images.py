@@ -141,7 +141,7 @@ def test_zoom_and_shear_are_scipys(images, p):
     [ImageTranslate(), ImageRotate(), ImageZoom(), ImageShear(), RandomField()],
     ids=repr,
 )
-def test_the_way_back_is_near_in_the_middle_of_smooth_images(transformation):
+def test_the_inverse_is_close_in_the_middle_of_smooth_images(transformation):
     y, x = np.mgrid[:24, :24] - 11.5
     smooth = np.stack([np.exp(-((y - a) ** 2 + x**2) / 40) for a in (-1, 0, 2)])
     there = _apply(transformation, smooth, 0.7)

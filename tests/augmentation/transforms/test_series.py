@@ -84,7 +84,7 @@ def test_warped_time_rises(strength):
     assert np.abs(warped - clock).max() > 0.3
 
 
-def test_the_way_back_through_time_is_near_for_smooth_series():
+def test_the_inverse_of_time_warps_is_close_for_smooth_series():
     time = np.linspace(0, 2 * np.pi, LENGTH)
     series = np.stack([np.sin(time + phase) for phase in range(20)])
     warp = SmoothWarp(max_strength=3.0, length_scale=10.0)

@@ -194,7 +194,7 @@ def test_axes_without_variance_are_left_out(rows):
     assert len(display.variances["gallery"]) == 5
 
 
-def test_wrong_usage_is_said(rows):
+def test_wrong_usage_raises(rows):
     for values in ([-1.0, 2.0], np.eye(3)):
         with pytest.raises(ValueError, match="numbers of at least 0 along one axis"):
             SingularValueDisplay.from_singular_values(values)

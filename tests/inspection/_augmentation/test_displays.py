@@ -105,7 +105,7 @@ def test_acceptance_draws_the_interval_where_its_gain_was_measured(augmenter):
     assert set(display.intervals_) == {"unshrunk"}
 
 
-def test_acceptance_says_that_nothing_was_chosen(augmenter):
+def test_acceptance_marks_that_nothing_was_chosen(augmenter):
     augmenter.chosen_ = "none"
     display = AcceptanceDisplay.from_estimator(augmenter)
     label = display.ax_.get_yticklabels()[0].get_text()
@@ -196,7 +196,7 @@ def test_copies_of_an_estimator_are_seeded():
     assert not np.array_equal(*views(0))
 
 
-def test_wrong_usage_is_said(augmenter):
+def test_wrong_usage_raises(augmenter):
     rows = np.zeros((2, 4))
     with pytest.raises(ValueError, match="one line for each transformation"):
         ExcessDisplay.from_curves(MAGNITUDES, np.zeros((3, 2)))

@@ -27,8 +27,8 @@ window.addEventListener("load", () => {
   const trace = page._fullData[TRACE];
   const box = page.getBoundingClientRect();
   const mouse = new MouseEvent("mousemove", {
-    clientX: box.left + xaxis._offset + xaxis.d2p(trace.x[PLACE]),
-    clientY: box.top + yaxis._offset + yaxis.d2p(trace.y[PLACE]),
+    clientX: box.left + xaxis._offset + xaxis.d2p(trace.x[INDEX]),
+    clientY: box.top + yaxis._offset + yaxis.d2p(trace.y[INDEX]),
     bubbles: true,
   });
   page.querySelector(".nsewdrag").dispatchEvent(mouse);
@@ -163,7 +163,7 @@ def test_the_title_is_text(tmp_path):
     assert "<title>&lt;Wine&gt; {0}</title>" in path.read_text(encoding="utf-8")
 
 
-def test_without_plotly_one_sentence_says_what_to_install(tmp_path, monkeypatch):
+def test_without_plotly_the_error_names_the_extra_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "plotly", None)
     with pytest.raises(ImportError, match=r"pip install 'sktransform\[interactive\]'"):
         write_html(tmp_path / "page.html", _arrays()["embedding"])
@@ -187,7 +187,7 @@ def test_a_browser_shows_the_label_of_the_row_under_the_mouse(tmp_path, n_rows):
     )[row]
     trace = next(i for i, t in enumerate(traces) if label in t["hovertext"])
     index = traces[trace]["hovertext"].index(label)
-    script = POINT_AT_A_ROW.replace("TRACE", str(trace)).replace("PLACE", str(index))
+    script = POINT_AT_A_ROW.replace("TRACE", str(trace)).replace("INDEX", str(index))
     text = path.read_text(encoding="utf-8")
     head, tail = text.rsplit("</body>", 1)
     path.write_text(head + script + tail, encoding="utf-8")

@@ -61,7 +61,7 @@ def test_geodesic_distances_unroll_the_roll(roll):
     assert stress(sheet, reducer.embedding_) < 0.04
 
 
-def test_new_rows_find_their_place_as_well_as_with_isomap(roll):
+def test_new_rows_are_mapped_as_well_as_with_isomap(roll):
     X, _, reducer = roll
     new, sheet = make_swiss_roll(1000, random_state=1)
     isomap = Isomap(n_neighbors=10).fit(X).transform(new)
@@ -224,7 +224,7 @@ def test_distances_and_their_metric_come_together(blobs):
         _reducer(metric="precomputed").fit(blobs)
 
 
-def test_distances_find_their_way_through_a_pipeline(blobs):
+def test_distances_are_passed_through_a_pipeline(blobs):
     D = _distances(blobs)
     with sklearn.config_context(enable_metadata_routing=True):
         reducer = _reducer(metric="precomputed").set_fit_request(distances=True)

@@ -205,7 +205,7 @@ def test_geodesic_targets_unroll_the_roll(roll):
     assert fitted.stress < stress(geodesics, free, metric="precomputed")
 
 
-def test_new_rows_find_their_place_on_the_sheet(roll):
+def test_new_rows_are_mapped_onto_the_sheet(roll):
     X = roll[0]
     new, sheet = make_swiss_roll(1000, random_state=1)
     found = stress(sheet, _apply(_fit_to(roll).map, new))
