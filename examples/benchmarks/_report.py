@@ -11,7 +11,7 @@ import statistics
 from pathlib import Path
 
 # Headings of columns that hold names, and are therefore set to the left.
-NAMES = {"data", "method", "ours", "peer"}
+NAMES = {"data", "method", "ours", "peer", "transformation", "inverse"}
 
 
 def machine():

@@ -10,12 +10,6 @@ from sktransform.alignment import PermutationAligner
 from sktransform.exceptions import DegenerateDataWarning
 
 
-@pytest.fixture
-def normal():
-    generator = np.random.default_rng(0)
-    return lambda *shape: generator.normal(size=shape)
-
-
 def _views(normal, n_units=7):
     """Units, and the same in another order and scale, with noise."""
     X = normal(80, n_units) * np.linspace(1, 3, n_units) + np.arange(n_units)

@@ -16,12 +16,6 @@ from sktransform.alignment import (
 )
 
 
-@pytest.fixture
-def normal():
-    generator = np.random.default_rng(0)
-    return lambda *shape: generator.normal(size=shape)
-
-
 @pytest.mark.parametrize(("n_features", "n_outputs"), [(4, 4), (4, 6)])
 def test_operators_do_the_same_in_both_spaces(normal, n_features, n_outputs):
     coef, operator = normal(n_outputs, n_features), normal(n_features, n_features)

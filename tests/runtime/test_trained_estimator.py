@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -103,11 +102,6 @@ class StopAfter:
 
     def on_fit_task_end(self, estimator, context):
         return context.task_id + 1 == self.iterations
-
-
-@pytest.fixture(scope="module")
-def X():
-    return StandardScaler().fit_transform(load_iris().data)
 
 
 def test_a_linear_autoencoder_reaches_the_error_of_pca(X):

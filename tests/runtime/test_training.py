@@ -10,7 +10,6 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
-from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler
 
 from sktransform.runtime._training import load_module, train_module
@@ -31,11 +30,6 @@ class CountEvents(Callback):
     def on_batch_end(self, net, training, loss, y_pred, **kwargs):
         assert torch.isfinite(loss)
         self.events.append("train" if training else "valid")
-
-
-@pytest.fixture(scope="module")
-def X():
-    return StandardScaler().fit_transform(load_iris().data)
 
 
 @pytest.fixture(scope="module")

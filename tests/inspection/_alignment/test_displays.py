@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The displays of maps between spaces: their numbers, and what is drawn of them."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-
-pytest.importorskip("matplotlib")
-
-import matplotlib.pyplot as plt
 
 from sktransform.alignment import (
     BackwardCompatibleAligner,
@@ -21,12 +18,6 @@ from sktransform.inspection import (
     ResidualMapDisplay,
     SingularValueDisplay,
 )
-
-
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

@@ -8,10 +8,6 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-pytest.importorskip("matplotlib")
-
-import matplotlib.pyplot as plt
-
 from sktransform.inspection import (
     AcceptanceDisplay,
     AugmentedExamplesDisplay,
@@ -20,12 +16,6 @@ from sktransform.inspection import (
 )
 
 MAGNITUDES = np.array([0.0, 0.5, 1.0])
-
-
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

@@ -1,26 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from sklearn.datasets import load_wine
 from sklearn.decomposition import PCA
-from sklearn.preprocessing import StandardScaler
 
 from sktransform.inspection import BiplotDisplay
 from sktransform.inspection._reduction.arrows import _name_positions
 from sktransform.reduction import GaussianWeightedLinearReducer
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
-@pytest.fixture(scope="module")
-def wine():
-    X, y = load_wine(return_X_y=True, as_frame=True)
-    return StandardScaler().set_output(transform="pandas").fit_transform(X), y
 
 
 @pytest.fixture(scope="module")

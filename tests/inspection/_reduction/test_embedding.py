@@ -6,30 +6,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.sparse import csr_array
-from sklearn.datasets import load_wine
 from sklearn.decomposition import PCA
-from sklearn.preprocessing import StandardScaler
 
 from sktransform.inspection import EmbeddingDisplay
 from sktransform.inspection._palette import class_style
 from sktransform.reduction import GaussianWeightedLinearReducer
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
-@pytest.fixture(scope="module")
-def wine():
-    X, y = load_wine(return_X_y=True, as_frame=True)
-    return StandardScaler().set_output(transform="pandas").fit_transform(X), y
-
-
-@pytest.fixture(scope="module")
-def reducer(wine):
-    return GaussianWeightedLinearReducer(n_components=3, random_state=0).fit(wine[0])
 
 
 def test_every_row_is_drawn_once_in_the_colour_of_its_class(reducer, wine):

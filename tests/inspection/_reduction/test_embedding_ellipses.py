@@ -1,35 +1,21 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Facts about the ellipses of expansion in the picture of an embedding."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from sklearn.datasets import load_wine
-from sklearn.preprocessing import StandardScaler
 
 from sktransform.inspection import EmbeddingDisplay
 from sktransform.reduction import GaussianWeightedLinearReducer
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture(scope="module")
-def wine():
-    return StandardScaler().fit_transform(load_wine().data)
+def reducer(wine_rows):
+    return GaussianWeightedLinearReducer(n_components=2, random_state=0).fit(wine_rows)
 
 
-@pytest.fixture(scope="module")
-def reducer(wine):
-    return GaussianWeightedLinearReducer(n_components=2, random_state=0).fit(wine)
-
-
-def test_ellipses_are_those_of_the_expansion(reducer, wine):
-    display = EmbeddingDisplay.from_estimator(reducer, wine, n_ellipses=8)
-    local, rows = reducer.expansion(wine), display.ellipses_rows_
+def test_ellipses_are_those_of_the_expansion(reducer, wine_rows):
+    display = EmbeddingDisplay.from_estimator(reducer, wine_rows, n_ellipses=8)
+    local, rows = reducer.expansion(wine_rows), display.ellipses_rows_
     assert len(rows) == 8
     np.testing.assert_array_equal(display.ellipses, local.ellipses)
     np.testing.assert_array_equal(display.ellipses_.get_array(), local.expansion[rows])
@@ -48,8 +34,8 @@ def test_ellipses_are_those_of_the_expansion(reducer, wine):
     np.testing.assert_allclose(spread, local.singular_values[rows, 0] ** 2)
 
 
-def test_scale_is_centred_at_one(reducer, wine):
-    display = EmbeddingDisplay.from_estimator(reducer, wine, n_ellipses=8)
+def test_scale_is_centred_at_one(reducer, wine_rows):
+    display = EmbeddingDisplay.from_estimator(reducer, wine_rows, n_ellipses=8)
     low, high = display.ellipses_.get_clim()
     assert low * high == pytest.approx(1)
     assert display.ellipses_colorbar_.ax.get_ylabel() == "expansion"

@@ -2,29 +2,9 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from sklearn.datasets import load_wine
 from sklearn.decomposition import PCA
-from sklearn.preprocessing import StandardScaler
 
 from sktransform.inspection import InfluenceDisplay
-from sktransform.reduction import GaussianWeightedLinearReducer
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
-@pytest.fixture(scope="module")
-def wine():
-    X, y = load_wine(return_X_y=True, as_frame=True)
-    return StandardScaler().set_output(transform="pandas").fit_transform(X), y
-
-
-@pytest.fixture(scope="module")
-def reducer(wine):
-    return GaussianWeightedLinearReducer(n_components=3, random_state=0).fit(wine[0])
 
 
 def test_bars_are_the_global_influence_in_falling_order(reducer, wine):

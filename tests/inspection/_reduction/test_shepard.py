@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import pdist
-from sklearn.datasets import load_wine
 from sklearn.decomposition import PCA
 from sklearn.manifold import Isomap
-from sklearn.preprocessing import StandardScaler
 
 from sktransform.datasets import make_swiss_roll
 from sktransform.inspection import ShepardDisplay
@@ -15,45 +13,34 @@ from sktransform.metrics import stress
 from sktransform.reduction import GaussianWeightedLinearReducer
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture(scope="module")
-def wine():
-    return StandardScaler().fit_transform(load_wine().data)
+def reducer(wine_rows):
+    return GaussianWeightedLinearReducer(random_state=0).fit(wine_rows)
 
 
-@pytest.fixture(scope="module")
-def reducer(wine):
-    return GaussianWeightedLinearReducer(random_state=0).fit(wine)
-
-
-def test_pairs_are_those_of_the_rows(reducer, wine):
-    display = ShepardDisplay.from_estimator(reducer, wine)
-    np.testing.assert_allclose(display.distances, pdist(wine))
+def test_pairs_are_those_of_the_rows(reducer, wine_rows):
+    display = ShepardDisplay.from_estimator(reducer, wine_rows)
+    np.testing.assert_allclose(display.distances, pdist(wine_rows))
     np.testing.assert_allclose(display.embedded_distances, pdist(reducer.embedding_))
-    np.testing.assert_array_equal(display.distortion, reducer.distortion(wine))
+    np.testing.assert_array_equal(display.distortion, reducer.distortion(wine_rows))
     assert np.nansum(display.pairs_.get_array()) == len(display.distances)
     np.testing.assert_array_equal(
         display.identity_.get_xdata(), display.identity_.get_ydata()
     )
 
 
-def test_sampled_pairs_are_seeded_and_of_distinct_rows(reducer, wine):
-    first = ShepardDisplay.from_estimator(reducer, wine, n_pairs=500)
-    second = ShepardDisplay.from_estimator(reducer, wine, n_pairs=500)
+def test_sampled_pairs_are_seeded_and_of_distinct_rows(reducer, wine_rows):
+    first = ShepardDisplay.from_estimator(reducer, wine_rows, n_pairs=500)
+    second = ShepardDisplay.from_estimator(reducer, wine_rows, n_pairs=500)
     assert first.distances.shape == (500,)
     assert first.distances.min() > 0
     np.testing.assert_array_equal(first.distances, second.distances)
-    everything = set(pdist(wine).round(8))
+    everything = set(pdist(wine_rows).round(8))
     assert set(first.distances.round(8)) <= everything
 
 
-def test_medians_are_those_of_equally_many_pairs(reducer, wine):
-    display = ShepardDisplay.from_estimator(reducer, wine, kind="scatter")
+def test_medians_are_those_of_equally_many_pairs(reducer, wine_rows):
+    display = ShepardDisplay.from_estimator(reducer, wine_rows, kind="scatter")
     assert len(display.pairs_.get_offsets()) == len(display.distances)
     order = np.argsort(display.distances)[: -(-len(display.distances) // 20)]
     x, y = display.medians_.get_data()
@@ -62,27 +49,27 @@ def test_medians_are_those_of_equally_many_pairs(reducer, wine):
     assert y[0] == np.median(display.embedded_distances[order])
 
 
-def test_distortion_as_map_histogram_or_nothing(reducer, wine):
-    display = ShepardDisplay.from_estimator(reducer, wine)
+def test_distortion_as_map_histogram_or_nothing(reducer, wine_rows):
+    display = ShepardDisplay.from_estimator(reducer, wine_rows)
     np.testing.assert_array_equal(display.distortion_.get_array(), display.distortion)
     np.testing.assert_array_equal(display.distortion_.get_offsets(), reducer.embedding_)
     display.plot(distortion="histogram")
-    assert sum(bar.get_height() for bar in display.distortion_) == len(wine)
+    assert sum(bar.get_height() for bar in display.distortion_) == len(wine_rows)
     assert display.plot(distortion=None) is display
     assert display.distortion_ is None
     assert len(display.axes_) == 1
 
 
-def test_any_transformer_any_container_and_one_component(wine):
-    display = ShepardDisplay.from_estimator(PCA(2).fit(wine), wine)
+def test_any_transformer_any_container_and_one_component(wine_rows):
+    display = ShepardDisplay.from_estimator(PCA(2).fit(wine_rows), wine_rows)
     assert display.distortion is None
     assert (display.embedded_distances <= display.distances + 1e-9).all()
-    tensor = torch.from_numpy(wine)
+    tensor = torch.from_numpy(wine_rows)
     display = ShepardDisplay.from_embedding(tensor, tensor[:, :2])
     assert isinstance(display.distances, np.ndarray)
-    one = GaussianWeightedLinearReducer(1, random_state=0).fit(wine)
-    display = ShepardDisplay.from_estimator(one, wine)
-    assert sum(bar.get_height() for bar in display.distortion_) == len(wine)
+    one = GaussianWeightedLinearReducer(1, random_state=0).fit(wine_rows)
+    display = ShepardDisplay.from_estimator(one, wine_rows)
+    assert sum(bar.get_height() for bar in display.distortion_) == len(wine_rows)
 
 
 def test_distances_along_the_data_are_those_that_an_unrolled_sheet_keeps():
@@ -110,12 +97,12 @@ def test_distances_along_the_data_are_those_that_an_unrolled_sheet_keeps():
         ShepardDisplay.from_estimator(reducer, X[1:], distances=along)
 
 
-def test_mistakes_get_one_clear_sentence(reducer, wine):
+def test_mistakes_get_one_clear_sentence(reducer, wine_rows):
     with pytest.raises(ValueError, match="kind='dots' must be one of 'histogram'"):
-        ShepardDisplay.from_estimator(reducer, wine, kind="dots")
+        ShepardDisplay.from_estimator(reducer, wine_rows, kind="dots")
     with pytest.raises(ValueError, match="distortion='bars' must be one of 'map'"):
-        ShepardDisplay.from_estimator(reducer, wine, distortion="bars")
+        ShepardDisplay.from_estimator(reducer, wine_rows, distortion="bars")
     with pytest.raises(ValueError, match="2 axes are needed, but 1 were given"):
-        ShepardDisplay.from_estimator(reducer, wine, ax=plt.figure().gca())
+        ShepardDisplay.from_estimator(reducer, wine_rows, ax=plt.figure().gca())
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        ShepardDisplay.from_embedding(wine, wine[:9])
+        ShepardDisplay.from_embedding(wine_rows, wine_rows[:9])

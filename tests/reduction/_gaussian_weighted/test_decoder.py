@@ -32,18 +32,6 @@ def _problem(n_rows=200, n_charts=6):
     return gaussian_weights(Z, centers, widths), Y, Z, row_weights
 
 
-@pytest.fixture(scope="module")
-def blobs():
-    generator = np.random.default_rng(0)
-    centers = generator.normal(size=(6, 5)) * 4
-    return centers.repeat(30, axis=0) + generator.normal(size=(180, 5))
-
-
-@pytest.fixture(scope="module")
-def reducer(blobs):
-    return GaussianWeightedLinearReducer(random_state=0).fit(blobs)
-
-
 # The fit
 
 

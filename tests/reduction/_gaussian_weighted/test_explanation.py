@@ -23,18 +23,6 @@ def _set_map(reducer, **state):
 
 
 @pytest.fixture(scope="module")
-def blobs():
-    generator = np.random.default_rng(0)
-    centers = generator.normal(size=(6, 5)) * 4
-    return centers.repeat(30, axis=0) + generator.normal(size=(180, 5))
-
-
-@pytest.fixture(scope="module")
-def reducer(blobs):
-    return _reducer().fit(blobs)
-
-
-@pytest.fixture(scope="module")
 def plane():
     """Return planar rows in four dimensions, turned there."""
     flat = np.random.default_rng(0).uniform(size=(400, 2)) * [3, 1]

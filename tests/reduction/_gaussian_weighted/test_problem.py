@@ -26,13 +26,6 @@ def _reducer(**parameters):
 
 
 @pytest.fixture(scope="module")
-def blobs():
-    generator = np.random.default_rng(0)
-    centers = generator.normal(size=(6, 5)) * 4
-    return centers.repeat(30, axis=0) + generator.normal(size=(180, 5))
-
-
-@pytest.fixture(scope="module")
 def classes():
     return np.arange(6).repeat(30)
 

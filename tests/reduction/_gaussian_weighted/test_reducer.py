@@ -27,13 +27,6 @@ def digits():
     return load_digits().data
 
 
-@pytest.fixture(scope="module")
-def blobs():
-    generator = np.random.default_rng(0)
-    centers = generator.normal(size=(6, 5)) * 4
-    return centers.repeat(30, axis=0) + generator.normal(size=(180, 5))
-
-
 def _reducer(**parameters):
     return GaussianWeightedLinearReducer(**{"random_state": 0, **parameters})
 

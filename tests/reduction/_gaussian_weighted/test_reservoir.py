@@ -21,12 +21,6 @@ from sktransform.reduction._gaussian_weighted.reservoir import (
 )
 
 
-@pytest.fixture(scope="module")
-def rows():
-    generator = np.random.default_rng(0)
-    return generator.normal(size=(600, 4)) @ generator.normal(size=(4, 6))
-
-
 def _stream(rows, cuts, limit=50, weights=None):
     weights = np.ones(len(rows)) if weights is None else weights
     reservoir = empty_reservoir(rows[:0], 0)

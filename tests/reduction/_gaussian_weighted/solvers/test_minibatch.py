@@ -26,12 +26,6 @@ def _reducer(**parameters):
 
 
 @pytest.fixture(scope="module")
-def rows():
-    generator = np.random.default_rng(0)
-    return generator.normal(size=(600, 4)) @ generator.normal(size=(4, 6))
-
-
-@pytest.fixture(scope="module")
 def digits():
     X = load_digits().data
     return X[np.random.default_rng(0).permutation(len(X))]
