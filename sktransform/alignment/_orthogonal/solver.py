@@ -230,14 +230,14 @@ class BoundedProblem:
     def _solve_convex(self, lam, near, is_exact):
         """Return the solution by the dual, and by the map itself where that fails."""
         starts = _extrapolated(near, lam)
-        tolerance = 1e-9 if is_exact else 1e-3
+        tolerance, accepted = (1e-9, _ACCURATE) if is_exact else (1e-5, CERTIFIED)
         core, multiplier, inverse, n_steps = bounded_by_dual(
             self._dual, lam, starts, tolerance
         )
         # The only spurious solutions have a wrong orientation: they are turned.
         for _ in range(2):
             bound = lower_bound(self._core, core, multiplier, lam)
-            if self._core.loss(core) - bound <= _ACCURATE * self._core.size:
+            if self._core.loss(core) - bound <= accepted * self._core.size:
                 break
             core, multiplier, more = bounded_map(
                 self._core, lam, self._turned(core), multiplier
