@@ -156,7 +156,7 @@ class MomentAligner(AffineAligner):
             device = resolve_device(self.moments_["weight"], self.device)
         return FoldMoments.from_arrays(self.moments_, device)
 
-    def _merged_with(self, other, n_folds):
+    def _merged_with(self, other, n_folds=None):
         """Return an unfitted copy of the aligner, and the moments of both aligners."""
         check_mergeable(self, other)
         check_params(self)

@@ -14,12 +14,10 @@ from sktransform.exceptions import DegenerateDataWarning
 _NEIGHBORS = 3
 
 
-def place_centers(X, n_centers, method, row_weights, random_state):
-    """Choose centres among or between distinct rows.
+def place_centers(X, n_centers, row_weights, random_state):
+    """Return the means of clusters of distinct rows.
 
     `n_centers`: how many; clipped to the number of rows with a warning.
-    `method`: means of clusters; rows drawn at random; or rows each farthest from those
-      before it, the first being nearest to the mean.
 
     Shapes: X (n_rows, n_features), row_weights (n_rows,) -> (at most n_centers,
     n_features).
@@ -34,19 +32,11 @@ def place_centers(X, n_centers, method, row_weights, random_state):
         n_centers = len(X)
     if n_centers == 1:
         return np.average(X, axis=0, weights=row_weights)[None]
-    if method == "kmeans":
-        clusters = KMeans(
-            n_centers,
-            n_init=1,
-            max_iter=30,
-            random_state=check_random_state(random_state),
-        ).fit(X, sample_weight=row_weights)
-        # A cluster may come out empty or equal to another one.
-        return np.unique(clusters.cluster_centers_, axis=0)
-    if method == "random":
-        generator = check_random_state(random_state)
-        return X[generator.choice(len(X), n_centers, replace=False)]
-    return X[farthest_rows(X, n_centers, row_weights)]
+    clusters = KMeans(
+        n_centers, n_init=1, max_iter=30, random_state=check_random_state(random_state)
+    ).fit(X, sample_weight=row_weights)
+    # A cluster may come out empty or equal to another one.
+    return np.unique(clusters.cluster_centers_, axis=0)
 
 
 def farthest_rows(X, n_rows, row_weights):

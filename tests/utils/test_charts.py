@@ -3,9 +3,7 @@ import numpy as np
 import pytest
 
 from sktransform.exceptions import DegenerateDataWarning
-from sktransform.utils._charts import chart_widths, place_centers
-
-METHODS = ["kmeans", "random", "farthest"]
+from sktransform.utils._charts import chart_widths, farthest_rows, place_centers
 
 
 @pytest.fixture
@@ -13,24 +11,21 @@ def rows():
     return np.random.default_rng(0).normal(size=(60, 3))
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_centers_are_distinct_and_as_many_as_asked(rows, method):
-    centers = place_centers(rows, 12, method, np.ones(60), 0)
+def test_centers_are_distinct_and_as_many_as_asked(rows):
+    centers = place_centers(rows, 12, np.ones(60), 0)
     assert centers.shape == (12, 3)
     assert len(np.unique(centers, axis=0)) == 12
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_more_centers_than_rows_are_clipped_with_a_warning(rows, method):
+def test_more_centers_than_rows_are_clipped_with_a_warning(rows):
     with pytest.warns(DegenerateDataWarning, match=r"there are 4 distinct rows"):
-        centers = place_centers(rows[:4], 9, method, np.ones(4), 0)
+        centers = place_centers(rows[:4], 9, np.ones(4), 0)
     np.testing.assert_allclose(np.sort(centers, axis=0), np.sort(rows[:4], axis=0))
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_single_center_is_the_weighted_mean(rows, method):
+def test_single_center_is_the_weighted_mean(rows):
     weights = np.arange(1.0, 61)
-    center = place_centers(rows, 1, method, weights, 0)
+    center = place_centers(rows, 1, weights, 0)
     np.testing.assert_allclose(center[0], np.average(rows, axis=0, weights=weights))
 
 
@@ -38,7 +33,7 @@ def test_farthest_rows_cover_separate_clusters():
     corners = np.array([[0.0, 0], [50, 0], [0, 50], [50, 50]])
     noise = np.random.default_rng(0).normal(size=(80, 2))
     rows = np.repeat(corners, 20, axis=0) + noise
-    centers = place_centers(rows, 5, "farthest", np.ones(80), None)
+    centers = rows[farthest_rows(rows, 5, np.ones(80))]
     nearest = np.linalg.norm(centers[:, None] - corners, axis=2).argmin(axis=1)
     assert set(nearest) == {0, 1, 2, 3}
 

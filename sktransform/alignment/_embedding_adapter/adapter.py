@@ -22,7 +22,7 @@ from sktransform.alignment._degenerate import constant_views, warn_of_constant_v
 from sktransform.alignment._embedding_adapter.gallery_recall import expected_recall
 from sktransform.alignment._embedding_adapter.model import adapter_model, linear_model
 from sktransform.alignment._embedding_adapter.report import adapter_report, report_text
-from sktransform.alignment._moments.folds import checked_groups
+from sktransform.alignment._moments.folds import N_FOLDS, checked_groups
 from sktransform.alignment._moments.pairs import PairRows, moments_in_units
 from sktransform.base import TorchTransformer
 from sktransform.nn._nystroem import GaussianKernelMap
@@ -104,11 +104,6 @@ class EmbeddingAdapter(MomentAligner):
         gallery's before they are matched, from 0 to 1. Where few rows say little of
         many columns more is taken. Less favours the first neighbour, more the list of
         neighbours; at 1 only the length of the predictions changes.
-
-    n_folds : int, default=5
-        Folds, at least 3. The fold of a row depends on the row alone, so that copies
-        share it, and any order and split of the rows gives the same result. The cost
-        grows with its square.
 
     n_landmarks : int, default=400
         Most rows to be landmarks. Those with the smallest hashes are taken: as good as
@@ -232,7 +227,6 @@ class EmbeddingAdapter(MomentAligner):
         "features": [StrOptions({"auto", "linear", "nystroem"})],
         "ridge": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "shrinkage": [Interval(Real, 0, 1, closed="both")],
-        "n_folds": [Interval(Integral, 3, None, closed="left")],
         "n_landmarks": [Interval(Integral, 1, None, closed="left")],
         "store_moments": ["boolean"],
     }
@@ -245,7 +239,6 @@ class EmbeddingAdapter(MomentAligner):
         features: str = "auto",
         ridge: float | str = "auto",
         shrinkage: float = 0.5,
-        n_folds: int = 5,
         n_landmarks: int = 400,
         store_moments: bool = False,
         device: str = "auto",
@@ -255,7 +248,6 @@ class EmbeddingAdapter(MomentAligner):
         self.features = features
         self.ridge = ridge
         self.shrinkage = shrinkage
-        self.n_folds = n_folds
         self.n_landmarks = n_landmarks
         self.store_moments = store_moments
         self.device = device
@@ -350,8 +342,7 @@ class EmbeddingAdapter(MomentAligner):
         Raises
         ------
         ValueError
-            As for `fit`, if kernels are asked for, or if `n_folds` has
-            changed since the stream began.
+            As for `fit`, or if kernels are asked for.
 
         AttributeError
             If a `fit` before did not keep the moments, see `store_moments`.
@@ -361,7 +352,7 @@ class EmbeddingAdapter(MomentAligner):
         rows = self._pair_rows(X, y, sample_weight, groups, reset=reset)
         moments = checked_moments(rows)
         if not reset:
-            kept = self._kept_moments(self.n_folds, rows.X.device)
+            kept = self._kept_moments(device=rows.X.device)
             moments = kept.merge(moments)
         with FitProgress(self, max_iter=1) as progress:
             if solve:
@@ -395,7 +386,7 @@ class EmbeddingAdapter(MomentAligner):
         for adapter in (self, other):
             if isinstance(adapter, EmbeddingAdapter):
                 _require_moments(adapter, "merge")
-        merged, moments = self._merged_with(other, self.n_folds)
+        merged, moments = self._merged_with(other)
         merged._solve(moments)
         return merged
 
@@ -419,7 +410,7 @@ class EmbeddingAdapter(MomentAligner):
         check_is_fitted(self)
         _require_moments(self, "swapped")
         swapped = clone(self).set_params(features="linear")
-        moments = self._kept_moments(self.n_folds).swapped()
+        moments = self._kept_moments().swapped()
         swapped.n_features_in_ = len(moments.folds[0].mean_x)
         swapped._solve(moments)
         return swapped
@@ -437,7 +428,7 @@ class EmbeddingAdapter(MomentAligner):
         X, Y, weights = self._validate_pairs(X, y, sample_weight, reset=reset)
         groups = checked_groups(X, groups)
         tensors = self._runtime(X).tensors(X, Y, weights)
-        return PairRows.from_rows(*tensors, self.n_folds, groups)
+        return PairRows.from_rows(*tensors, N_FOLDS, groups)
 
     def _solve(self, moments):
         """Set the fitted attributes to the linear map of moments."""

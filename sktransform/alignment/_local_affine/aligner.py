@@ -22,7 +22,7 @@ from sktransform.alignment._local_affine.local_ridge import (
     path_errors,
     residuals_of,
 )
-from sktransform.alignment._moments.folds import FoldMoments, row_folds
+from sktransform.alignment._moments.folds import N_FOLDS, FoldMoments, row_folds
 from sktransform.alignment._moments.ridge import (
     RidgeFolds,
     mean_variance,
@@ -60,10 +60,6 @@ class GaussianWeightedAligner(
         Number of charts. "auto" takes one for every 10 distinct rows, at most 32; with
         many pairs of spaces that are not linearly related, more may be better.
 
-    centers : {"kmeans", "random", "farthest"}, default="kmeans"
-        Where the charts lie: means of clusters, rows drawn at random, or rows each
-        farthest from those before it.
-
     width : float, default=0.5
         Width of the charts, as a factor on the mean squared distance from a centre to
         its three nearest other centres.
@@ -76,10 +72,6 @@ class GaussianWeightedAligner(
         Penalty of the charts' changes, in the same units; it also divides their mean
         change by 1 plus it. Infinity is the global map. "auto" chooses among infinity
         and half powers of ten, from 100 down to at most 1e-5, by held-out error.
-
-    n_folds : int, default=5
-        Number of folds, at least 2. A hash of the row's numbers picks its fold, so that
-        equal rows share one.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the centres.
@@ -172,14 +164,12 @@ class GaussianWeightedAligner(
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
         ],
-        "centers": [StrOptions({"kmeans", "random", "farthest"})],
         "width": [Interval(Real, 0, None, closed="neither")],
         "ridge": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "chart_ridge": [
             Interval(Real, 0, None, closed="right"),
             StrOptions({"auto"}),
         ],
-        "n_folds": [Interval(Integral, 2, None, closed="left")],
         "random_state": ["random_state"],
     }
 
@@ -187,20 +177,16 @@ class GaussianWeightedAligner(
         self,
         n_gaussians: int | str = "auto",
         *,
-        centers: str = "kmeans",
         width: float = 0.5,
         ridge: float | str = "auto",
         chart_ridge: float | str = "auto",
-        n_folds: int = 5,
         random_state: RandomState = None,
         device: str = "auto",
     ) -> None:
         self.n_gaussians = n_gaussians
-        self.centers = centers
         self.width = width
         self.ridge = ridge
         self.chart_ridge = chart_ridge
-        self.n_folds = n_folds
         self.random_state = random_state
         self.device = device
 
@@ -236,8 +222,8 @@ class GaussianWeightedAligner(
         runtime = self._runtime(X)
         kept = np.flatnonzero(weights)
         X, Y, weights = runtime.tensors(X[kept], Y[kept], weights[kept])
-        folds = row_folds(X, self.n_folds)
-        moments = FoldMoments.from_folds(X, Y, weights, folds, self.n_folds)
+        folds = row_folds(X, N_FOLDS)
+        moments = FoldMoments.from_folds(X, Y, weights, folds, N_FOLDS)
         ridge = RidgeFolds.from_folds(moments, self.ridge)
         warn_of_constant_views(constant_views(ridge.total))
         grid = self._grid(ridge)
@@ -277,7 +263,6 @@ class GaussianWeightedAligner(
         found = chart_centers(
             *runtime.arrays(Z, row_weights),
             self.n_gaussians,
-            self.centers,
             self.width,
             self.random_state,
         )

@@ -67,7 +67,7 @@ def chart_inputs(rows, moments):
     return Z, variance / len(mean), projection
 
 
-def chart_centers(Z, row_weights, n_gaussians, centers, width, random_state):
+def chart_centers(Z, row_weights, n_gaussians, width, random_state):
     """Return the centres and widths of charts among rows.
 
     `row_weights`: positive weights; those of equal rows are added.
@@ -80,5 +80,5 @@ def chart_centers(Z, row_weights, n_gaussians, centers, width, random_state):
     weights = np.bincount(indices.ravel(), row_weights)
     if n_gaussians == "auto":
         n_gaussians = min(max(1, len(distinct) // _CHART_ROWS), _MOST_CHARTS)
-    found = place_centers(distinct, n_gaussians, centers, weights, random_state)
+    found = place_centers(distinct, n_gaussians, weights, random_state)
     return found, chart_widths(found, width)

@@ -16,6 +16,10 @@ from sktransform.runtime._moments import PairMoments, RowMoments
 # SplitMix64's mixer would assign other folds, and so change every fitted penalty.
 _MIXER = 0x2545F4914F6CDD1D
 
+# Folds of an estimator that chooses by rows held out: each of its maps sees four fifths
+# of the rows, and what needs pairs of folds costs their square.
+N_FOLDS = 5
+
 
 def checked_groups(X, groups):
     """Return the groups of the rows of X as an array (n_samples,), None as it is."""

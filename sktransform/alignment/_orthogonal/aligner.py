@@ -3,7 +3,7 @@
 
 import math
 import warnings
-from numbers import Integral, Real
+from numbers import Real
 from typing import Self
 
 import numpy as np
@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sktransform.alignment._base import MomentAligner
 from sktransform.alignment._degenerate import warn_of_constant_views
-from sktransform.alignment._moments.folds import FoldMoments, checked_groups
+from sktransform.alignment._moments.folds import N_FOLDS, FoldMoments, checked_groups
 from sktransform.alignment._orthogonal.problem import (
     AlignmentProblem,
     AlignmentSettings,
@@ -47,12 +47,11 @@ class OrthogonalAligner(MomentAligner):
     ----------
     lam : float or "auto", default="auto"
         The bound, at least 0; 0 is Procrustes, ``inf`` least squares. "auto" takes what
-        predicts held-out rows best, by moments of `n_folds` folds, with no second pass
+        predicts held-out rows best, by the moments of five folds, with no second pass
         over the rows; a rotation if there are too few rows to hold some out. It
         compares multipliers of the bound, on as many folds as have 200 rows together.
-
-    ridge : float, default=0.0
-        Penalty on the map in units of the mean variance of a feature.
+        The fold of a row depends on the row alone, so that copies share it, and any
+        order and split of the rows gives the same result.
 
     scale : bool, default=False
         Whether a common factor is fitted beside the bounded map. Without it a small
@@ -71,10 +70,6 @@ class OrthogonalAligner(MomentAligner):
         to 0. "auto" takes the lower held-out error if ``lam="auto"``, and
         maps them to 0 for a given bound: with fewer rows than features a rotation of
         directions that were never seen adds noise.
-
-    n_folds : int, default=5
-        Folds for ``lam="auto"``. The fold of a row depends on the row alone, so that
-        copies share it, and any order and split of the rows gives the same result.
 
     device : str, default="auto"
         %(device)s. It may change after `fit`.
@@ -195,33 +190,27 @@ class OrthogonalAligner(MomentAligner):
     _parameter_constraints: dict = {
         **TorchTransformer._parameter_constraints,
         "lam": [Interval(Real, 0, None, closed="both"), StrOptions({"auto"})],
-        "ridge": [Interval(Real, 0, None, closed="left")],
         "scale": ["boolean"],
         "unit_scale": ["boolean"],
         "fit_intercept": ["boolean"],
         "complete_null": ["boolean", StrOptions({"auto"})],
-        "n_folds": [Interval(Integral, 2, None, closed="left")],
     }
 
     def __init__(
         self,
         lam: float | str = "auto",
         *,
-        ridge: float = 0.0,
         scale: bool = False,
         unit_scale: bool = True,
         fit_intercept: bool = True,
         complete_null: bool | str = "auto",
-        n_folds: int = 5,
         device: str = "auto",
     ) -> None:
         self.lam = lam
-        self.ridge = ridge
         self.scale = scale
         self.unit_scale = unit_scale
         self.fit_intercept = fit_intercept
         self.complete_null = complete_null
-        self.n_folds = n_folds
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -338,7 +327,7 @@ class OrthogonalAligner(MomentAligner):
 
     def _n_folds(self):
         """Return how many folds the moments are held in."""
-        return self.n_folds if self.lam == "auto" else 1
+        return N_FOLDS if self.lam == "auto" else 1
 
     def _moments_of(self, X, y, sample_weight, groups, *, reset):
         """Return the runtime of validated rows, and their moments, fold by fold."""
@@ -361,7 +350,6 @@ class OrthogonalAligner(MomentAligner):
     def _settings(self):
         """Return the settings that the tensor functions take."""
         return AlignmentSettings(
-            ridge=self.ridge,
             scale=self.scale,
             unit_scale=self.unit_scale,
             fit_intercept=self.fit_intercept,
@@ -415,8 +403,7 @@ class OrthogonalAligner(MomentAligner):
         if not (certificate.is_stationary and is_enough):
             warnings.warn(
                 f"The map for lam={self.lam_:.3g} has not converged: its loss could be "
-                f"lower by up to {certificate.gap:.1e} of the target's variance. A "
-                "small ridge makes the problem easier.",
+                f"lower by up to {certificate.gap:.1e} of the target's variance.",
                 ConvergenceWarning,
                 stacklevel=3,
             )

@@ -41,13 +41,11 @@ _FACTOR_ROUNDS, _FACTOR_CHANGE = 40, 1e-4
 class AlignmentSettings:
     """What is fitted, apart from the bound.
 
-    - `ridge`: penalty in units of the inputs' mean variance.
     - `scale`: whether a common factor is fitted beside the bounded map.
     - `unit_scale`: whether both views are brought to total variance 1 first.
     - `fit_intercept`: whether the views are centred.
     """
 
-    ridge: float = 0.0
     scale: bool = False
     unit_scale: bool = True
     fit_intercept: bool = True
@@ -121,10 +119,6 @@ class AlignmentProblem:
         cross = self.basis.T @ self.moments.covariance_xy @ self.basis_y
         self._cross = cross / (self.unit_x * self.unit_y)
         self._near = near if self.rank > len(values_y) else None
-        # A penalty acts as rows of its own would, to which the target is 0.
-        self._variances_alone = self._variances
-        penalty = self.settings.ridge * self._variances.mean()
-        self._variances = self._variances + penalty
 
     @cached_property
     def problem(self):
@@ -358,7 +352,7 @@ class AlignmentProblem:
         In the eigenbasis of the inputs large entries of the map meet small variances:
         the rows' own columns would cost digits.
         """
-        variances, cross = self._variances_alone, self._cross
+        variances, cross = self._variances, self._cross
         matrix = fitted.factor * fitted.solution.matrix
         explained = ((2 * cross - variances[:, None] * matrix) * matrix).sum().item()
         return max(0.0, 1 - explained / self.loss_unit)

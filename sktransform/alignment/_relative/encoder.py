@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sktransform.alignment._relative.similarities import (
+    NEIGHBORS,
     ORDERS,
     SIMILARITIES,
     distances,
@@ -56,20 +57,13 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
 
     similarities : str or list of str, default="cosine"
         One or more of "cosine", "euclidean", "geodesic", "l1" and "chebyshev".
-        "geodesic" is the length of the shortest path over anchors that are near each
-        other.
+        "geodesic" is the length of the shortest path over anchors, from each to its 10
+        nearest. Cosines are those of rows less the mean row of `fit`.
 
     combination : {"concatenate", "sum", "attention"}, default="concatenate"
         Whether each similarity has columns of its own, or they are added up, or
         averaged row by row with the weights of self-attention, of which nothing is
         trained: those weigh more that are like the others.
-
-    n_neighbors : int, default=10
-        Nearest anchors to which a path of "geodesic" may lead from an anchor or a row.
-
-    center : bool, default=True
-        Whether cosines are those of rows less the mean row of `fit`. Distances do not
-        depend on it.
 
     random_state : int, RandomState instance or None, default=None
         Seed of random anchors.
@@ -86,7 +80,7 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         The anchors.
 
     mean_ : ndarray of shape (n_features,)
-        Mean row of X; zeros if `center` is False.
+        Mean row of X.
 
     scales_ : dict of str to float
         Mean distance between anchors, for each similarity that is a distance.
@@ -99,9 +93,6 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
 
     path_lengths_ : ndarray of shape (n_anchors, n_anchors) or None
         Shortest paths between anchors, for "geodesic".
-
-    n_neighbors_ : int
-        Nearest anchors of a row to which they lead.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -155,8 +146,6 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         "anchors": [StrOptions({"random", "farthest"}), "array-like"],
         "similarities": [StrOptions(SIMILARITIES), list, tuple],
         "combination": [StrOptions({"concatenate", "sum", "attention"})],
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "center": ["boolean"],
         "random_state": ["random_state"],
     }
 
@@ -167,8 +156,6 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         anchors: str | ArrayLike = "random",
         similarities: str | Sequence[str] = "cosine",
         combination: str = "concatenate",
-        n_neighbors: int = 10,
-        center: bool = True,
         random_state: RandomState = None,
         device: str = "auto",
     ) -> None:
@@ -176,8 +163,6 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         self.anchors = anchors
         self.similarities = similarities
         self.combination = combination
-        self.n_neighbors = n_neighbors
-        self.center = center
         self.random_state = random_state
         self.device = device
 
@@ -209,8 +194,8 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         names = self._names()
         with FitProgress(self, max_iter=1) as progress:
             rows = runtime.tensor(X)
-            mean = rows.mean(0) if self.center else torch.zeros_like(rows[0])
-            centered = rows - rows.mean(0)
+            mean = rows.mean(0)
+            centered = rows - mean
             self.anchor_indices_ = self._anchor_rows(runtime.arrays(centered)[0])
             self.mean_, self.anchors_ = runtime.arrays(mean, rows[self.anchor_indices_])
             self._measure(centered[self.anchor_indices_], names, runtime)
@@ -225,10 +210,10 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
             for name in names
             if name in ORDERS
         }
-        self.path_lengths_, self.n_neighbors_ = None, self.n_neighbors
+        self.path_lengths_ = None
         if "geodesic" in names:
             (rows,) = runtime.arrays(anchors)
-            self.path_lengths_ = geodesic_distances(rows, self.n_neighbors)
+            self.path_lengths_ = geodesic_distances(rows, NEIGHBORS)
             between["geodesic"] = torch.from_numpy(self.path_lengths_)
         self.scales_ = {name: mean_between(table) for name, table in between.items()}
 
@@ -294,7 +279,6 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
             "similarities",
             "combination",
             "path_lengths",
-            "n_neighbors",
         )
         state = {name: getattr(self, f"{name}_") for name in fitted}
 
@@ -311,7 +295,7 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         )
         paths = None
         if self.path_lengths_ is not None:
-            paths = runtime.tensor(self.path_lengths_, runtime.dtype), self.n_neighbors_
+            paths = runtime.tensor(self.path_lengths_, runtime.dtype)
         return encoding(
             self.similarities_, self.combination_, origin, anchors, self.scales_, paths
         )

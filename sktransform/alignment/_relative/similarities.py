@@ -9,6 +9,10 @@ from sktransform.nn._products import padded_columns
 ORDERS = {"euclidean": 2.0, "l1": 1.0, "chebyshev": torch.inf}
 SIMILARITIES = {"cosine", "geodesic", *ORDERS}
 
+# Nearest anchors to which a path leads from an anchor, or from a row. Fewer let the
+# graph fall into parts, more let paths take short cuts.
+NEIGHBORS = 10
+
 
 def unit_rows(X, floor):
     """Return rows of length 1, and of length 0 where they were at most the floor."""
@@ -29,17 +33,16 @@ def distances(X, anchors, order):
     return torch.cdist(X, anchors, p=order, compute_mode="donot_use_mm_for_euclid_dist")
 
 
-def path_lengths(X, anchors, between, n_neighbors):
+def path_lengths(X, anchors, between):
     """Return lengths of shortest paths from rows over anchors to anchors.
 
-    The lengths of an anchor are its paths to the others.
-
-    `n_neighbors`: a path goes from a row to one of so many nearest anchors first.
+    The lengths of an anchor are its paths to the others. A path goes from a row to one
+    of its nearest anchors first.
 
     Shapes: X (n_rows, n_features), anchors (n_anchors, n_features), between (n_anchors,
     n_anchors) -> (n_rows, n_anchors).
     """
-    n_steps = min(n_neighbors, len(anchors))
+    n_steps = min(NEIGHBORS, len(anchors))
     steps, indices = distances(X, anchors, 2.0).topk(n_steps, largest=False)
     lengths = steps[:, :1] + between[indices[:, 0]]
     for step, index in zip(steps.T[1:], indices.T[1:], strict=True):
@@ -88,8 +91,7 @@ def encoding(similarities, combination, origin, anchors, scales, paths):
 
     `origin`: subtracted from rows; cosines are taken around it.
     `scales`: unit of each similarity that is a distance.
-    `paths`: lengths of paths between anchors, and the number of nearest anchors that a
-      row's path may go to first; for "geodesic".
+    `paths`: lengths of paths between anchors, for "geodesic".
 
     Shapes: origin (n_features,), anchors (n_anchors, n_features), paths (n_anchors,
     n_anchors).
@@ -102,7 +104,7 @@ def encoding(similarities, combination, origin, anchors, scales, paths):
         if name == "cosine":
             return (unit_rows(rows, floor) @ directions)[:, : len(anchors)]
         if name == "geodesic":
-            return 1 - path_lengths(rows, anchors, *paths) / scales[name]
+            return 1 - path_lengths(rows, anchors, paths) / scales[name]
         return 1 - distances(rows, anchors, ORDERS[name]) / scales[name]
 
     def encoded(rows):

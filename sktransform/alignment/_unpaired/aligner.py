@@ -58,19 +58,13 @@ class UnpairedAligner(AffineAligner):
         average out, the common part adds up. More of them solve harder problems, and
         take longer.
 
-    n_clusters : int, default=20
-        Clusters of each clustering, which are matched by how they lie among each other.
-
     shrinkage : float, default=0.5
         From 1, where rows are only turned, to 0, where they get the covariance of the
         other space.
 
-    batch_size : int, default=2500
-        Most rows of each side in one step. If there are more, each step draws its own.
-        Memory grows with its square.
-
     max_iter : int, default=8
-        Most steps over all columns; with pairs to hold out half as many again.
+        Most steps over all columns; with pairs to hold out half as many again. A step
+        takes up to 2500 rows of each side, and draws them if there are more.
 
     min_agreement : float, default=0.5
         `fit` warns if `pair_recall_` is less, or where there is none, if `agreement_`
@@ -192,9 +186,7 @@ class UnpairedAligner(AffineAligner):
         **TorchTransformer._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "n_candidates": [Interval(Integral, 2, None, closed="left")],
-        "n_clusters": [Interval(Integral, 1, None, closed="left")],
         "shrinkage": [Interval(Real, 0, 1, closed="both")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "min_agreement": [Interval(Real, -1, 1, closed="both")],
         "random_state": ["random_state"],
@@ -205,9 +197,7 @@ class UnpairedAligner(AffineAligner):
         *,
         n_components: int = 64,
         n_candidates: int = 12,
-        n_clusters: int = 20,
         shrinkage: float = 0.5,
-        batch_size: int = 2500,
         max_iter: int = 8,
         min_agreement: float = 0.5,
         random_state: RandomState = None,
@@ -215,9 +205,7 @@ class UnpairedAligner(AffineAligner):
     ) -> None:
         self.n_components = n_components
         self.n_candidates = n_candidates
-        self.n_clusters = n_clusters
         self.shrinkage = shrinkage
-        self.batch_size = batch_size
         self.max_iter = max_iter
         self.min_agreement = min_agreement
         self.random_state = random_state

@@ -27,6 +27,9 @@ _RESTARTS = 128
 # Clusterings whose matching is worst are left out.
 _KEPT_RUNS = 0.75
 
+# Clusters of each clustering; to match them costs their cube.
+_CLUSTERS = 20
+
 # Weight of the known pairs among the clusters.
 _CLUSTER_PAIRS = 0.3
 
@@ -36,6 +39,9 @@ _CANDIDATE_STEPS = 8
 
 # Steps in which candidates that were joined settle along the principal axes.
 _JOINT_STEPS = 10
+
+# Rows of each side in a step over all columns, whose memory grows with the square.
+_STEP_ROWS = 2500
 
 # How far a step looks ahead, in units of the last one.
 _MOMENTUM = 1.2
@@ -48,7 +54,6 @@ _EQUAL_SHARE = 1 / 30
 
 # Rows among which partners of held-out pairs are searched.
 _GALLERY_ROWS = 2500
-
 
 # Divides the cosines by which rows are paired softly: less pairs more sharply. Below
 # 0.03 its exponential underflows in single precision.
@@ -64,9 +69,7 @@ class Settings:
 
     n_components: int
     n_candidates: int
-    n_clusters: int
     shrinkage: float
-    batch_size: int
     max_iter: int
 
 
@@ -161,10 +164,10 @@ def cluster_start(sides, known, settings, generator):
 
     Shape: (n_inputs, n_outputs).
     """
-    n_clusters = min(settings.n_clusters, *map(len, sides))
+    n_clusters = min(_CLUSTERS, *map(len, sides))
     centers = []
     for side in sides:
-        rows = side[_sample(side, settings.batch_size, generator)]
+        rows = side[_sample(side, _STEP_ROWS, generator)]
         centers.append(batched_kmeans(rows, _RUNS, n_clusters, generator))
     grams = [centred_gram(side) for side in centers]
     linear = torch.zeros_like(grams[0])
@@ -221,7 +224,7 @@ class Search:
     def joined(self, maps):
         """Return one map for several: what they have in common adds up."""
         start = self.constraint.best(sum(maps))
-        return self.refined(start, self.settings.batch_size, _JOINT_STEPS)
+        return self.refined(start, _STEP_ROWS, _JOINT_STEPS)
 
     def refined(self, matrix, n_rows, max_iter):
         """Return a map along the principal axes, refined."""
@@ -303,6 +306,6 @@ def _widened(matrix, views, known, settings, generator):
         CovarianceConstraint.from_rows(*sides, settings.shrinkage),
         settings,
         generator,
-        n_rows=settings.batch_size,
+        n_rows=_STEP_ROWS,
         max_iter=settings.max_iter,
     )

@@ -60,9 +60,7 @@ class Charts:
 def place_charts(rows, n_charts, width, runtime, generator):
     """Return centres (n_charts, n_inputs) by k-means, and their widths (n_charts,)."""
     row_weights = rows.row_weights.cpu().numpy()
-    centers = place_centers(
-        rows.Z.cpu().numpy(), n_charts, "kmeans", row_weights, generator
-    )
+    centers = place_centers(rows.Z.cpu().numpy(), n_charts, row_weights, generator)
     return runtime.tensors(centers, chart_widths(centers, width))
 
 

@@ -572,5 +572,3 @@ def test_wrong_usage_raises():
         adapter.merge(LinearRegression())
     with pytest.raises(ValueError, match="fitted to 30"):
         adapter.partial_fit(new, old[:, 1:])
-    with pytest.raises(ValueError, match="call fit to start anew"):
-        adapter.set_params(n_folds=4).partial_fit(new, old)

@@ -20,7 +20,7 @@ from sktransform.metrics import recall_at_k
 QUICK = {"n_candidates": 2, "random_state": 0}
 
 # Enough where the question is what goes in and comes out, not how good it is.
-LIGHT = {"n_candidates": 2, "n_clusters": 4, "max_iter": 2, "min_agreement": -1}
+LIGHT = {"n_candidates": 2, "max_iter": 2, "min_agreement": -1}
 LIGHT["random_state"] = 0
 
 
@@ -242,9 +242,11 @@ def test_tensors_are_taken_as_arrays_are(sides):
     assert_allclose(aligner.score(X, known), expected.score(X.numpy(), known.numpy()))
 
 
-def test_more_rows_than_a_step_takes(sides):
+def test_more_rows_than_a_step_takes(sides, monkeypatch):
+    limit = "sktransform.alignment._unpaired.search._STEP_ROWS"
+    monkeypatch.setattr(limit, 300)
     X, reference, X_all, Y_all = sides
-    aligner = UnpairedAligner(batch_size=300, **QUICK).fit(X, reference=reference)
+    aligner = UnpairedAligner(**QUICK).fit(X, reference=reference)
     assert aligner.score(X_all, Y_all) > 0.9
 
 
@@ -360,10 +362,10 @@ def test_a_search_keeps_known_pairs_with_their_rows(sides):
 def test_a_search_without_pairs_compares_agreements(sides):
     X, reference, *_ = sides
     aligner = UnpairedAligner(**QUICK).set_fit_request(reference=True)
-    search = GridSearchCV(aligner, {"n_clusters": [1, 20]}, cv=2)
+    search = GridSearchCV(aligner, {"n_components": [1, 20]}, cv=2)
     search.set_params(estimator__min_agreement=-1)
     search.fit(X[:400], reference=reference)
-    assert search.best_params_ == {"n_clusters": 20}
+    assert search.best_params_ == {"n_components": 20}
 
 
 def test_callbacks_hear_of_each_candidate(sides, fit_recorder):

@@ -383,7 +383,6 @@ def distance_charts(rows, targets, present, settings, runtime, generator):
     added = place_centers(
         rows.Z.cpu().numpy(),
         n_added,
-        "kmeans",
         squared_errors(rows, targets, present).cpu().numpy(),
         generator,
     )

@@ -33,7 +33,7 @@ def _prepared(X, n_charts, width=1.0, row_weights=None):
     """Return rows, centres and widths as an estimator makes them."""
     weights = np.ones(len(X)) if row_weights is None else row_weights
     rows = InternalRows.from_rows(torch.from_numpy(X), torch.from_numpy(weights), 2)
-    centers = place_centers(rows.Z.numpy(), n_charts, "kmeans", weights, 0)
+    centers = place_centers(rows.Z.numpy(), n_charts, weights, 0)
     widths = chart_widths(centers, width)
     return rows, torch.from_numpy(centers), torch.from_numpy(widths)
 
