@@ -303,6 +303,69 @@ def test_planted_circles_of_calls_are_found(base, derived, is_cycle):
         assert found["sktransform._two", "Derived"] == [*sources]
 
 
+def _fitted_attributes(method):
+    """Yield the fitted attributes, such as `coef_`, that a method sets on self."""
+    for node in ast.walk(method):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            is_fitted = node.attr.endswith("_") and not node.attr.startswith("_")
+            if is_fitted and ast.unparse(node.value) == "self":
+                yield node.attr
+
+
+def _written_twice(sources):
+    """Return the fitted attributes of each class that several of its files set."""
+    classes, found = _classes(sources), {}
+    for address in classes:
+        files = {}
+        for definer in (cls.address for cls in classes[address][0].__mro__[:-1]):
+            for method in classes[definer][1].values():
+                for name in _fitted_attributes(method):
+                    files.setdefault(name, set()).add(definer[0])
+        twice = sorted(name for name, where in files.items() if len(where) > 1)
+        if twice:
+            found[address] = twice
+    return found
+
+
+def test_a_fitted_attribute_is_set_in_one_file():
+    assert _written_twice(_sources()) == {}
+    planted = {
+        "one": "class Base:\n    def fit(self, X):\n        self.mean_ = X",
+        "two": "from one import Base\n\nclass Derived(Base):\n"
+        "    def refit(self, X):\n        self.mean_, self.coef_ = X, X",
+    }
+    assert _written_twice(planted) == {("two", "Derived"): ["mean_"]}
+
+
+def _foreign_members(source):
+    """Return the private members of other objects that a file reads.
+
+    A file may use those that it defines itself, of objects of its own classes.
+    """
+    tree = ast.parse(source)
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    own |= {node.attr for node in nodes if isinstance(node.ctx, ast.Store)}
+    return {
+        ast.unparse(node)
+        for node in nodes
+        if _is_private(node.attr)
+        and node.attr not in own
+        # What scikit-learn merges from class to class.
+        and node.attr != "_parameter_constraints"
+        and ast.unparse(node.value) not in {"self", "cls", "super()"}
+    }
+
+
+def test_no_file_reads_private_members_of_other_objects():
+    sources = _sources()
+    found = {module: _foreign_members(source) for module, source in sources.items()}
+    assert {m for m, members in found.items() if members} <= {PRIVATE_NAMES}
+    assert _foreign_members("def f(other):\n    return other._moments") == {
+        "other._moments"
+    }
+
+
 def test_no_files_need_each_other():
     sources = _sources()
     needs = {

@@ -162,7 +162,7 @@ class PenaltyFrame:
         gradient = problem.cross - problem.variances * matrix
         gradient = gradient - nu * matrix @ column_excess(matrix)
         # Rounding may be relative to the gradient, not to its terms.
-        self.right_side = self._left.T @ gradient.to(dtype) @ self._right
+        self.right_side = self.coordinates(gradient.to(dtype))
 
     def _set_inner(self, stiffness, root, gram, variances):
         """Prepare products within the column space, and inverses of 2 x 2 blocks."""
@@ -216,6 +216,10 @@ class PenaltyFrame:
         yield self._matrix + self.direction(change)
         for part in (change, self._without_turn(change)):
             yield turned(self._matrix + self.direction(part), self._cross)
+
+    def coordinates(self, matrix):
+        """Return a matrix of the map's shape in the coordinates of the frame."""
+        return self._left.T @ matrix @ self._right
 
     def direction(self, change):
         """Return a change in these coordinates as one of the map."""
@@ -425,7 +429,7 @@ def _tangent(problem, matrix, multiplier, residual):
     """Return the derivative of the map by the multiplier, and of its residual."""
     frame = PenaltyFrame(problem, matrix, multiplier, torch.float64)
     pull = matrix @ column_excess(matrix)
-    frame.right_side = -(frame._left.T @ pull @ frame._right)
+    frame.right_side = -frame.coordinates(pull)
     step = trust_region_step(frame, math.inf, 1e-3)[0]
     tangent = frame.direction(step)
     return tangent, 2 * inner(pull, tangent) / residual
