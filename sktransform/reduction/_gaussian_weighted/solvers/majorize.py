@@ -206,6 +206,63 @@ class Majorization:
     stress: float
 
 
+class _Descent:
+    """Steps that lower the stress plus the penalty on the distance from the start.
+
+    A state is a step from the start, the embedding that its majorant aims at, the
+    stress, and the objective as a share of the squared targets. A step is the change of
+    the embedding, and its coefficients for the `solver`.
+
+    Shapes: `targets` (n_rows, n_rows), `row_weights` (n_rows,), `origin` (n_rows,
+    n_outputs), the centred embedding of the start.
+    """
+
+    def __init__(self, solver, penalty, origin, targets, row_weights):
+        self._solver, self._penalty, self._origin = solver, penalty, origin
+        self._targets, self._row_weights = targets, row_weights
+        self._total = row_weights.sum()
+        self._squared_targets = row_weights @ targets.square() @ row_weights / 2
+        # Rows that are all equal have no distances to divide by.
+        tiny = torch.finfo(targets.dtype).tiny
+        self._unit = self._squared_targets.clamp_min(tiny)
+
+    def assess(self, Y, squared_norm):
+        """Return the rest of a state: goal, stress and objective of an embedding."""
+        # For a centred embedding the stress needs no pass over the pairs of its own.
+        goal = guttman_transform(self._targets, Y, self._row_weights)
+        products = self._row_weights @ (Y * (Y - 2 * goal)).sum(1)
+        stress = self._squared_targets + self._total * products
+        objective = stress + self._total * self._penalty * squared_norm
+        return goal, stress, (objective / self._unit).item()
+
+    def evaluate(self, step):
+        """Return the state of a step."""
+        squared_norm = self._solver.squared_norm(*step)
+        return step, *self.assess(self._origin + step[0], squared_norm)
+
+    def advance(self, state, plain_only):
+        """Return the next state.
+
+        The relaxed step halves the number of iterations; the plain one cannot raise the
+        objective but by rounding.
+        """
+        step, goal, _, objective = state
+        plain = self._solver.project(goal - self._origin)
+        if not plain_only:
+            relaxed = tuple(2 * new - old for new, old in zip(plain, step, strict=True))
+            candidate = self.evaluate(relaxed)
+            if candidate[-1] <= objective:
+                return candidate
+        candidate = self.evaluate(plain)
+        # Initial parameters, which may have no coefficients, give way to what aims from
+        # them: it is not worse but by rounding.
+        return candidate if step is None or candidate[-1] <= objective else state
+
+    def relative_stress(self, stress):
+        """Return the root of the stress as a share of the squared targets."""
+        return (stress / self._unit).clamp_min(0).sqrt().item()
+
+
 def majorize(
     weights,
     Z,
@@ -228,57 +285,27 @@ def majorize(
     which the penalty `ridge` pulls; `initial` are others to start at. It ends when the
     objective falls by less than a fraction `tol`, or when `stop_requested`.
     """
-    total = row_weights.sum()
     penalty, solver = _projection(weights, Z, centers, row_weights, ridge)
-    origin = mixture_values(weights, Z, centers, *start)
-    origin -= row_weights @ origin / total
-    squared_targets = row_weights @ targets.square() @ row_weights / 2
-    # Rows that are all equal have no distances to divide by.
-    unit = squared_targets.clamp_min(torch.finfo(Z.dtype).tiny)
-
-    def assess(Y, squared_norm):
-        # For a centred embedding the stress needs no pass over the pairs of its own.
-        goal = guttman_transform(targets, Y, row_weights)
-        stress = squared_targets + total * (row_weights @ (Y * (Y - 2 * goal)).sum(1))
-        objective = stress + total * penalty * squared_norm
-        return goal, stress, (objective / unit).item()
-
-    def evaluate(step):
-        return step, *assess(origin + step[0], solver.squared_norm(*step))
-
-    def advance(state, plain_only):
-        # The relaxed step halves the number of iterations; the plain one cannot raise
-        # the objective but by rounding.
-        step, goal, _, objective = state
-        plain = solver.project(goal - origin)
-        if not plain_only:
-            relaxed = tuple(2 * new - old for new, old in zip(plain, step, strict=True))
-            candidate = evaluate(relaxed)
-            if candidate[-1] <= objective:
-                return candidate
-        candidate = evaluate(plain)
-        # Initial parameters, which may have no coefficients, give way to what aims from
-        # them: it is not worse but by rounding.
-        return candidate if step is None or candidate[-1] <= objective else state
-
+    origin = _centred_values(weights, Z, centers, start, row_weights)
+    descent = _Descent(solver, penalty, origin, targets, row_weights)
     if initial is None:
         zero = torch.zeros_like(origin)
-        state = evaluate((zero, solver.project(zero)[1]))
+        state = descent.evaluate((zero, solver.project(zero)[1]))
     else:
-        Y = mixture_values(weights, Z, centers, *initial)
-        Y -= row_weights @ Y / total
+        Y = _centred_values(weights, Z, centers, initial, row_weights)
         changes = (a - b for a, b in zip(initial, start, strict=True))
-        state = None, *assess(Y, sum(change.square().sum() for change in changes))
+        squared_norm = sum(change.square().sum() for change in changes)
+        state = None, *descent.assess(Y, squared_norm)
     loss_curve, finished = [state[-1]], False
     while not finished:
         n_iter = len(loss_curve)
         # The first step is plain, and so is the last.
-        state = advance(state, plain_only=n_iter in {1, max_iter})
+        state = descent.advance(state, plain_only=n_iter in {1, max_iter})
         loss_curve.append(state[-1])
         converged = n_iter > 4 and loss_curve[-2] - state[-1] <= tol * state[-1]
         finished = stop_requested() or converged or n_iter >= max_iter
     if len(loss_curve) <= max_iter:
-        state = advance(state, plain_only=True)
+        state = descent.advance(state, plain_only=True)
         loss_curve.append(state[-1])
     (change, coefficients), _, stress, _ = state
     change_of_offsets, change_of_components = solver.parameters(coefficients)
@@ -287,8 +314,15 @@ def majorize(
         components=start[1] + change_of_components,
         embedding=origin + change,
         loss_curve=loss_curve,
-        stress=(stress / unit).clamp_min(0).sqrt().item(),
+        stress=descent.relative_stress(stress),
     )
+
+
+def _centred_values(weights, Z, centers, parameters, row_weights):
+    """Return a mixture's values at rows, less their mean: (n_rows, n_outputs)."""
+    values = mixture_values(weights, Z, centers, *parameters)
+    values -= row_weights @ values / row_weights.sum()
+    return values
 
 
 def nearest_parameters(charts, weights, Z, centers, origin, row_weights, *, ridge):
