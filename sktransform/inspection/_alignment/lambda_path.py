@@ -12,6 +12,10 @@ from sktransform.inspection._palette import class_style
 from sktransform.inspection._tools import check_method, to_array
 from sktransform.metrics._retrieval import recall_at_k
 
+# Bounds that are drawn beside those that folds compared, and the least of them as a
+# share of the largest.
+_BOUNDS, _LEAST = 10, 1e-3
+
 
 class LambdaPathDisplay:
     """Loss and retrieval of maps between a rotation and least squares.
@@ -134,8 +138,14 @@ class LambdaPathDisplay:
         """Draw one curve in its own colour and marker."""
         color = class_style(index)[0]
         marker = "o^sDvP*X"[index % 8]
+        known = np.isfinite(values)
         (line,) = ax.plot(
-            self.lams, values, color=color, marker=marker, ms=4, label=name
+            self.lams[known],
+            values[known],
+            color=color,
+            marker=marker,
+            ms=4,
+            label=name,
         )
         return line
 
@@ -168,8 +178,8 @@ class LambdaPathDisplay:
             The same rows in the other view.
 
         lams : array-like of shape (n_lams,), default=None
-            Bounds to draw, not negative. None takes those that the folds have compared,
-            or else what the method `path` takes.
+            Bounds to draw, not negative. None takes what the method `path` takes, or
+            where folds have compared bounds, these and others up to the largest.
 
         k : int, default=1
             A search counts if a row of X finds its own row of y among the first k, by
@@ -198,11 +208,17 @@ class LambdaPathDisplay:
         if (X is None) != (y is None):
             raise ValueError("X and y are two views of the same rows; give both.")
         compared = getattr(estimator, "lam_path_", None)
-        path = estimator.path(compared if lams is None else lams)
+        is_compared = compared is not None and lams is None
+        if is_compared:
+            # A search by folds ends early, and tells of a few bounds alone.
+            others = compared.max() * np.append(0, np.geomspace(_LEAST, 1, _BOUNDS))
+            lams = np.union1d(compared, others)
+        path = estimator.path(lams)
         losses = {"pairs": path.losses}
-        if compared is not None and lams is None:
-            order = np.argsort(compared, kind="stable")
-            losses["pairs, held out"] = estimator.cv_loss_[order]
+        if is_compared:
+            held_out = np.full(len(lams), np.nan)
+            held_out[np.searchsorted(lams, compared)] = estimator.cv_loss_
+            losses["pairs, held out"] = held_out
         retrieval = None
         if X is not None:
             losses["new rows"], retrieval = _fates(path, X, y, k)
@@ -231,7 +247,7 @@ class LambdaPathDisplay:
             Bounds, not negative and finite, in any order.
 
         losses : dict of str to array-like of shape (n_lams,)
-            Names of losses and their values.
+            Names of losses and their values. NaN is left out of a curve.
 
         retrieval : array-like of shape (n_lams,), default=None
             A measure of search along the path.
