@@ -18,12 +18,18 @@ from sktransform.alignment._orthogonal.solver import (
 from sktransform.runtime._linalg import polar_factor
 
 # Multipliers that folds choose from, in units of the inputs' mean variance, beside 0
-# (least squares) and infinity (a rotation).
-_MULTIPLIERS = tuple(0.003 * 10 ** (4 * step / 9) for step in range(10))
+# (least squares) and infinity (a rotation). If 0 or the least is the best, smaller ones
+# follow: where the inputs' variances differ by orders of magnitude, so do useful ones.
+_MULTIPLIER_STEP = 10 ** (4 / 9)
+_MULTIPLIERS = tuple(0.003 * _MULTIPLIER_STEP**step for step in range(10))
+_LEAST_MULTIPLIER = 1e-9
 
 # Multipliers past the best one, or relative rise of the error, after which no better
 # one is expected: errors have one minimum, and the next multipliers cost most.
 _PATIENCE, _RISE = 2, 0.01
+
+# Relative fall of the error for which the next smaller multiplier is tried.
+_FALL = 0.001
 
 # Held-out rows that are enough to choose by: further folds are not asked.
 _ENOUGH_ROWS = 200
@@ -368,7 +374,7 @@ class HeldOut:
     """Errors of held-out rows along the multipliers, and the choice by them.
 
     - `without`: the problem of the rows outside the first fold.
-    - `fitted`: its maps, from least squares to a rotation.
+    - `fitted`: its maps, from least squares towards a rotation.
     - `residuals` (n_multipliers,): mean distances from orthogonality of the folds'
       maps.
     - `errors` (n_multipliers, 2): mean squared errors of held-out rows as shares of the
@@ -377,7 +383,7 @@ class HeldOut:
     """
 
     without: AlignmentProblem
-    fitted: list
+    fitted: tuple
     residuals: torch.Tensor
     errors: torch.Tensor
 
@@ -393,7 +399,8 @@ def held_out(folds, problem, complete_null):
 
     The same multiplier stands for nearly the same bound in each fold, without solving
     for one. Multipliers rise from least squares, where the problem is convex, until the
-    error has not fallen for some of them.
+    error has not fallen for some of them. If 0 or the least of them is the best,
+    smaller ones follow as long as the error falls.
 
     None if there are too few rows to hold some out.
     """
@@ -411,23 +418,32 @@ def held_out(folds, problem, complete_null):
         return None
     multipliers = (0.0, *_MULTIPLIERS, math.inf)
     paths = [without.penalised_path(multipliers) for without, _ in splits]
-    fitted, residuals, errors = [], [], []
+    trials = []
     for _ in multipliers:
-        maps = [next(path) for path in paths]
-        fitted.append(maps[0])
-        residuals.append(sum(one.residual for one in maps) / len(maps))
-        errors.append(_errors(splits, maps, complete_null))
-        best = min(range(len(errors)), key=lambda index: errors[index].min())
-        rise = errors[-1].min() / errors[best].min() - 1
+        trials.append(_trial(splits, [next(path) for path in paths], complete_null))
+        errors = [error.min() for *_, error in trials]
+        best = errors.index(min(errors))
+        rise = errors[-1] / errors[best] - 1
         if len(errors) - 1 - best >= _PATIENCE or rise > _RISE:
             break
+    lower, is_falling = _MULTIPLIERS[0], best <= 1
+    while is_falling and lower > _LEAST_MULTIPLIER:
+        lower /= _MULTIPLIER_STEP
+        maps = [next(without.penalised_path([lower])) for without, _ in splits]
+        trials.insert(1, _trial(splits, maps, complete_null))
+        last, before = (error.min() for *_, error in trials[1:3])
+        is_falling = last < (1 - _FALL) * before
+    fitted, residuals, errors = zip(*trials, strict=True)
     errors = torch.stack(errors) / (n_rows * problem.variance_y)
     residuals = torch.tensor(residuals, dtype=torch.float64)
     return HeldOut(splits[0][0], fitted, residuals, errors)
 
 
-def _errors(splits, maps, complete_null):
-    """Return the summed errors of folds under their maps, left out and completed."""
+def _trial(splits, maps, complete_null):
+    """Return the first fold's map, the mean residual, and the summed errors of folds.
+
+    Shapes: errors (2,), null directions left out and completed.
+    """
     errors = torch.full((2,), math.inf, dtype=torch.float64)
     variants = [0, 1] if complete_null == "auto" else [int(complete_null)]
     for variant in variants:
@@ -436,7 +452,8 @@ def _errors(splits, maps, complete_null):
             matrix = without.completed(fitted) if variant else fitted.matrix
             error = fold.mean_squared_error(matrix, without.intercept(matrix))
             errors[variant] += (fold.weight * error).cpu()
-    return errors
+    residual = sum(fitted.residual for fitted in maps) / len(maps)
+    return maps[0], residual, errors
 
 
 def _varying(covariance, mean):

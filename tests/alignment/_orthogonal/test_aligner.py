@@ -377,6 +377,25 @@ def test_one_row_gives_the_constant_map():
     assert_allclose(aligner.transform(X), y)
 
 
+@pytest.mark.parametrize("noise", [0.01, 0.03])
+def test_bounds_are_compared_down_to_multipliers_of_small_variances(noise):
+    generator = np.random.default_rng(0)
+    rows = generator.normal(size=(1060, 40)) * np.logspace(0, -3, 40)
+    targets = rows @ generator.normal(size=(40, 40))
+    X, y = rows[:60], targets[:60] + noise * generator.normal(size=(60, 40))
+    aligner = OrthogonalAligner().fit(X, y)
+    chosen = aligner.cv_loss_.argmin()
+    # Neither least squares nor the largest multiplier that was tried is the best.
+    assert 0 < chosen < len(aligner.cv_loss_) - 1
+    least_squares = OrthogonalAligner(lam=np.inf).fit(X, y)
+    tighter = OrthogonalAligner(lam=aligner.lam_path_[-1]).fit(X, y)
+    error, *others = (
+        1 - fitted.score(rows[60:], targets[60:])
+        for fitted in (aligner, least_squares, tighter)
+    )
+    assert error < min(others)
+
+
 def test_groups_share_a_fold():
     X, y = views(6, 6)
     groups = np.arange(len(X)) // 2
