@@ -41,7 +41,7 @@ QUICK = {"n_copies": 1}
 # Estimator -> parameters that make it quick on the small tables of the checks.
 PARAMETERS: dict[str, dict] = {
     "GaussianWeightedNeighborReducer": {"max_iter": 30},
-    "UnpairedAligner": {"n_candidates": 2, "n_clusters": 4, "max_iter": 5},
+    "UnpairedAligner": {"n_candidates": 2, "max_iter": 5},
     "AugmentedClassifier": {
         "estimator": LogisticRegression(),
         "augmenter": InvarianceAugmenter([Shift()], **QUICK),
@@ -95,7 +95,7 @@ VARIANTS: dict[str, list[dict]] = {
     "PermutationAligner": [{"signed": True}, {"rescale": False}],
     "RelativeEncoder": [
         {"similarities": ["cosine", "euclidean", "l1", "chebyshev"]},
-        {"anchors": "farthest", "similarities": "l1", "center": False},
+        {"anchors": "farthest", "similarities": "l1"},
         {"similarities": ["cosine", "l1"], "combination": "sum"},
         {"similarities": ["geodesic", "l1"], "combination": "attention"},
     ],

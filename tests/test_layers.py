@@ -38,7 +38,7 @@ ROOMS = {
         ("neighbor_reducer", "reducer"),
     ),
     "alignment": (
-        ("_degenerate", "_transfer"),
+        ("_degenerate",),
         ("_moments",),
         ("_base",),
         (

@@ -10,7 +10,6 @@ from sktransform.alignment._local_affine.aligner import GaussianWeightedAligner
 from sktransform.alignment._orthogonal.aligner import OrthogonalAligner
 from sktransform.alignment._permutation import PermutationAligner
 from sktransform.alignment._relative.encoder import RelativeEncoder
-from sktransform.alignment._transfer import transfer_bilinear, transfer_operator
 from sktransform.alignment._unpaired.aligner import UnpairedAligner
 
 __all__ = [
@@ -25,6 +24,4 @@ __all__ = [
     "UnpairedAligner",
     "givens_angles",
     "givens_rotation",
-    "transfer_bilinear",
-    "transfer_operator",
 ]

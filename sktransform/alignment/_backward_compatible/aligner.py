@@ -4,50 +4,26 @@
 from numbers import Integral, Real
 from typing import Any, Self
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.base import clone
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import (
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-)
+from sklearn.utils.validation import check_is_fitted
 
 from sktransform.alignment._backward_compatible.closed_form import (
     forward_backward_maps,
-    rotation_length,
     with_variance_of_target,
 )
 from sktransform.alignment._base import AffineAligner
-from sktransform.alignment._moments.folds import row_folds
 from sktransform.alignment._orthogonal.aligner import OrthogonalAligner
-from sktransform.alignment._orthogonal.projection import (
-    orthogonality_residual,
-    project_to_ball,
-)
 from sktransform.base import TorchTransformer
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.runtime._moments import PairMoments
 from sktransform.utils._docs import fill_doc
 from sktransform.utils._sklearn import Interval, StrOptions, fit_context
-from sktransform.utils._typing import Output, RandomState
+from sktransform.utils._typing import Output
 
 # Extra dimensions that "auto" keeps at most.
 _AUTO_EXTRA = 32
-
-# One of so many folds is held out to test a fine-tuned pair of maps.
-_FINETUNE_FOLDS = 5
-
-
-def _class_codes(X, labels):
-    """Return a number for each row's class, its own where there are no labels."""
-    if labels is None:
-        return np.arange(len(X))
-    labels = column_or_1d(labels, warn=True)
-    check_consistent_length(X, labels)
-    return np.unique(labels, return_inverse=True)[1]
 
 
 @fill_doc
@@ -76,25 +52,6 @@ class BackwardCompatibleAligner(AffineAligner):
         Penalty of the forward map, above 0, in units of the old features' mean
         variance.
 
-    finetune : bool, default=False
-        Whether to train both maps further by a contrastive loss on minibatches: old
-        rows that come forward shall find the new ones of their class, or of themselves
-        without `labels`. The result is kept only if the loss of a fifth of the rows,
-        held out, has fallen. An orthogonal aligner's constraint holds throughout.
-
-    contrastive_weight : float, default=1.0
-        Weight of the contrastive loss beside the squared errors, in units of the old
-        vectors' variance.
-
-    temperature : float, default=0.07
-        Divides the cosines in the contrastive loss.
-
-    n_epochs : int, default=30
-        Most passes of fine-tuning over the rows.
-
-    random_state : int, RandomState instance or None, default=None
-        Seed of the minibatches of fine-tuning.
-
     device : str, default="auto"
         %(device)s. It may change after `fit`.
 
@@ -114,12 +71,6 @@ class BackwardCompatibleAligner(AffineAligner):
 
     n_extra_ : int
         Number of further columns.
-
-    finetuned_ : bool
-        Whether the maps are fine-tuned.
-
-    finetune_losses_ : ndarray of shape (2,) or None
-        Loss of the rows held out before and after fine-tuning, if it was done.
 
     mean_ : ndarray of shape (n_features,)
         Mean row of X.
@@ -172,11 +123,6 @@ class BackwardCompatibleAligner(AffineAligner):
         "aligner": [AffineAligner, None],
         "n_extra": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "ridge": [Interval(Real, 0, None, closed="neither")],
-        "finetune": ["boolean"],
-        "contrastive_weight": [Interval(Real, 0, None, closed="left")],
-        "temperature": [Interval(Real, 0, None, closed="neither")],
-        "n_epochs": [Interval(Integral, 1, None, closed="left")],
-        "random_state": ["random_state"],
     }
 
     def __init__(
@@ -185,21 +131,11 @@ class BackwardCompatibleAligner(AffineAligner):
         *,
         n_extra: int | str = "auto",
         ridge: float = 1e-3,
-        finetune: bool = False,
-        contrastive_weight: float = 1.0,
-        temperature: float = 0.07,
-        n_epochs: int = 30,
-        random_state: RandomState = None,
         device: str = "auto",
     ) -> None:
         self.aligner = aligner
         self.n_extra = n_extra
         self.ridge = ridge
-        self.finetune = finetune
-        self.contrastive_weight = contrastive_weight
-        self.temperature = temperature
-        self.n_epochs = n_epochs
-        self.random_state = random_state
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -208,7 +144,6 @@ class BackwardCompatibleAligner(AffineAligner):
         X: ArrayLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
-        labels: ArrayLike | None = None,
     ) -> Self:
         """Learn the map of new rows and that of old ones.
 
@@ -221,11 +156,7 @@ class BackwardCompatibleAligner(AffineAligner):
             The same rows in the old space.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative. None weighs every row 1. Fine-tuning
-            leaves out rows of weight 0 and weighs the others 1.
-
-        labels : array-like of shape (n_samples,), default=None
-            Classes for fine-tuning. None takes every row for a class of its own.
+            Weights of the rows, not negative. None weighs every row 1.
 
         Returns
         -------
@@ -235,14 +166,13 @@ class BackwardCompatibleAligner(AffineAligner):
         Raises
         ------
         ValueError
-            If X or y is not numeric, finite and two-dimensional, if their rows differ
-            in number, or if there are too few rows for fine-tuning.
+            If X or y is not numeric, finite and two-dimensional, or if their rows
+            differ in number.
         """
         X, Y, row_weights = self._validate_pairs(X, y, sample_weight, reset=True)
-        classes = _class_codes(X, labels)
         runtime = self._runtime(X)
         X, Y, weights = runtime.tensors(X, Y, row_weights)
-        with FitProgress(self, max_iter=1 + self.finetune) as progress:
+        with FitProgress(self, max_iter=1) as progress:
             aligner = self._fitted_aligner(X, Y, row_weights)
             moments = PairMoments.of(X, Y, weights)
             matrix, intercept = runtime.tensors(aligner.coef_.T, aligner.intercept_)
@@ -256,14 +186,6 @@ class BackwardCompatibleAligner(AffineAligner):
                 self.ridge,
             )
             progress.step()
-            self.finetuned_, self.finetune_losses_ = False, None
-            if self.finetune:
-                kept = weights > 0
-                codes = runtime.tensor(classes)[kept]
-                rows = X[kept], Y[kept], codes
-                unit = rotation_length(aligner, maps["matrix"])
-                maps = self._finetune(maps, moments, rows, unit)
-                progress.step()
         self.n_extra_ = maps["extra"].shape[1]
         coef = torch.cat([maps["matrix"], maps["extra"]], 1).T
         self.mean_, self.coef_, self.intercept_ = runtime.arrays(
@@ -280,47 +202,6 @@ class BackwardCompatibleAligner(AffineAligner):
         if aligner is None:
             aligner = OrthogonalAligner(lam=0, scale=True, device=self.device)
         return clone(aligner).fit(X, Y, sample_weight=row_weights)
-
-    def _finetune(self, maps, moments, rows, unit):
-        """Return the maps after fine-tuning by a contrastive loss, or as they are.
-
-        The first columns' map stays as near to a rotation as it is, in this unit.
-        """
-        from sktransform.alignment._backward_compatible.finetune import (
-            MapPair,
-            train_pair,
-        )
-
-        radius = orthogonality_residual(maps["matrix"] / unit)
-
-        def project(matrix):
-            return unit * project_to_ball(matrix / unit, radius)
-
-        X, Y, codes = rows
-        Y = torch.cat([Y, codes[:, None]], 1)
-        held_out = row_folds(X, _FINETUNE_FOLDS) == 0
-        if not 0 < held_out.sum() < len(X):
-            raise ValueError(
-                f"finetune=True holds out rows, and {len(X)} are too few; give more "
-                "rows or set finetune=False."
-            )
-        finetuned, *losses = train_pair(
-            MapPair(**{name: tensor.float() for name, tensor in maps.items()}),
-            (X[~held_out].float(), Y[~held_out].float()),
-            (X[held_out].float(), Y[held_out].float()),
-            project=project,
-            max_epochs=self.n_epochs,
-            random_state=check_random_state(self.random_state),
-            variance=moments.covariance_y.trace().item(),
-            weight=self.contrastive_weight,
-            temperature=self.temperature,
-        )
-        self.finetuned_, self.finetune_losses_ = finetuned is not None, np.array(losses)
-        if finetuned is None:
-            return maps
-        state = finetuned.state_dict()
-        maps = {name: state[name].to(torch.float64) for name in maps}
-        return {**maps, "matrix": project(maps["matrix"])}
 
     def forward(self, y: ArrayLike) -> Output:
         """Map old vectors to where the new ones of their rows are expected.

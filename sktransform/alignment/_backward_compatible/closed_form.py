@@ -52,27 +52,6 @@ def with_variance_of_target(moments, matrix):
     return matrix, moments.mean_y - moments.mean_x @ matrix
 
 
-def rotation_length(aligner, matrix):
-    """Return the singular value that an aligner takes for that of a rotation.
-
-    Without units of the aligner's own that which brings the map nearest to
-    a rotation.
-
-    `aligner`: the fitted aligner. Its `singular_values_`, if it has them, are in such
-      units.
-    `matrix`: its map, multiplied from the right, or a multiple of it.
-
-    Shapes: matrix (n_inputs, n_outputs) -> ().
-    """
-    values = getattr(aligner, "singular_values_", None)
-    if values is None:
-        squares = torch.linalg.svdvals(matrix).square()
-        return (squares.square().sum() / squares.sum()).sqrt()
-    # Completed directions have singular values of 1 that are not listed.
-    n_completed = max(0, int(torch.linalg.matrix_rank(matrix)) - len(values))
-    return (matrix.square().sum() / (float((values**2).sum()) + n_completed)).sqrt()
-
-
 def _remaining_axes(moments, matrix, n_axes):
     """Return the directions in which rows vary most, beyond those that a map keeps.
 
