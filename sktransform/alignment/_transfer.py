@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Linear operators and bilinear forms, carried from one space into another."""
+"""Transfer of linear operators and bilinear forms from one space to another."""
 
 from typing import Any
 
@@ -37,12 +37,12 @@ def _congruent(coef, form):
 
 
 def transfer_operator(aligner: Any, operator: ArrayLike) -> np.ndarray:
-    """Carry a linear operator on one space over to the space it is aligned with.
+    """Transfer a linear operator from one space to an aligned space.
 
-    An operator turns a row ``x`` into ``x @ operator``: a steering direction that is
-    amplified, a concept that is projected out, a change of basis. With the aligner's
-    map ``y = x @ M + b`` the same is done to differences of rows of the other space by
-    ``pinv(M) @ operator @ M``.
+    An operator maps a row ``x`` to ``x @ operator``. Examples are a matrix that
+    amplifies a steering direction, a projection that removes a concept, or a change of
+    basis. With the aligner's map ``y = x @ M + b`` the corresponding operator on
+    differences of rows of the target's space is ``pinv(M) @ operator @ M``.
 
     Parameters
     ----------
@@ -50,13 +50,13 @@ def transfer_operator(aligner: Any, operator: ArrayLike) -> np.ndarray:
         A fitted aligner with `coef_`, or such an array: the transpose of ``M``.
 
     operator : array-like of shape (n_features, n_features)
-        The operator on the aligner's first view, applied from the right.
+        The operator on the space of the aligner's X, applied from the right.
 
     Returns
     -------
     ndarray of shape (n_outputs, n_outputs)
-        The operator on the target's space. What leads out of the image of the map is
-        lost: into a narrower space, the operator is carried over in least squares.
+        The operator on the target's space. If the map reduces the dimension, the result
+        is a least-squares approximation.
 
     Raises
     ------
@@ -69,9 +69,9 @@ def transfer_operator(aligner: Any, operator: ArrayLike) -> np.ndarray:
 
     Notes
     -----
-    For an orthogonal map both functions return ``M.T @ operator @ M``. Operators on
-    rows themselves rather than on differences have to be taken about corresponding
-    points, such as `mean_` and its image.
+    For an orthogonal map the result is ``M.T @ operator @ M``. The operator applies to
+    differences of rows: to apply it to rows, first subtract corresponding points in
+    both spaces, such as `mean_` and its image.
 
     References
     ----------
@@ -90,12 +90,12 @@ def transfer_operator(aligner: Any, operator: ArrayLike) -> np.ndarray:
 
 
 def transfer_bilinear(aligner: Any, form: ArrayLike) -> np.ndarray:
-    """Carry a bilinear form on one space over to the space it is aligned with.
+    """Transfer a bilinear form from one space to an aligned space.
 
-    A form gives a number to a pair of rows, ``x1 @ form @ x2``: a metric, a similarity
-    with weights, a learnt score. With the aligner's map ``y = x @ M + b`` the same
-    numbers are given to differences of rows of the other space by ``pinv(M) @ form @
-    pinv(M).T``.
+    A bilinear form assigns the number ``x1 @ form @ x2`` to a pair of rows. Examples
+    are a metric, a weighted similarity or a learned score. With the aligner's map ``y =
+    x @ M + b`` the corresponding form on differences of rows of the target's space is
+    ``pinv(M) @ form @ pinv(M).T``.
 
     Parameters
     ----------
@@ -103,13 +103,13 @@ def transfer_bilinear(aligner: Any, form: ArrayLike) -> np.ndarray:
         A fitted aligner with `coef_`, or such an array: the transpose of ``M``.
 
     form : array-like of shape (n_features, n_features)
-        The form on the aligner's first view.
+        The form on the space of the aligner's X.
 
     Returns
     -------
     ndarray of shape (n_outputs, n_outputs)
-        The form on the target's space. The numbers are the same wherever the map loses
-        no dimension.
+        The form on the target's space. Its values agree with those of `form` if the map
+        does not reduce the dimension.
 
     Raises
     ------
@@ -144,15 +144,15 @@ def _tensors(aligner, matrix, name):
         aligner = getattr(aligner, "coef_", None)
         if aligner is None or has_kernels:
             raise ValueError(
-                "aligner has kernels, or no coef_: its map is not affine, so that "
-                "nothing can be carried over; give an affine aligner or its matrix."
+                "aligner must have an affine map, but it has kernels or no coef_, so "
+                "its map is not affine; give an affine aligner or its matrix."
             )
     coef = check_array(aligner, dtype=np.float64, input_name="aligner")
     matrix = check_array(matrix, dtype=np.float64, input_name=name)
     n_features = coef.shape[1]
     if matrix.shape != (n_features, n_features):
         raise ValueError(
-            f"{name} has shape {matrix.shape}, but the aligner's map, of shape "
+            f"{name} has shape {matrix.shape}, but the aligner's map of shape "
             f"(n_outputs, n_features) = {coef.shape}, takes one of shape "
             f"{(n_features, n_features)}."
         )
