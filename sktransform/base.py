@@ -31,9 +31,8 @@ __all__ = ["AlignerMixin", "MixtureTransformer", "TorchEstimator", "TorchTransfo
 class TorchEstimator(CallbackSupportMixin, BaseEstimator):
     """Base of estimators that compute on torch and keep NumPy arrays.
 
-    It holds what every estimator shares: rows are validated, and a runtime
-    is chosen for them. A subclass writes `fit` with its own signature, which metadata
-    routing reads.
+    It validates rows and chooses device and precision for them. A subclass defines
+    `fit` with an explicit signature, which metadata routing reads.
     """
 
     _parameter_constraints: dict = {"device": [str]}
@@ -50,7 +49,7 @@ class TorchEstimator(CallbackSupportMixin, BaseEstimator):
         if isinstance(X, Iterator):
             raise TypeError(
                 f"X is a {type(X).__name__}, but {type(self).__name__} takes one table "
-                "of rows at a time; where blocks come one by one, give each of them to "
+                "of rows at a time; if rows come in blocks, pass each block to "
                 "partial_fit or to transform."
             )
         rows = validate_data(
@@ -78,8 +77,8 @@ class TorchEstimator(CallbackSupportMixin, BaseEstimator):
 class TorchTransformer(TransformerMixin, TorchEstimator):
     """Base of transformers that compute on torch and keep NumPy arrays.
 
-    Beside what all estimators share, it checks the rows of `inverse_transform`, and
-    tells scikit-learn that precision is kept.
+    In addition to `TorchEstimator` it validates the input of `inverse_transform` and
+    sets the tag that outputs have the precision of the input.
     """
 
     def _validate_outputs(self, X):
@@ -111,7 +110,7 @@ class MixtureTransformer(TorchTransformer):
     """
 
     def jacobian(self, X: ArrayLike) -> Output:
-        """Return the exact derivative of the map at rows.
+        """Return the Jacobian of the map at each row.
 
         Parameters
         ----------
@@ -121,13 +120,13 @@ class MixtureTransformer(TorchTransformer):
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_outputs, n_features)
-            How each column of the image changes with each feature.
+            Partial derivatives of each output by each feature.
         """
         X, runtime = self._checked(X)
         return runtime.map(self._module(runtime).jacobian, X)
 
     def chart_weights(self, X: ArrayLike) -> Output:
-        """Return how much each row follows each chart.
+        """Return the weight of each chart at each row.
 
         Parameters
         ----------
@@ -137,7 +136,7 @@ class MixtureTransformer(TorchTransformer):
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_charts)
-            The weights, which sum to 1 in each row.
+            The weights, which sum to 1 for each row.
         """
         X, runtime = self._checked(X)
         return runtime.map(self._module(runtime).weights, X)
@@ -202,16 +201,16 @@ class MixtureTransformer(TorchTransformer):
         if not (limits.tiny <= widths.min() and widths.max() <= limits.max):
             # Neighbours are kept in single precision whatever the rows have.
             is_single = runtime.dtype == torch.float32
-            wider = "float64, or in " if is_single else ""
+            wider = "give X in float64, or " if is_single else ""
             raise ValueError(
-                "Squared distances of these rows do not fit into float32; give rows in "
-                f"{wider}units nearer to their distances."
+                "Squared distances between rows of X overflow or underflow in float32; "
+                f"{wider}rescale X so that distances are nearer to 1."
             )
         return runtime.module(GaussianWeightedMap, state)
 
 
 class AlignerMixin:
-    """What transformers of one view of the rows into the space of another share.
+    """Mixin of transformers that map one view of the rows into the space of another.
 
     The target `y` of such a `TorchTransformer` is the other view: a table with a row
     for each row of X.
@@ -225,7 +224,7 @@ class AlignerMixin:
         if not reset and Y.shape[1] != self._n_targets:
             raise ValueError(
                 f"y has {Y.shape[1]} columns, but {type(self).__name__} was fitted to "
-                f"{self._n_targets}; give the same view."
+                f"{self._n_targets} columns; give rows of the same view."
             )
         weights = check_sample_weight(
             sample_weight, np.empty(len(X)), dtype=np.float64, ensure_non_negative=True
@@ -237,7 +236,7 @@ class AlignerMixin:
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is "
-                "None: give the other view of the rows, one row of it for each of X."
+                "None: give the other view, with one row for each row of X."
             )
         if isinstance(y, torch.Tensor):
             return check_tensor(self, y[:, None] if y.ndim == 1 else y)
@@ -253,7 +252,7 @@ class AlignerMixin:
     def score(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Return the share of the target's variance that the mapped rows explain.
+        """Return the R2 of the mapped rows.
 
         Parameters
         ----------

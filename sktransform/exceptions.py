@@ -9,24 +9,25 @@ __all__ = [
 
 
 class DegenerateDataWarning(UserWarning):
-    """The data hold less than was asked of them, and a smaller answer was given.
+    """The data do not determine the full result, and a reduced result is returned.
 
-    For example fewer distinct rows than charts, or rows that are all equal. The
-    message says what was reduced.
+    Examples are fewer distinct rows than charts, and rows that are all equal. The
+    message states what was reduced.
     """
 
 
 class DisconnectedGraphWarning(UserWarning):
-    """The graph of nearest neighbours fell into parts, which were connected.
+    """The graph of nearest neighbours has several components, which were connected.
 
-    Paths from one part to another lead over added edges, the shortest there are. The
-    message says how many parts there were.
+    The shortest possible edges between the components were added. The message states
+    the number of components.
     """
 
 
 class UnreliableAlignmentWarning(UserWarning):
-    """A map between spaces was found without enough evidence that it is right.
+    """The fitted map between two spaces may be wrong.
 
-    Maps that were found apart disagree, or known pairs that were held out do not find
-    each other. The message says how many do.
+    Independent candidate maps disagree, held-out pairs do not find each other, or
+    held-out predictions are unrelated to their targets. The message states the measured
+    value.
     """

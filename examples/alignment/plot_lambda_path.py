@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-How orthogonal should it be?
-============================
+Choose the bound of an OrthogonalAligner
+========================================
 
-A rotation keeps all distances and cannot follow a change of model that stretches; least
-squares follows everything, noise included. Between them lies a bound: how far the map
-may be from a rotation. Folds of the pairs choose it, and the path shows what it does.
+A rotation preserves all distances, but cannot represent a model change that stretches
+directions. Least squares has no such restriction and also fits noise.
+:class:`~sktransform.alignment.OrthogonalAligner` bounds the distance of the map from a
+rotation. This example chooses the bound by cross-validation and draws the losses for
+all bounds.
 """
 
 import matplotlib.pyplot as plt
@@ -17,8 +19,8 @@ from sktransform.alignment import OrthogonalAligner
 from sktransform.inspection import LambdaPathDisplay, SingularValueDisplay
 
 # %%
-# Hidden features of two networks on the digits; the first has seen only half of the
-# classes. 150 images are known to both.
+# The two views are hidden features of two networks; the first network was trained on
+# half of the classes only. 150 images have been embedded by both networks.
 
 X, y = load_digits(return_X_y=True)
 X = X / 16
@@ -37,10 +39,10 @@ rows = np.random.default_rng(0).permutation(len(X))
 pairs, others = rows[:150], rows[150:1150]
 
 # %%
-# The bound rises from 0, a rotation, to that of least squares. The loss of the pairs
-# always falls with it; that of rows held out, of new rows and the recall of a search
-# need not. The folds see the 150 pairs alone, and choose a bound by them: they compare
-# a few bounds, and stop where the held-out loss rises.
+# The bounds range from 0, a rotation, to the bound at which the solution is least
+# squares. With a larger bound the training loss always falls; the cross-validated loss
+# and the loss and recall of new rows may rise or fall. The bound is chosen by
+# cross-validation on the 150 pairs, which compares a few bounds only.
 
 aligner = OrthogonalAligner().fit(old[pairs], new[pairs])
 display = LambdaPathDisplay.from_estimator(aligner, old[others], new[others])
@@ -54,11 +56,11 @@ for index, lam in enumerate(display.lams):
         f"lambda {lam:8.3f}: {', '.join(losses)}, recall@1 "
         f"{display.retrieval[index]:.2f}"
     )
-print(f"chosen by folds: {aligner.lam_:.3f}")
+print(f"chosen by cross-validation: {aligner.lam_:.3f}")
 
 # %%
-# The singular values of the chosen map: a rotation has none but 1. Those above stretch
-# a direction, those below forget it in part.
+# The singular values of the chosen map. All singular values of a rotation are 1; values
+# above 1 stretch a direction, values below 1 shrink it.
 
 SingularValueDisplay.from_estimator(aligner)
 plt.show()

@@ -3,14 +3,14 @@
 Change the embedding model without re-embedding
 ===============================================
 
-A search holds the vectors of an old model, the gallery, and queries come from another
-one. Embedding the gallery again is expensive;
+A search index holds vectors of an old model, the gallery, while queries are embedded by
+a new model. Embedding the gallery again is expensive;
 :class:`~sktransform.alignment.EmbeddingAdapter` maps the queries into the old space
-instead. It learns the map from few rows that both models have embedded, here 300.
+instead. It learns the map from a few rows that both models have embedded, here 300.
 
-Hidden layers of networks that were trained on digits stand for the models. The old one
-has 64 units. One new model is an easy change: 128 units, for the same images. The other
-is a hard one: a small device sees each image as 4 x 4 pixels only.
+The models are hidden layers of networks that were trained on digits. The old model has
+64 units. One new model, with 128 units for the same images, is an easy change. The
+other, a network for images of only 4 x 4 pixels, is a hard change.
 """
 
 import matplotlib.pyplot as plt
@@ -45,11 +45,12 @@ changes = {
 
 # %%
 # The first 300 images are the pairs, the other 1497 are the gallery and the queries. A
-# query should find its own image first. A rotation keeps all distances; least squares
-# fits the 300 pairs too closely; ridge regression shrinks directions that it cannot
-# predict well, and shrunk queries gather around a few rows of the gallery, the hubs.
-# The adapter starts from ridge regression and gives the queries the covariance of the
-# gallery; where the relation of the models is not linear, it adds kernels.
+# query should find its own image first. A rotation preserves all distances; least
+# squares overfits the 300 pairs; ridge regression shrinks directions that it cannot
+# predict well, so that the nearest neighbours of the queries are mostly a few rows of
+# the gallery, the hubs. The adapter starts from ridge regression and gives the queries
+# the covariance of the gallery; if the relation of the models is not linear, it adds
+# kernel features.
 
 N_PAIRS = 300
 gallery = old[N_PAIRS:]
@@ -74,8 +75,8 @@ for change, new in changes.items():
         )
 
 # %%
-# The easy change costs nothing whichever map is used. After the hard one the adapter
-# finds more than the others.
+# For the easy change all maps have nearly perfect recall. For the hard change the
+# adapter has the highest recall.
 
 figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
 colors = ("#999999", "#E69F00", "#56B4E9", "#0072B2")
@@ -92,9 +93,9 @@ axes.set_title("Old gallery, new queries, 300 pairs to learn from")
 axes.legend(ncols=4, loc="upper center", fontsize="small")
 
 # %%
-# Along the principal axes of the gallery the regression has lost variance, most where
-# it was small to begin with; after matching much of it is back. The regression before
-# the calibration is kept with the moments of the rows, on request.
+# The regression has less variance than the gallery along the gallery's principal axes,
+# above all along axes of small variance. The calibration restores most of it. To draw
+# the regression before the calibration, fit the adapter with ``store_moments=True``.
 
 new = changes["4 x 4 pixels"]
 adapter = EmbeddingAdapter(store_moments=True, features="linear")
@@ -102,7 +103,7 @@ adapter.fit(new[:N_PAIRS], old[:N_PAIRS])
 CovarianceMatchDisplay.from_estimator(adapter, new[N_PAIRS:], gallery)
 
 # %%
-# Where queries land, and how far from their own image.
+# The mapped queries and their targets, coloured by the distance between the two.
 
 ResidualMapDisplay.from_estimator(adapter, new[N_PAIRS:], gallery)
 print(adapter.report())

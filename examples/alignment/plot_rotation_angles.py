@@ -3,11 +3,12 @@
 A rotation of a few angles
 ==========================
 
-A network is trained on for a while, and its hidden units move. The move is small, and a
-rotation undoes most of it: :class:`~sktransform.alignment.GivensAligner` keeps one as
-31 angles a sweep, where :class:`~sktransform.alignment.OrthogonalAligner` keeps a
-matrix of 1024 numbers. With few pairs the angles are also the better map; from about as
-many pairs as there are columns on, the matrix is.
+Further training of a network changes its hidden units slightly, and a rotation maps the
+old values to the new ones with a small error.
+:class:`~sktransform.alignment.GivensAligner` stores a rotation as 31 angles per sweep,
+:class:`~sktransform.alignment.OrthogonalAligner` as a matrix of 1024 numbers. With few
+pairs the map of few angles also has the lower error; with at least about as many pairs
+as columns, the matrix has.
 """
 
 import warnings
@@ -22,7 +23,7 @@ from sktransform.alignment import GivensAligner, OrthogonalAligner
 
 # %%
 # The two views: 32 hidden units of a network after 60 passes over 900 digits, and after
-# 30 more. The other digits are pairs to learn from and to test on.
+# 30 more. The other digits are the pairs for fitting and testing.
 
 images, y = load_digits(return_X_y=True)
 order = np.random.default_rng(0).permutation(len(images))
@@ -44,7 +45,7 @@ for _ in range(30):
 after = hidden_units()
 
 # %%
-# The mean squared error on 497 rows that no map has seen, as a share of the variance.
+# The mean squared error on 497 test rows, as a share of the variance.
 
 
 def test_error(aligner, n_pairs):
@@ -79,10 +80,10 @@ ax.set_title("Hidden units of a network that was trained on")
 ax.legend()
 
 # %%
-# The way back is exact, and the angles give the matrix whenever it is wanted.
+# The inverse is exact, and the rotation matrix can be computed from the angles.
 
 aligner = GivensAligner(1).fit(before[:24], after[:24])
 back = aligner.inverse_transform(aligner.transform(before))
-print(f"largest error of the way back: {np.abs(back - before).max():.0e}")
+print(f"largest error of the inverse: {np.abs(back - before).max():.0e}")
 print(f"angles: {aligner.angles_.size}, entries of the matrix: {aligner.coef_.size}")
 plt.show()

@@ -3,11 +3,10 @@
 Embed a gallery again in stages
 ===============================
 
-A gallery of old vectors cannot be embedded again in one night, and queries already
-come from the new model. An :class:`~sktransform.alignment.EmbeddingAdapter` brings the
-whole gallery into the new space, queries are used as they are, and row by row the
-estimate is replaced by the true new vector. With the last row the gallery is that of
-the new model alone.
+A gallery is too large to be embedded again at once, but queries are already embedded by
+the new model. An :class:`~sktransform.alignment.EmbeddingAdapter` maps the whole
+gallery into the new space, and queries need no change. The mapped vectors are then
+replaced, in stages, by embeddings of the new model.
 """
 
 import matplotlib.pyplot as plt
@@ -17,12 +16,12 @@ from sklearn.datasets import load_digits
 from sktransform.alignment import BackfillPlanner, EmbeddingAdapter
 
 # %%
-# Two encoders of the digits, layers of random weights, stand for the models. 300 images
-# are embedded by both, 1200 are the gallery, and the rest are queries.
+# The models are two layers with random weights. 300 images are embedded by both for
+# fitting, 1200 are the gallery, and the rest are queries.
 
 
 def encode(images, width, seed):
-    """Return what a layer of random weights makes of images."""
+    """Return the output of a layer with random weights for images."""
     generator = np.random.default_rng(seed)
     weights = generator.normal(size=(images.shape[1], width)) / 4
     return np.maximum((images - images.mean(axis=0)) @ weights, 0)
@@ -33,15 +32,15 @@ old_pairs, old_gallery, _ = np.split(encode(images, 48, seed=1), [300, 1500])
 new_pairs, new_gallery, queries = np.split(encode(images, 64, seed=2), [300, 1500])
 
 # %%
-# The recipe: the gallery moves, the queries do not.
+# Map the gallery into the new space. Queries are not mapped.
 
 adapter = EmbeddingAdapter().fit(old_pairs, new_pairs)
 gallery = adapter.transform(old_gallery)
 
 # %%
-# The planner puts rows of dense regions first, which searches return most often. Where
-# new vectors of some rows are known, its curve measures what each stage brings: here
-# the share of the 10 images that the new model alone would find.
+# The planner puts rows of dense regions first, because searches return them most often.
+# If the new embeddings are known, ``curve`` computes the score of each stage: here the
+# share of the new model's 10 nearest images that are found.
 
 
 def nearest(vectors):
@@ -66,7 +65,8 @@ print(
 )
 
 # %%
-# Both orders begin and end at the same overlap. In between the plan is ahead.
+# Both orders begin and end at the same overlap. In between the planned order has the
+# higher overlap.
 
 figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
 for curve, label, style, color in (

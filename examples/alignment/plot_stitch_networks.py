@@ -3,11 +3,12 @@
 Stitch two networks
 ===================
 
-Two networks learn the digits from different seeds and widths. What they know is the
-same, the axes of their hidden layers are not: a classifier on the features of one makes
-nothing of those of the other. A map learned from 100 images lets it read them.
+Two networks with different seeds and widths are trained on the same digits. Their
+hidden features carry similar information in different coordinates, so a classifier
+trained on the features of one network fails on the features of the other. With a map
+learned from 100 images the classifier can be applied to both.
 
-The end is about a network that knows a part of the digits only.
+The last section maps from a network that was trained on some of the digits only.
 """
 
 import matplotlib.pyplot as plt
@@ -45,8 +46,8 @@ first_new, second_new = (hidden_features(network, X_new) for network in networks
 print(f"similarity of the features (linear CKA) {linear_cka(first, second):.2f}")
 
 # %%
-# The classifier was trained on the second network's features. It is fed the first's
-# through maps that saw 100 images, and no label.
+# The classifier is trained on features of the second network. It is applied to mapped
+# features of the first network; the maps are fitted to 100 images without labels.
 
 classifier = LogisticRegression(max_iter=2000).fit(second, y_fit)
 print(f"own features          {classifier.score(second_new, y_new):.3f}")
@@ -56,16 +57,16 @@ pairs = slice(None, 100)
 for name, aligner in {
     "matched units": PermutationAligner(),
     "rotation": OrthogonalAligner(lam=0),
-    "bound chosen by folds": OrthogonalAligner(),
+    "bound chosen by CV": OrthogonalAligner(),
 }.items():
     aligner.fit(first[pairs], second[pairs])
     stitched = classifier.score(aligner.transform(first_new), y_new)
     print(f"{name:21} {stitched:.3f}  R2 {aligner.score(first_new, second_new):.2f}")
 
 # %%
-# Without a map: angles and distances to the same 100 images mean the same in both
-# networks, so a classifier of such coordinates reads both. Several kinds of them may
-# stand side by side, or be averaged by how well they agree.
+# An alternative without a map: similarities to the same 100 images are comparable
+# between both networks, so that a classifier of these similarities can be applied to
+# both. Several similarities may be concatenated, or averaged with attention weights.
 
 SIMILARITIES = {
     "cosine": {"similarities": "cosine"},
@@ -87,15 +88,16 @@ for name, settings in SIMILARITIES.items():
     print(f"{name:16} the other's {scores[0]:.3f}, own {scores[1]:.3f}")
 
 # %%
-# How far the chosen map is from a rotation, and where in the second network's features
-# it misses.
+# The singular values of the map with the chosen bound, and its errors among the
+# features of the second network.
 
 SingularValueDisplay.from_estimator(aligner)
 ResidualMapDisplay.from_estimator(aligner, first_new, second_new)
 
 # %%
-# A third network has learned the digits below 5 alone. Of the others its features tell
-# less, and no map brings that back. Kernels find more of it than a linear map does.
+# A third network was trained on the digits below 5 alone. Its features contain less
+# information about the other digits, which no map can recover. Kernel features recover
+# more of the digits than a linear map does.
 
 is_low = y_fit < 5
 partial = MLPClassifier((48,), max_iter=300, tol=1e-3, random_state=2)

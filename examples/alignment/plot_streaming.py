@@ -3,9 +3,9 @@
 Streaming and merging
 =====================
 
-Pairs of vectors arrive in blocks, on several machines, in any order. Their first and
-second moments are all that a linear map needs: they add up, and what comes out is the
-map that one fit of all rows would have given.
+Pairs of vectors arrive in blocks, on several machines, in any order. A linear map
+depends on the first and second moments of the rows only. Moments of blocks can be
+added, so the result is the map of one fit to all rows.
 """
 
 import pickle
@@ -27,8 +27,8 @@ def block(n_rows):
 blocks = [block(n_rows) for n_rows in (500, 20, 3000, 1, 1200)]
 
 # %%
-# One machine reads two blocks, the other three, last ones first. What they send to each
-# other does not grow with the number of rows.
+# One machine reads the first two blocks, the other the last three in reverse order. The
+# size of a fitted aligner does not depend on the number of rows.
 
 one, other = OrthogonalAligner(), OrthogonalAligner()
 for X, y in blocks[:2]:
@@ -39,8 +39,9 @@ print(f"state of a machine: {len(pickle.dumps(other)) / 1e6:.1f} MB")
 merged = one.merge(other)
 
 # %%
-# All at once, for comparison. Even the bound that folds have chosen is the same: the
-# fold of a row depends on the row itself, not on when it came.
+# For comparison, one fit to all rows. The bound chosen by cross-validation is the same
+# too, because the fold of a row depends on the row itself and not on the order of the
+# rows.
 
 X, y = (np.concatenate(view) for view in zip(*blocks, strict=True))
 whole = OrthogonalAligner().fit(X, y)

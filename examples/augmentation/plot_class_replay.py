@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-Class after class, without keeping rows
-=======================================
+Learn class after class without storing rows
+============================================
 
-Digits arrive class by class, and the rows of earlier classes may not be kept.
-:class:`~sktransform.augmentation.ClassReplay` keeps a small generator of each class
-instead; a classifier of all classes so far is trained on rows that it draws.
+Digits arrive class by class, and the rows of earlier classes must not be stored.
+:class:`~sktransform.augmentation.ClassReplay` stores a small generator of each class
+instead; a classifier of all classes so far is trained on rows sampled from the
+generators.
 """
 
 import matplotlib.pyplot as plt
@@ -22,8 +23,8 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 
 # %%
-# Five tasks of two digits each. Beside the replay: a classifier that is trained on the
-# rows of the last task alone, and one that keeps all rows.
+# Five tasks of two digits each. The replay is compared with a classifier that is
+# trained on the rows of the last task alone, and with one that is trained on all rows.
 
 replay = ClassReplay(random_state=0)
 scores = {"all rows kept": [], "replayed rows": [], "last task alone": []}
@@ -51,7 +52,7 @@ ax.set_ylim(0, 1.02)
 ax.legend()
 
 # %%
-# Digits that the generators draw.
+# Digits sampled from the generators.
 
 drawn, labels = replay.sample(8)
 figure, axes = plt.subplots(10, 8, figsize=(4.2, 5.2))

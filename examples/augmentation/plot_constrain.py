@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-A model that must survive tilted images
-=======================================
+Train a model that is robust to tilted images
+=============================================
 
-Sometimes invariance is not a guess to be tested but a requirement: the camera *will* be
-tilted. :class:`~sktransform.augmentation.ConstrainedAugmenter` takes all
-transformations as required and draws each in proportion to its Lagrange multiplier,
-instead of dropping those that are hard.
+Sometimes invariance is a requirement: it is known that the camera *will* be tilted.
+:class:`~sktransform.augmentation.ConstrainedAugmenter` requires invariance to all given
+transformations and draws each in proportion to its Lagrange multiplier, instead of
+dropping transformations with a large loss.
 """
 
 import matplotlib.pyplot as plt
@@ -31,7 +31,7 @@ X_train, X_test, y_train, y_test = train_test_split(
 
 
 def tilted(X, seed=0):
-    """Return images turned by up to 25 degrees and moved by up to a pixel."""
+    """Return images rotated by up to 25 degrees and shifted by up to one pixel."""
     rng = np.random.default_rng(seed)
     images = X.reshape(-1, 8, 8)
     angles, moves = rng.uniform(-25, 25, len(X)), rng.uniform(-1, 1, (len(X), 2))
@@ -43,8 +43,8 @@ def tilted(X, seed=0):
 
 
 # %%
-# What will happen to the camera, as transformations. Each is drawn in proportion to the
-# price of its constraint; Metropolis-Hastings sampling also prefers copies on which the
+# The required transformations. Each is drawn in proportion to the Lagrange multiplier
+# of its constraint; Metropolis-Hastings sampling also prefers copies for which the
 # trained network has a large loss.
 
 transformations = [
@@ -73,9 +73,9 @@ for name, model in models.items():
     print(f"{name:12} upright {upright:.3f}   tilted {turned:.3f}")
 
 # %%
-# The dual variables are the prices of the constraints: by how much the loss on
-# unchanged images would fall if one of them were relaxed. They rise while a constraint
-# is violated, and a constraint that is easily met costs nothing.
+# The Lagrange multiplier of a constraint is the rate at which the loss on unchanged
+# images would fall if the constraint were relaxed. Multipliers rise while their
+# constraint is violated; the multiplier of a constraint that is easily met is 0.
 
 augmenter = models["constrained"].augmenter_
 DualPathDisplay.from_estimator(augmenter)

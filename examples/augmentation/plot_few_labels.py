@@ -3,10 +3,10 @@
 Digits with 100 labels
 ======================
 
-A hundred labelled images are few. Surely a digit that is moved by a pixel is the same
-digit; whether it may be turned by 90 degrees, or seen in a mirror, is less sure. Here
-nobody has to know: the transformations are tried on held-out images, and the classifier
-itself says whether it gains.
+With only one hundred labelled images, augmented copies may improve a classifier. A
+digit that is shifted by one pixel keeps its label; for a rotation by 90 degrees, or a
+mirror image, this is unknown. The augmenter measures on held-out images which
+transformations keep the label, and then tests whether the classifier improves.
 """
 
 import matplotlib.pyplot as plt
@@ -37,8 +37,9 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 
 # %%
-# Some of these transformations are harmless and some go much too far. To say how far
-# one may go at most is enough; the `shape` tells that rows are images.
+# Some of these transformations keep the label, and some have a range that is much too
+# large. Only the largest magnitude has to be given. ``shape`` declares that rows are
+# images.
 
 transformations = [
     ImageTranslate(axis="x", max_pixels=1),
@@ -58,16 +59,16 @@ augmenter = model.augmenter_
 print(augmenter.report().to_string(index=False, float_format="{:.3f}".format))
 
 # %%
-# The excess loss on held-out images, the farther each transformation goes. Where the
-# curve leaves 0, the digit is no longer the same. The dashed line is the learned range.
+# The excess loss on held-out images by the magnitude of each transformation. An excess
+# loss above 0 means that labels are not kept. The dashed line is the learned range.
 
 ExcessDisplay.from_estimator(augmenter)
 
 # %%
-# The acceptance test: whether the classifier improves on held-out images of which no
-# copy was made. Images that are merely repeated are the control: what they gain is not
-# due to augmentation. The candidate that was best at first is measured a second time,
-# on other folds, unless its gain is clear: the interval is that of its gain in both.
+# The acceptance test: does the classifier improve on held-out images? Training on
+# repeated, unchanged images is the control: its gain is not due to augmentation. Unless
+# its gain is clearly significant, the best candidate is measured a second time, on
+# other folds; the interval is that of the mean gain over both.
 
 AcceptanceDisplay.from_estimator(augmenter)
 print(f"chosen: {augmenter.chosen_}")
@@ -81,8 +82,8 @@ AugmentedExamplesDisplay.from_estimator(
 )
 
 # %%
-# And 1697 images that nothing has seen. With few rows the answer depends on the
-# classifier and on the draw, and "none" is a normal one.
+# The accuracy on 1697 test images. With few rows the result depends on the classifier
+# and on the random split, and "none" is a frequent choice.
 
 plain = clone(forest).fit(X_train, y_train)
 repeated = clone(forest).fit(np.tile(X_train, (9, 1)), np.tile(y_train, 9))

@@ -3,11 +3,10 @@
 Augmentation in a grid search
 =============================
 
-Rows that are made of others must not leak: a copy of a held-out row among the training
-rows would make any score wrong. :class:`~sktransform.augmentation.AugmentedClassifier`
-grows the rows inside ``fit``, so that cross-validation, grid search and pipelines are
-safe without further thought. Here it stands beside SMOTE and beside rows that are
-merely repeated.
+Augmented copies must not leak: a copy of a held-out row among the training rows would
+bias every score. :class:`~sktransform.augmentation.AugmentedClassifier` makes the
+copies inside ``fit``, so that there is no leakage in cross-validation, grid search and
+pipelines. This example compares it with SMOTE and with training on repeated rows.
 """
 
 import matplotlib.pyplot as plt
@@ -28,8 +27,8 @@ from sktransform.augmentation import (
 from sktransform.datasets import make_invariance_problem
 
 # %%
-# A problem whose true invariances are known: half of the declared transformations leave
-# the class alone, half do not.
+# A problem with known invariances: half of the declared transformations keep the class,
+# half do not.
 
 X, y, declarations = make_invariance_problem(120, random_state=0)
 X_test, y_test, _ = make_invariance_problem(5000, random_state=1)
@@ -66,8 +65,8 @@ candidates = {
 }
 
 # %%
-# SMOTE only balances classes; asked for more, it makes all classes nine times as large,
-# inside a pipeline that drops it at prediction.
+# By default SMOTE only balances classes; here its ``sampling_strategy`` makes all
+# classes nine times as large. The pipeline of imbalanced-learn skips it at prediction.
 
 
 def nine_times(y):
@@ -83,9 +82,9 @@ candidates["SMOTE"] = (
 )
 
 # %%
-# Each is searched over the same grid, and held-out rows are neither changed nor copied.
-# With 120 rows a cross-validated score is uncertain by several points, and each fold
-# trains on 80 rows alone; the 5000 rows of the test tell the truth.
+# Each candidate is searched over the same grid, and held-out rows are neither changed
+# nor copied. With 120 rows a cross-validated score is uncertain by several points, and
+# each fold trains on 80 rows only; the score on 5000 test rows is more accurate.
 
 scores = {}
 for name, (estimator, prefix) in candidates.items():
@@ -98,7 +97,7 @@ for name, (estimator, prefix) in candidates.items():
         chosen = search.best_estimator_.augmenter_
 
 # %%
-# What the refitted augmenter has learned, beside the truth.
+# The status and range learned by the refitted augmenter, and the true invariances.
 
 report = chosen.report()[["transformation", "status", "range"]]
 report["true"] = [declaration["holds"] for declaration in declarations]

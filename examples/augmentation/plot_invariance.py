@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-What is my model invariant to?
-==============================
+Measure the invariance of a model and of a task
+===============================================
 
-Two questions that are easily confused. What leaves the *model's* predictions alone?
-That needs no labels: :func:`~sktransform.metrics.invariance_score`. And what leaves the
-*label* alone? That is :func:`~sktransform.metrics.label_invariance_excess`. A model
-that always says the same is perfectly invariant, and of no use.
+Two properties are easily confused. :func:`~sktransform.metrics.invariance_score`
+measures which transformations do not change the *model's* predictions, and needs no
+labels. :func:`~sktransform.metrics.label_invariance_excess` measures which
+transformations keep the *label*. A model with constant predictions is perfectly
+invariant and useless.
 """
 
 import matplotlib.pyplot as plt
@@ -36,8 +37,9 @@ for model in models.values():
     model.fit(X_train, y_train)
 
 # %%
-# A transformation becomes a function of rows and a magnitude, which is what the scores
-# ask for. 1 stands for predictions that do not change at all.
+# ``view_function`` turns a transformation into a function of rows and a magnitude,
+# which both scores take. An invariance score of 1 means that predictions do not change
+# at all.
 
 turn = view_function(ImageRotate(max_degrees=180), X_train, shape=(8, 8))
 move = view_function(ImageTranslate(axis="x", max_pixels=3), X_train, shape=(8, 8))
@@ -59,8 +61,8 @@ axes[0].set_ylabel("invariance score")
 axes[0].legend(fontsize="small")
 
 # %%
-# The task has its own opinion: by how much the loss on held-out images rises, class by
-# class. A half turn leaves a 0 what it is, and turns a 6 into a 9.
+# The invariance of the task: the rise of the loss on held-out images, for each class. A
+# rotation by 180 degrees keeps a 0 a 0, and makes a 6 a 9.
 
 excess, error = label_invariance_excess(
     models["network"],

@@ -3,11 +3,11 @@
 Augmentation of embeddings
 ==========================
 
-What remains of an image is often its embedding.
-:class:`~sktransform.augmentation.LatentAugmenter` learns, while some images are
-available, where a transformation of the image moves its embedding. Afterwards it
-augments embeddings without images and without the encoder. Copies and originals are
-much alike to begin with, so the map is compared with doing nothing.
+Often only the embeddings of images are stored.
+:class:`~sktransform.augmentation.LatentAugmenter` learns from available images how a
+transformation of an image changes its embedding. Afterwards it augments embeddings
+without images and without the encoder. Embeddings of copies and originals are similar
+anyway, so the learned map is compared with the identity.
 """
 
 import matplotlib.pyplot as plt
@@ -46,17 +46,15 @@ augmenter = LatentAugmenter(
 augmenter.fit(X[:600])
 
 # %%
-# On held-out images: the cosine between imitated and true embeddings of transformed
-# images, that of doing nothing, and the gain of one over the other.
+# On held-out images: the cosine between predicted and true embeddings of transformed
+# images, the cosine of the unchanged embeddings, and the gain.
 
 print(augmenter.report().round(3))
-print(
-    f"share of the movement that is explained: {augmenter.fidelity_['explained']:.2f}"
-)
+print(f"R2 of the change of the embedding: {augmenter.fidelity_['explained']:.2f}")
 
 # %%
-# New images, turned from -40 to 40 degrees, in the two principal components of all
-# embeddings: the true path of each, and the imitated one.
+# New images rotated by -40 to 40 degrees: the true and the predicted embeddings, in the
+# two leading principal components.
 
 angles = np.linspace(-1, 1, 9)
 rows = torch.from_numpy(X)
@@ -76,7 +74,7 @@ for number, color in zip(
     parameters = np.column_stack([angles, np.zeros_like(angles)])
     imitated = plane.transform(augmenter.apply(encode(image.numpy()), parameters))
     ax.plot(*true.T, color=color, label=f"a {y[number]}, true")
-    ax.plot(*imitated.T, "--", color=color, label="imitated")
+    ax.plot(*imitated.T, "--", color=color, label="predicted")
     ax.plot(*true[4], "o", color=color)
 ax.set_xlabel("first principal component")
 ax.set_ylabel("second principal component")

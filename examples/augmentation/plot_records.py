@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-Repeat and undo what was drawn
-==============================
+Replay and invert recorded copies
+=================================
 
-Every augmented copy can come with a record: which transformation acted on which row, by
-which parameters and seed. From the record the same copies are made again, bit for bit,
-and exact transformations are undone.
+``augment`` can return a record of the copies: which transformation was applied to which
+row, with which parameters and seed. With the record, ``apply`` makes the same copies
+again, bit for bit, and ``inverse_augment`` returns the original rows if the
+transformations have exact inverses.
 """
 
 import matplotlib.pyplot as plt
@@ -19,8 +20,9 @@ from sktransform.augmentation.transforms import ImageNoise, ImageRoll, ImageRota
 X = load_digits().data[:6] / 16
 
 # %%
-# Two exact transformations, without learning: images roll by whole pixels, and noise
-# belongs to the seed of a row. Without bounds no cell is clipped.
+# Two transformations with exact inverses, without learning: a cyclic shift by whole
+# pixels, and noise that is determined by the recorded seed. With ``bounds="none"`` no
+# cell is clipped.
 
 augmenter = InvarianceAugmenter(
     [ImageRoll(max_pixels=3), ImageNoise(max_sd=0.5)],
@@ -36,7 +38,7 @@ print(record[["row", "operation", "p_1", "seed", "exact"]].to_string(index=False
 repeated = augmenter.apply(X, params)
 undone = augmenter.inverse_augment(copies, params)
 print("the same bits again:", np.array_equal(repeated, copies))
-print(f"largest error of the undone images: {np.abs(undone - X).max():.1e}")
+print(f"largest error of the inverse: {np.abs(undone - X).max():.1e}")
 
 figure, axes = plt.subplots(3, 6, figsize=(6.4, 3.4), layout="constrained")
 for line, name, images in zip(
@@ -48,8 +50,8 @@ for line, name, images in zip(
     line[0].set_ylabel(name)
 
 # %%
-# A rotation by any angle interpolates, so its inverse is an approximation: it has to be
-# asked for.
+# A rotation by any angle interpolates between pixels, so its inverse is an
+# approximation, which needs ``allow_lossy=True``.
 
 augmenter = InvarianceAugmenter(
     [ImageRotate(max_degrees=30)], learn=False, shape=(8, 8), random_state=0

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-Series whose beat comes at any time
-===================================
+Augment labelled time series
+============================
 
-Each series holds one beat that swings up and then down, or down and then up: that is
-its class. When the beat comes, how long it takes, and how noisy the record is, have no
-meaning, but a model of 40 series cannot know that yet. Is the sign without meaning too?
+Each series has one beat that swings up and then down, or down and then up; this order
+is the class. The time and length of the beat and the noise do not affect the class, but
+a model cannot learn this from 40 series. The augmenter learns which transformations
+keep the class, and that a change of sign does not.
 """
 
 import matplotlib.pyplot as plt
@@ -40,8 +41,8 @@ X, y = beats(40, seed=0)
 X_test, y_test = beats(3000, seed=1)
 
 # %%
-# The last one changes the sign, and so turns one class into the other. Nothing says so
-# but the labels.
+# The last transformation changes the sign, and so turns one class into the other. The
+# augmenter has to learn this from the labels.
 
 transformations = [
     SeriesPadShift(max_samples=10),
@@ -57,7 +58,7 @@ print(augmenter.report().to_string(index=False, float_format="{:.3f}".format))
 ExcessDisplay.from_estimator(augmenter)
 
 # %%
-# Two series of each class beside augmented copies; grey is the original series.
+# Two series of each class and augmented copies of them; the original series is grey.
 
 rows = [*np.flatnonzero(y == 0)[:2], *np.flatnonzero(y == 1)[:2]]
 AugmentedExamplesDisplay.from_estimator(
@@ -69,7 +70,7 @@ AugmentedExamplesDisplay.from_estimator(
 )
 
 # %%
-# Whether the classifier gains was decided on held-out series; the test agrees.
+# The acceptance test, on held-out training series, and the accuracy on test series.
 
 AcceptanceDisplay.from_estimator(augmenter)
 print(f"chosen: {augmenter.chosen_}")

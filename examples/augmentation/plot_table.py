@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-A table where the answer may be "nothing"
-=========================================
+Augment a table of mixed columns
+================================
 
-A table of mixed columns has no mirror and no tilt, and nobody knows which changes of a
-row keep its label. The default set tries what the columns allow. On plain tables it
-seldom pays: the worth of asking is that the answer is then "none", where blind
-augmentation would have cost accuracy.
+For a table of mixed columns it is usually unknown which changes of a row keep its
+label. The default transformations depend on the kinds of the columns only. On such
+tables augmentation seldom improves a model; the acceptance test then chooses "none",
+while augmentation without learning may lower the accuracy.
 """
 
 import matplotlib.pyplot as plt
@@ -24,7 +24,7 @@ from sktransform.inspection import AcceptanceDisplay, AugmentedExamplesDisplay
 
 
 def made_table(n_rows, seed=0):
-    """Return people with an income above or below a line that their work decides."""
+    """Return a made table of people, and whether their income is high."""
     rng = np.random.default_rng(seed)
     X = pd.DataFrame(
         {
@@ -55,10 +55,10 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 
 # %%
-# What the default set consists of: noise and factors for numbers, exchanges of cells
-# for all columns, mixtures within a class. Categories are exchanged, never computed
-# with; whole numbers stay whole; a value that holds much of a column, such as a gain of
-# 0, is left alone by noise.
+# The default transformations are noise and scaling for numeric columns, swaps of cells
+# for all columns, and mixing of rows within a class. Categories are only swapped, never
+# computed with; whole numbers stay whole; noise does not change frequent values, such
+# as a gain of 0.
 
 encode = make_column_transformer(
     (StandardScaler(), make_column_selector(dtype_include="number")),
@@ -84,7 +84,8 @@ for name, model in models.items():
     )
 
 # %%
-# What would have happened without asking: all transformations at their full range.
+# For comparison, augmentation without learning: all transformations at their full
+# range.
 
 for name, classifier in classifiers.items():
     blind = AugmentedClassifier(
@@ -105,8 +106,8 @@ for ax, (name, model) in zip(axes, models.items(), strict=True):
     ax.set_title(name, fontsize="medium")
 
 # %%
-# Three rows and augmented copies of them, by all transformations: every cell is one
-# that the column might hold.
+# Three rows and augmented copies of them by all transformations: every cell has an
+# allowed value of its column.
 
 everything = InvarianceAugmenter(learn=False).fit(X_train, y_train)
 AugmentedExamplesDisplay.from_estimator(

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-What the transformations do
-===========================
+Transformations of images, series and tables
+============================================
 
-A transformation is a declaration: which columns, and how far at most. Its parameter
-runs from -1 to 1, and 0 is the identity, bit for bit. Here are those of pictures along
-their parameter, those of a series, and a table's rows before and after.
+A transformation is declared by its columns and its largest magnitude. Its parameter
+ranges from -1 to 1, and 0 is exactly the identity. This example draws transformations
+of an image and of a series for several parameters, and rows of a table before and
+after.
 """
 
 import matplotlib.pyplot as plt
@@ -45,9 +46,9 @@ def copies(transformation, training, row, parameters):
 
 
 # %%
-# Pictures. The ``shape`` tells that rows are flattened pictures. Noise and the smooth
-# random field keep their draw, which belongs to the row's seed, while they grow: what
-# was drawn can be drawn again, from the parameter and the seed.
+# Images. ``shape`` declares that rows are flattened images. Noise and the smooth random
+# field are determined by a seed; the parameter only scales them. A copy can therefore
+# be made again from the parameter and the seed.
 
 X, y = load_digits(return_X_y=True)
 pixels = torch.from_numpy(X)
@@ -79,8 +80,8 @@ for line, (name, transformation) in zip(axes, rows_of_pictures.items(), strict=T
 figure.subplots_adjust(left=0.22, right=0.99, top=0.99, bottom=0.03, hspace=0.35)
 
 # %%
-# A series. Warped time still runs forwards; a crop is a window stretched to the full
-# length, and its second parameter is the window's position.
+# Series. A time warp keeps the order of the samples; a crop is a window stretched to
+# the full length, and its second parameter is the window's position.
 
 time = np.linspace(0, 1, 120)
 series = np.stack([np.exp(-(((time - s) / 0.07) ** 2)) for s in (0.3, 0.5, 0.4)])
@@ -103,7 +104,7 @@ for axis, (name, (transformation, steps)) in zip(
     axes.flat, declared.items(), strict=True
 ):
     changed = copies(transformation, training, 2, steps)
-    axis.plot(series[2], color="0.7", linewidth=3, label="as it was")
+    axis.plot(series[2], color="0.7", linewidth=3, label="original")
     styles = (("#0072B2", "-"), ("#D55E00", "--"))
     for values, step, (color, line) in zip(changed, steps, styles, strict=True):
         axis.plot(values, line, color=color, linewidth=1.3, label=f"p = {step}")
@@ -114,9 +115,9 @@ for axis in axes[1]:
     axis.set_xlabel("sample")
 
 # %%
-# A table. Two columns of the wines, the arrows from rows to their copies: noise goes
-# anywhere, ranks go along the columns' own distribution, mixup stays within the class,
-# and a swap ends at values of other rows.
+# Tables. Two columns of the wine data, with arrows from rows to their copies: Gaussian
+# noise is independent of the data, quantile jitter shifts the ranks within each column,
+# mixup averages with a row of the same class, and a swap takes values of other rows.
 
 X, y = load_wine(return_X_y=True)
 X = X[:, [9, 12]]  # colour intensity and proline

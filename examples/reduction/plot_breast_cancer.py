@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-What a map does not show
-========================
+Directions that an embedding does not show
+==========================================
 
-Thirty measurements of cell nuclei from 569 breast tumours. Two dimensions show their
-size and the roughness of their outline. The map itself can tell what is missing.
+Thirty measurements of cell nuclei from 569 breast tumours are mapped to two dimensions,
+which mainly show the size of the nuclei and the roughness of their outline. The reducer
+also returns the directions that the embedding does not show.
 """
 
 # %%
-# Benign and malignant tumours lie apart, mostly by size.
+# Benign and malignant tumours are separated, mostly by size.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -27,37 +28,42 @@ print(f"stress {reducer.stress_:.3f}")
 
 _, ax = plt.subplots(figsize=(8, 5.5), layout="constrained")
 EmbeddingDisplay.from_estimator(reducer, X, diagnosis, n_ellipses=14, ax=ax)
-ax.set_title("569 tumours, and where the map stretches")
+ax.set_title("569 tumours, with ellipses of local expansion")
 
 # %%
-# An ellipse is the image of a small ball of tumours, all enlarged alike. Where the map
-# keeps distances it is a circle of expansion 1. Here most are smaller: neighbours in
-# thirty dimensions come closer together in two, to make room for the large distances.
+# Each ellipse is the image of a small ball around a tumour; all ellipses are enlarged
+# by the same factor. Where the map preserves distances, the ellipse is a circle of
+# expansion 1. Here most are smaller: small distances are shortened so that large
+# distances can be preserved.
 
 local = reducer.expansion(X)
 print(f"median expansion {np.median(local.expansion):.2f}")
 print(f"median anisotropy {np.median(local.anisotropy):.1f}")
 published = reducer.published_quantities(X).frobenius_norm
-print(f"median norm of the blended matrix {np.median(published):.2f}")
+print(f"median norm of the weighted mean matrix {np.median(published):.2f}")
 
 # %%
-# The last number is what the published method reads as expansion when it is above 1.
-# It says the opposite, because it looks at directions in which no tumours lie.
+# The published method interprets the last number as an expansion if it is above 1. This
+# contradicts the median expansion, because the norm includes directions in which the
+# data do not vary.
 #
-# A map onto two components loses two of the four leading directions of the data. Both
-# are led by the texture of the nuclei, the first by its mean and its worst value, the
-# second by its standard error. The tumours spread along them, and the map hardly moves.
+# A map onto two components cannot show all of the four leading principal directions.
+# ``null_directions`` returns the two combinations of these along which the embedding
+# changes least. Both mainly contain the texture of the nuclei: the first its mean and
+# worst value, the second its standard error. The tumours vary along both directions,
+# and the embedding hardly changes.
 
 hidden = reducer.null_directions(X, 2)
 for direction, magnitude in zip(hidden.directions, hidden.magnitudes, strict=True):
     leading = np.argsort(-np.abs(direction))[:3]
     print(", ".join(f"{X.columns[i]} {direction[i]:.2f}" for i in leading))
     spread = (X.to_numpy() @ direction).std()
-    print(f"  spread of the tumours {spread:.2f}, of the map for 1 {magnitude:.2f}")
+    print(f"  standard deviation {spread:.2f}, embedding {magnitude:.2f} per unit")
 
 # %%
-# The first is a loss: texture alone tells malignant tumours from benign ones in about
-# three of four pairs. Who decides by the picture alone does without it.
+# The first direction is relevant: in about three of four pairs of a malignant and a
+# benign tumour, the malignant one has the higher texture value. The embedding does not
+# show this.
 
 is_malignant = diagnosis == "malignant"
 for column in ("mean texture", "mean radius"):
@@ -65,7 +71,7 @@ for column in ("mean texture", "mean radius"):
     print(f"area under the ROC curve by {column} alone {auc:.2f}")
 
 # %%
-# What the map does show is not the same everywhere.
+# The influence of the features differs between regions of the embedding.
 
 InfluenceDisplay.from_estimator(reducer, X, kind="map", n_features=6)
 

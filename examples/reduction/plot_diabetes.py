@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-Columns that matter, and columns that vary
-==========================================
+Influence of correlated columns
+===============================
 
-Ten measurements of 442 diabetes patients. The derivative of a map answers for every
-direction, also for those in which no patient differs from another. Restricted to the
-directions that occur, it tells another story.
+Ten measurements of 442 diabetes patients. The derivative of the map describes every
+direction, also directions in which no patient differs from another. This example
+compares the influence of columns with the influence restricted to directions in which
+neighbouring patients differ.
 """
 
 # %%
@@ -32,15 +33,15 @@ EmbeddingDisplay.from_estimator(reducer, X, sexes, n_arrows=5, ax=ax)
 ax.set_title("442 patients")
 
 # %%
-# By the plain influence cholesterol and sex move patients most.
+# Cholesterol and sex have the largest unrestricted influence.
 
 InfluenceDisplay.from_estimator(reducer, X, sexes)
 
 # %%
-# But s1 and s2 rise together, and the nearest patients of a patient are of the same
-# sex. Along the directions in which neighbours differ, cholesterol is one column among
-# others and sex hardly counts: it shifts one sex against the other on the map, and does
-# not tell neighbours apart.
+# But s1 and s2 are strongly correlated, and the nearest neighbours of a patient have
+# the same sex. Along the directions in which neighbours differ, the influence of
+# cholesterol is average and that of sex is small: sex separates two groups in the
+# embedding, and does not distinguish neighbours.
 
 plain = reducer.influence(X).mean(axis=0)
 tangent = reducer.influence(X, tangent=True).mean(axis=0)
@@ -52,7 +53,8 @@ for column, everywhere, along in zip(X.columns, plain, tangent, strict=True):
     print(f"{column:4} {everywhere:.2f}, along the data {along:.2f}")
 
 # %%
-# One chart of the mixture is a linear map, and has a biplot. Opaque patients follow it.
+# Each chart of the mixture is a linear map and has a biplot. The opacity of a patient
+# is the weight of the chart.
 
 BiplotDisplay.from_estimator(reducer, X, sexes)
 

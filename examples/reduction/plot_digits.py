@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-Neighbourhoods, and where new rows belong
-=========================================
+Embed digits by distances or neighbourhoods
+===========================================
 
-Handwritten digits of 64 pixels, mapped to the plane such that each keeps its nearest
-neighbours. Digits that the map has not seen are mapped by the same function, and the
-strength with which distances are kept as well is a setting.
+Handwritten digits of 64 pixels are mapped to two dimensions such that nearest
+neighbours are preserved. The same function maps new digits, and ``stress_weight`` sets
+how much distances are preserved too.
 """
 
 # %%
-# Two thirds of the digits are fitted, the others come afterwards.
+# Two thirds of the digits are training rows, the others are new rows.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -42,19 +42,19 @@ for name, reducer in reducers.items():
     )
 
 # %%
-# Two dimensions have room for the distances of ten digits or for their neighbourhoods,
-# hardly for both. With ``stress_weight=0.6`` groups part while their distances stay
-# close to the best there are.
+# Two dimensions can represent the distances of the digits or their neighbourhoods, but
+# hardly both. With ``stress_weight=0.6`` groups are separated, and the stress is close
+# to that of the distance embedding.
 
 figure, axes = plt.subplots(1, 3, figsize=(15, 5), layout="constrained")
 for ax, (name, reducer) in zip(axes, reducers.items(), strict=True):
     EmbeddingDisplay.from_estimator(reducer, X, y, ax=ax)
-    ax.set_title(f"1200 digits, {name} kept")
+    ax.set_title(f"1200 digits: {name}")
 
 # %%
-# New digits are mapped by the same function. Between two groups the map is continuous,
-# and a digit may fall between them. With ``anchored=True`` it takes the position of one
-# of its nearest training digits instead, by a vote among ten.
+# New digits are mapped by the same function. The map is continuous, so a new digit may
+# be mapped between two groups. With ``anchored=True`` a new digit gets the position of
+# one of its ten nearest training digits instead.
 
 anchored = GaussianWeightedNeighborReducer(anchored=True, **settings).fit(X)
 models = {"map": reducers["neighbourhoods"], "anchored": anchored}
@@ -67,7 +67,8 @@ for ax, (name, reducer) in zip(axes, models.items(), strict=True):
     ax.set_title(f"597 new digits, {name}")
 
 # %%
-# A map has a decoder as well: the mean of the images near a point of the plane.
+# The decoder maps a point of the embedding to approximately the mean of the images near
+# it.
 
 Y = models["map"].embedding_
 centers = np.stack([np.median(Y[y == digit], axis=0) for digit in range(10)])

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-Which columns shape the map of a table
-======================================
+Influence of columns on an embedding
+====================================
 
-Thirteen chemical measurements of 178 Italian wines, mapped to the plane such that
-distances are kept. The Jacobian of the map is exact, so the map can say which columns
-move a wine, and where.
+Thirteen chemical measurements of 178 Italian wines are mapped to two dimensions such
+that distances are preserved. The exact Jacobian of the map gives the influence of each
+column on the position of each wine.
 """
 
 # %%
-# The reducer starts from PCA and lowers the stress from there. PCA shrinks most
-# distances; the mixture of linear maps does not.
+# The fit starts at PCA and lowers the stress. PCA shortens most distances; the mixture
+# of affine maps does not.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,17 +29,17 @@ print(f"stress of PCA {stress(X, PCA(2).fit_transform(X)):.3f}")
 print(f"stress of the mixture {reducer.stress_:.3f}")
 
 # %%
-# Each arrow shows how a wine moves, in the mean over all wines, when a column grows by
-# one standard deviation. Circles are the centres of the charts.
+# Each arrow is the mean change of a wine's position if one column grows by one standard
+# deviation. Circles are the centres of the charts.
 
 _, ax = plt.subplots(figsize=(7, 6), layout="constrained")
 EmbeddingDisplay.from_estimator(reducer, X, y, n_arrows=6, ax=ax)
 ax.set_title("178 wines of three cultivars")
 
 # %%
-# The same question for each cultivar: the columns with the largest mean influence are
-# not the same ones everywhere, which no linear map can show. Bars are means over all
-# wines, marks those over a cultivar; the heat map shows every wine.
+# The influence for each cultivar: the columns with the largest mean influence differ
+# between cultivars, which is impossible for a linear map. Bars are means over all
+# wines, markers are means over one cultivar; the heat map shows every wine.
 
 InfluenceDisplay.from_estimator(reducer, X, y)
 influence = reducer.influence(X)
@@ -50,9 +50,9 @@ for cultivar in np.unique(y):
     print(f"cultivar {cultivar}: {listed}")
 
 # %%
-# How far to trust the picture: thirteen columns do not fit into two dimensions. Small
-# distances come out too small and large ones too large. Cultivar 1, which spreads most
-# in the table, is placed worst.
+# The errors of the embedding: thirteen columns cannot be represented exactly in two
+# dimensions. Small distances become too small and large ones too large. Cultivar 1,
+# which has the largest variance in the table, has the largest distortion.
 
 display = ShepardDisplay.from_estimator(reducer, X)
 small = display.distances < np.quantile(display.distances, 0.1)

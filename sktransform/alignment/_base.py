@@ -18,29 +18,29 @@ from sktransform.utils._typing import Output
 
 
 class TorchModuleMixin:
-    """The part of an aligner that returns its map as a torch module.
+    """Mixin of aligners whose map is available as a torch module.
 
     The estimator has `coef_` and `intercept_`.
     """
 
     def torch_module(self, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
-        """Return the map as a torch module, to be served or exported.
+        """Return the map as a torch module, for serving or export.
 
-        It takes and returns tensors of shape (n_samples, n_features) and (n_samples,
-        n_outputs) and checks nothing: of one row it is several times faster than
-        `transform`, with which it agrees to rounding. Where NumPy is enough, ``row @
+        The module maps a tensor of shape (n_samples, n_features) to one of shape
+        (n_samples, n_outputs), without validation. For single rows it is several times
+        faster than `transform`, with the same result up to rounding. In NumPy, ``row @
         coef_.T + intercept_`` is the same map.
 
         Parameters
         ----------
         dtype : torch.dtype, default=torch.float32
-            Precision of its numbers, and of the tensors that it takes.
+            Precision of the parameters and of the input tensors.
 
         Returns
         -------
         torch.nn.Module
-            A module of its own on the CPU, in evaluation mode: changing it does not
-            change the estimator.
+            A module on the CPU in evaluation mode, which shares no memory with the
+            estimator.
         """
         check_is_fitted(self)
         coef, intercept = self.coef_, self.intercept_  # type: ignore[attr-defined]
@@ -70,8 +70,8 @@ class AffineAligner(
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_outputs)
-            Their images, in the precision of X. A row has the same bits whatever rows
-            come with it.
+            The mapped rows, in the precision of X. The result of a row does not depend
+            on the other rows of X.
         """
         check_has_map(self)
         state = {"coef": self.coef_, "intercept": self.intercept_}
@@ -95,7 +95,7 @@ class AffineAligner(
         return runtime.map(blocks.function, X, n_rows)
 
     def inverse_transform(self, X: ArrayLike) -> Output:
-        """Map rows of the target's space back into that of the first view.
+        """Map rows of the target's space back into the space of X.
 
         Parameters
         ----------
@@ -105,9 +105,9 @@ class AffineAligner(
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_features)
-            Of all rows whose image is nearest to the given one, that nearest to
-            `mean_`: least squares, by the pseudo-inverse. It undoes `transform` where
-            the map loses no dimension.
+            The least-squares inverse by the pseudo-inverse: of all rows whose image is
+            nearest to the given row, the row nearest to `mean_`. It is exact if `coef_`
+            has full column rank.
         """
         return self._map_back(X, np.linalg.pinv)
 
@@ -149,8 +149,8 @@ class MomentAligner(AffineAligner):
         n_kept = len(self.moments_["weight"])
         if n_folds not in (None, n_kept):
             raise ValueError(
-                f"The rows seen so far are held in {n_kept} folds, but the parameters "
-                f"now ask for {n_folds}; call fit to start anew."
+                f"The moments of earlier rows are stored in {n_kept} folds, but the "
+                f"parameters now need {n_folds} folds; call fit to start anew."
             )
         if device is None:
             device = resolve_device(self.moments_["weight"], self.device)
@@ -207,7 +207,7 @@ def check_mergeable(aligner, other):
         )
         raise ValueError(
             f"Aligners with different parameters cannot be merged ({values}); fit both "
-            "with the same."
+            "aligners with the same parameters."
         )
     widths = [
         tuple(one.moments_[name].shape[-1] for name in ("mean_x", "mean_y"))
@@ -215,8 +215,8 @@ def check_mergeable(aligner, other):
     ]
     if widths[0] != widths[1]:
         raise ValueError(
-            f"Aligners of different spaces cannot be merged: {widths[0]} and "
-            f"{widths[1]} features and outputs; fit both on the same spaces."
+            f"Aligners of different spaces cannot be merged: one has {widths[0]}, the "
+            f"other {widths[1]} features and outputs; fit both on the same spaces."
         )
     names = [getattr(one, "feature_names_in_", None) for one in (aligner, other)]
     is_named = all(name is not None for name in names)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Views that do not vary: one rule for all aligners, and the warning that goes with it.
+"""Constant views: the criterion that all aligners share, and its warning.
 
 A view is constant if its total variance is at most that of rounding: ``tr cov <= (1e-14
-||mean||)^2``. The rule depends on the moments alone, so that `fit`, a stream and merged
-parts agree. An aligner maps every row to the mean of the target then, and warns; only
-one that may do no more than reorder units leaves them in order.
+||mean||)^2``. The criterion depends on the moments alone, so that `fit`, `partial_fit`
+and `merge` agree. If a view is constant, an aligner maps every row to the mean of the
+target, and warns; `PermutationAligner` keeps the units in their order instead.
 """
 
 import warnings

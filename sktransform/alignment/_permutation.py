@@ -103,21 +103,21 @@ def matching_map(moments, signed, rescale):
 class PermutationAligner(MomentAligner):
     """Match the units of one network with those of another.
 
-    Networks that were trained apart may have learnt the same units in another order.
-    Of all one-to-one matchings that of the largest sum of correlations is found, and
-    `transform` puts the units into the order of their partners. Unlike other aligners
-    it keeps units what they are, which is what merging weights or comparing single
-    units needs.
+    Independently trained networks may have learned the same units in a different order.
+    The aligner finds the one-to-one matching of units with the largest sum of
+    correlations, and `transform` puts the units into the order of their partners.
+    Unlike other aligners it does not mix units, as is needed to merge the weights of
+    networks or to compare single units.
 
     Parameters
     ----------
     signed : bool, default=False
-        Whether a unit may be matched with the negative of another, and is then negated.
-        To be left alone for units that are never negative.
+        Whether a unit may be matched with the negative of another; `transform` then
+        negates it. Use False for units that are never negative.
 
     rescale : bool, default=True
-        Whether each unit takes the mean and the standard deviation of its partner.
-        False passes values on as they are.
+        Whether `transform` shifts and scales each unit to the mean and the standard
+        deviation of its partner. With False the values are not changed.
 
     device : str, default="auto"
         %(device)s. It may change after `fit`.
@@ -128,20 +128,21 @@ class PermutationAligner(MomentAligner):
         For each unit of the target the index of its partner in X; -1 if there is none.
 
     correlations_ : ndarray of shape (n_outputs,)
-        Correlation of each unit of the target with its partner, before a change of
-        sign; 0 without a partner.
+        Correlation of each unit of the target with its partner, negative for a negated
+        unit; 0 without a partner.
 
     coef_ : ndarray of shape (n_outputs, n_features)
-        The map's matrix: one entry in the row of each matched unit.
+        Linear part of the map: one nonzero entry in the row of each matched unit.
 
     intercept_ : ndarray of shape (n_outputs,)
-        The map's constant part.
+        Constant part of the map.
 
     mean_ : ndarray of shape (n_features,)
         Mean row of X.
 
     moments_ : dict of str to ndarray
-        Weight, means and scatter of all pairs so far, with a leading axis of length 1.
+        Total weight, means and scatter matrices of all pairs seen, with a first axis of
+        length 1.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -151,18 +152,20 @@ class PermutationAligner(MomentAligner):
 
     See Also
     --------
-    OrthogonalAligner : May mix units.
+    OrthogonalAligner : Maps by a matrix that mixes units.
 
     Notes
     -----
-    Between views of different widths all units of the narrower one are matched. Units
-    of the target without a partner take their mean; units of X without one are dropped.
+    Between views of different widths all units of the narrower one are matched. Target
+    units without a partner are predicted by their mean; units of X without a partner
+    are dropped.
 
-    Constant units have correlation 0 with all others. They are matched with what is
-    left, and keep their scale.
+    Constant units have correlation 0 with all others. They are matched with the
+    remaining units, and are not scaled.
 
-    The matching takes time with the cube of the number of units. That of layers of a
-    network one after the other is the activation matching of [1]_ and [2]_.
+    The time of the matching grows with the cube of the number of units. To match the
+    layers of a network one after the other is called activation matching in [1]_ and
+    [2]_.
 
     References
     ----------
@@ -237,10 +240,10 @@ class PermutationAligner(MomentAligner):
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Match units by the values so far and those of one more block of rows.
+        """Update the matching with a further block of rows.
 
-        The result is that of `fit` on all rows, whatever their order and split. Rows
-        of `fit` count among those so far.
+        The result is that of `fit` on all rows, whatever their order and split into
+        blocks. Rows of an earlier `fit` are included.
 
         Parameters
         ----------
@@ -261,8 +264,8 @@ class PermutationAligner(MomentAligner):
         Raises
         ------
         ValueError
-            If X or y is not numeric, finite and two-dimensional, their rows differ in
-            number, or their columns from those before.
+            If X or y is not numeric, finite and two-dimensional, if their numbers of
+            rows differ, or if their columns differ from those of earlier blocks.
         """
         reset = not hasattr(self, "moments_")
         moments = self._moments_of(X, y, sample_weight, reset=reset)
@@ -276,23 +279,23 @@ class PermutationAligner(MomentAligner):
         return self
 
     def merge(self, other: Self) -> Self:
-        """Return an aligner of the rows that two aligners have seen.
+        """Return the aligner of the rows of two aligners.
 
         Parameters
         ----------
         other : PermutationAligner
-            A fitted aligner with the same parameters, of the same views.
+            An aligner with the same parameters, fitted to other rows of the same views.
 
         Returns
         -------
         PermutationAligner
-            A new aligner, the same to rounding as one fitted to all rows. Neither of
-            the two is changed.
+            A new aligner, equal up to rounding to one fitted to all rows. The two
+            aligners are not changed.
 
         Raises
         ------
         ValueError
-            If parameters, or widths or names of the views, differ.
+            If parameters, numbers of columns or names of features differ.
         """
         merged, moments = self._merged_with(other, n_folds=1)
         merged._assign(moments)
@@ -325,9 +328,9 @@ class PermutationAligner(MomentAligner):
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_features)
-            Values of the units of the first one: exact, if the target has as many units
-            or more. Units that `transform` drops take their mean, which is least
-            squares.
+            Values of the units of the first network: exact if the target has at least
+            as many units. Units that `transform` drops are set to their mean (least
+            squares).
         """
         return self._map_back(X, reciprocals)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Metrics of embeddings, of the agreement of two, and of the invariance of models."""
+"""Metrics of embeddings, of retrieval between two spaces, and of invariance."""
 
 from sktransform.metrics._distances import (
     relative_error,

@@ -92,7 +92,7 @@ def stress(
     max_pairs: int | None = 500_000,
     random_state: RandomState = 0,
 ) -> float:
-    r"""Measure how far embedded distances are from target distances.
+    r"""Compute the stress of an embedding with respect to target distances.
 
     With :math:`\delta_{jk}` the target distance of rows j and k and
     :math:`\hat d_{jk}` their distance in the embedding, the stress sums
@@ -102,36 +102,38 @@ def stress(
     ----------
     X : array-like of shape (n_samples, n_features) or (n_samples, n_samples)
         The data, or with ``metric="precomputed"`` the symmetric matrix of target
-        distances. A torch tensor on the CPU is welcome.
+        distances. May be a torch tensor on the CPU.
 
     Y : array-like of shape (n_samples, n_components)
         The embedding of the same rows. Its Euclidean distances are compared.
 
     normalization : {"raw", "target", "kruskal"}, default="target"
-        What the sum is divided by.
+        What the sum of squared differences is divided by.
 
-        - ``"target"``: by the sum of the squared target distances, then the square
-          root is taken. 0 is perfect; an embedding of one point has 1.
-        - ``"kruskal"``: by the sum of the squared embedded distances, then the square
-          root is taken. This is Kruskal's stress-1 [1]_, which scikit-learn's
-          :class:`~sklearn.manifold.MDS` reports as normalised stress.
-        - ``"raw"``: nothing, in squared units of the distances. From sampled pairs
-          the sum over all pairs is estimated.
+        - ``"target"``: the sum of the squared target distances; the square root of the
+          quotient is returned. 0 is perfect, and 1 is the value if all rows are
+          embedded in one point.
+        - ``"kruskal"``: the sum of the squared embedded distances; the square root of
+          the quotient is returned. This is Kruskal's stress-1 [1]_, which
+          scikit-learn's :class:`~sklearn.manifold.MDS` reports as normalised stress.
+        - ``"raw"``: 1; the value has squared units of the distances. With sampled pairs
+          it is an estimate of the sum over all pairs.
 
     scaled : bool, default=False
-        Whether the embedding is first multiplied by the factor that makes this stress
-        least, so that only its shape is judged.
+        Whether the embedding is first multiplied by the factor of least stress, so that
+        the scale of the embedding has no effect.
 
     metric : {"euclidean", "precomputed"}, default="euclidean"
-        How the target distances arise from X.
+        "euclidean" computes the target distances from the rows X; "precomputed" takes X
+        as the matrix of target distances.
 
     max_pairs : int or None, default=500_000
-        All pairs are used up to this number, above it a random sample of this many,
-        drawn with replacement from the pairs of distinct rows. None uses all pairs;
-        their distances are held in memory.
+        Largest number of pairs. If there are more, a random sample of this size is
+        drawn with replacement from the pairs of distinct rows. None uses all pairs and
+        holds their distances in memory.
 
     random_state : int, RandomState instance or None, default=0
-        Draws the sample of pairs. Without a sample it has no effect.
+        Seed of the sample of pairs.
 
     Returns
     -------
@@ -141,8 +143,9 @@ def stress(
     Raises
     ------
     ValueError
-        If X and Y differ in length or have fewer than two rows, if a precomputed
-        matrix is not one of distances, or if the sum to divide by is zero.
+        If X and Y have different numbers of rows or fewer than two rows, if a
+        precomputed matrix is not a valid matrix of distances, or if the sum to divide
+        by is zero.
 
     See Also
     --------
@@ -152,13 +155,12 @@ def stress(
     Notes
     -----
     The best factor for ``"raw"`` and ``"target"`` is :math:`\sum \delta \hat d / \sum
-    \hat d^2`. For ``"kruskal"`` the denominator grows with the factor too, and
-    dividing both sums by its square turns the problem round: the best factor is
-    :math:`\sum \delta^2 / \sum \delta \hat d`. Both normalised stresses then have the
-    same least value, :math:`\sqrt{1 - (\sum \delta \hat d)^2 / (\sum \delta^2 \sum
-    \hat d^2)}`.
+    \hat d^2`. For ``"kruskal"`` the denominator depends on the factor too, and the best
+    factor is :math:`\sum \delta^2 / \sum \delta \hat d`. Both normalised stresses then
+    have the same least value, :math:`\sqrt{1 - (\sum \delta \hat d)^2 / (\sum \delta^2
+    \sum \hat d^2)}`.
 
-    Memory is O(n_samples + max_pairs) beside the arrays themselves.
+    The memory is O(n_samples + max_pairs) in addition to the arrays.
 
     References
     ----------
@@ -201,7 +203,7 @@ def relative_error(
     max_pairs: int | None = 500_000,
     random_state: RandomState = 0,
 ) -> float:
-    r"""Measure the absolute error of the distances relative to their sum.
+    r"""Compute the mean absolute error of embedded distances, relative to their mean.
 
     The value is :math:`\sum |\delta_{jk} - \hat d_{jk}| / \sum \delta_{jk}` over the
     pairs of rows, with :math:`\delta` the target distances and :math:`\hat d` the
@@ -211,32 +213,35 @@ def relative_error(
     ----------
     X : array-like of shape (n_samples, n_features) or (n_samples, n_samples)
         The data, or with ``metric="precomputed"`` the symmetric matrix of target
-        distances. A torch tensor on the CPU is welcome.
+        distances. May be a torch tensor on the CPU.
 
     Y : array-like of shape (n_samples, n_components)
         The embedding of the same rows. Its Euclidean distances are compared.
 
     metric : {"euclidean", "precomputed"}, default="euclidean"
-        How the target distances arise from X.
+        "euclidean" computes the target distances from the rows X; "precomputed" takes X
+        as the matrix of target distances.
 
     max_pairs : int or None, default=500_000
-        All pairs are used up to this number, above it a random sample of this many,
-        drawn with replacement from the pairs of distinct rows. None uses all pairs;
-        their distances are held in memory.
+        Largest number of pairs. If there are more, a random sample of this size is
+        drawn with replacement from the pairs of distinct rows. None uses all pairs and
+        holds their distances in memory.
 
     random_state : int, RandomState instance or None, default=0
-        Draws the sample of pairs. Without a sample it has no effect.
+        Seed of the sample of pairs.
 
     Returns
     -------
     float
-        The relative error: 0 is perfect, an embedding of one point has 1.
+        The relative error: 0 is perfect, and 1 is the value if all rows are embedded in
+        one point.
 
     Raises
     ------
     ValueError
-        If X and Y differ in length or have fewer than two rows, if a precomputed
-        matrix is not one of distances, or if all target distances are zero.
+        If X and Y have different numbers of rows or fewer than two rows, if a
+        precomputed matrix is not a valid matrix of distances, or if all target
+        distances are zero.
 
     See Also
     --------
@@ -270,30 +275,31 @@ def spearman_distance_correlation(
     max_pairs: int | None = 500_000,
     random_state: RandomState = 0,
 ) -> float:
-    """Correlate the ranks of distances before and after a map.
+    """Compute the rank correlation of target and embedded distances.
 
-    Spearman's rank correlation between target and embedded distances over the pairs of
-    rows. It asks whether far stays far and near stays near, whatever the scale.
+    Spearman's rank correlation over the pairs of rows measures whether the order of the
+    distances is preserved, independently of scale.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features) or (n_samples, n_samples)
         The data, or with ``metric="precomputed"`` the symmetric matrix of target
-        distances. A torch tensor on the CPU is welcome.
+        distances. May be a torch tensor on the CPU.
 
     Y : array-like of shape (n_samples, n_components)
         The embedding of the same rows. Its Euclidean distances are compared.
 
     metric : {"euclidean", "precomputed"}, default="euclidean"
-        How the target distances arise from X.
+        "euclidean" computes the target distances from the rows X; "precomputed" takes X
+        as the matrix of target distances.
 
     max_pairs : int or None, default=500_000
-        All pairs are used up to this number, above it a random sample of this many,
-        drawn with replacement from the pairs of distinct rows. None uses all pairs;
-        their distances are held in memory.
+        Largest number of pairs. If there are more, a random sample of this size is
+        drawn with replacement from the pairs of distinct rows. None uses all pairs and
+        holds their distances in memory.
 
     random_state : int, RandomState instance or None, default=0
-        Draws the sample of pairs. Without a sample it has no effect.
+        Seed of the sample of pairs.
 
     Returns
     -------
@@ -303,8 +309,9 @@ def spearman_distance_correlation(
     Raises
     ------
     ValueError
-        If X and Y differ in length or have fewer than two rows, if a precomputed
-        matrix is not one of distances, or if all distances on one side are equal.
+        If X and Y have different numbers of rows or fewer than two rows, if a
+        precomputed matrix is not a valid matrix of distances, or if all target or all
+        embedded distances are equal.
 
     See Also
     --------
@@ -329,16 +336,17 @@ def spearman_distance_correlation(
     for distances, side in ((targets, "target"), (embedded, "embedded")):
         if np.ptp(distances) == 0:
             raise ValueError(
-                f"All {side} distances are equal, so they have no order to correlate."
+                f"All {side} distances are equal, so their rank correlation is not "
+                "defined."
             )
     return float(spearmanr(targets, embedded).statistic)
 
 
 def _positive(total, side):
-    """Return a sum to divide by, or say why there is none."""
+    """Return a positive sum, or raise an error if it is 0."""
     if total == 0:
         raise ValueError(
-            f"All {side} distances are zero, so nothing can be measured relative to "
-            "them."
+            f"All {side} distances are zero, so errors relative to them are not "
+            "defined."
         )
     return total

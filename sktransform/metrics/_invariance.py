@@ -54,12 +54,12 @@ def invariance_score(
     labels: ArrayLike | None = None,
     random_state: RandomState = None,
 ) -> float | np.ndarray:
-    r"""Measure how far a model's predictions stay when the rows are transformed.
+    r"""Measure how little a model's predictions change when rows are transformed.
 
-    It is one less the mean change of the prediction, over rows and draws of the
-    transformation: a property of the model, for which no labels are needed. A model
-    that always says the same is perfectly invariant, so that the score tells
-    nothing of how good a model is; :func:`label_invariance_excess` asks the task.
+    The score is 1 minus the mean change of the prediction over rows and random draws of
+    the transformation. It is a property of the model and needs no labels. A model with
+    constant predictions has the score 1, so the score does not measure how good a model
+    is; see :func:`label_invariance_excess` for the invariance of the task.
 
     Parameters
     ----------
@@ -67,30 +67,33 @@ def invariance_score(
         A fitted classifier, or for ``metric="squared"`` a fitted regressor.
 
     X : array-like or data frame of shape (n_samples, n_features)
-        The rows, handed to `transform` and to the estimator as they are.
+        The rows, which are passed to `transform` and to the estimator without
+        conversion.
 
     transform : callable or augmenter
-        Called as ``transform(X, magnitude, random_state)`` with a magnitude from 0 to 1
-        and a NumPy Generator, it returns as many rows; or a fitted object with a method
-        ``augment(X, random_state=...)``, whose own ranges then hold.
-        :func:`~sktransform.augmentation.transforms.view_function` makes such a callable
-        of a transformation.
+        A function ``transform(X, magnitude, random_state)``, called with a magnitude
+        from 0 to 1 and a NumPy Generator, that returns as many transformed rows.
+        :func:`~sktransform.augmentation.transforms.view_function` makes such a function
+        from a transformation. Or a fitted augmenter with a method ``augment(X,
+        random_state=...)``, which draws from its own ranges.
 
     n_draws : int, default=8
-        How many draws of the transformation to average over.
+        Number of random draws of the transformation, which are averaged.
 
     metric : {"tv", "js", "agreement", "squared"}, default="tv"
-        The change of a prediction. "tv" is the total variation ``sum |p - q| / 2``
-        between class probabilities, "js" the Jensen-Shannon divergence in bits, and
-        "agreement" 1 where the predicted class changes, which needs no probabilities.
-        "squared", for regressors, is the squared change over twice the variance of
-        the predictions: 1 on average where a row gets the prediction of any other one.
+        Measure of the change of a prediction. "tv" is the total variation distance
+        ``sum |p - q| / 2`` between class probabilities, "js" the Jensen-Shannon
+        divergence in bits, and "agreement" is 1 if the predicted class changes and 0
+        otherwise. "squared", for regressors, is the squared change divided by twice the
+        variance of the predictions, which is 1 on average if predictions are permuted
+        among rows.
 
     magnitudes : array-like of shape (n_magnitudes,), default=None
-        Magnitudes to compare, each with the same random draws. None takes 1.
+        Magnitudes, from 0 to 1, for which a score is returned; the random draws are the
+        same for each. None uses 1.
 
     labels : array-like of shape (n_samples,), default=None
-        Classes, or any groups of rows, to be scored one by one.
+        Classes, or other groups of rows, for which scores are returned separately.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the draws.
@@ -98,26 +101,25 @@ def invariance_score(
     Returns
     -------
     float or ndarray
-        The score, 1 where nothing changes. With `magnitudes`, `labels` or both an
-        array of shape (n_magnitudes,), (n_labels,) or (n_magnitudes, n_labels), the
-        labels in sorted order.
+        The score, 1 if no prediction changes. With `magnitudes`, `labels` or both it is
+        an array of shape (n_magnitudes,), (n_labels,) or (n_magnitudes, n_labels), with
+        the labels in sorted order.
 
     Raises
     ------
     ValueError
-        If the estimator does not give what the metric compares, or if the
+        If the estimator does not have the predictions that `metric` compares, or if the
         transformation changes the number of rows.
 
     See Also
     --------
-    label_invariance_excess : How much the loss rises, with labels.
-    sktransform.inspection.ExcessDisplay : Curves over magnitudes.
+    label_invariance_excess : Measures the rise of the loss, from labels.
+    sktransform.inspection.ExcessDisplay : Draws curves over magnitudes.
 
     Notes
     -----
-    The divergence of "js" is bounded by 1 bit, the total variation by 1; for both the
-    score is 0 only if all mass moves to other classes. The score of "squared" may
-    fall below 0.
+    With "tv" and "js" the change is at most 1, and the score is 0 only if all
+    probability moves to other classes. With "squared" the score may be below 0.
 
     Examples
     --------
@@ -173,42 +175,46 @@ def label_invariance_excess(
 ) -> tuple[float | np.ndarray, float | np.ndarray]:
     r"""Measure how much a transformation raises the loss on held-out rows.
 
-    For each row the loss of its augmented copies, less that of the row itself, both
-    by the same model that has not seen the row. The differences are paired, so that
-    most of the noise cancels. An excess near 0 with a small standard error is evidence
-    that the transformation leaves the label alone; a large one, that it does not, or
-    that the model has not learned so.
+    The excess is the mean, over rows, of the loss of augmented copies minus the loss of
+    the unchanged row, under a model that was not trained on the row. The differences
+    are paired, so that most of the noise cancels. An excess near 0 with a small
+    standard error is evidence that the transformation keeps the label. A large excess
+    means that the transformation changes labels, or that the model has not learned the
+    invariance.
 
     Parameters
     ----------
     estimator : estimator instance
-        A classifier or a regressor: fitted on other rows, or with `cv` one to be
-        cloned and fitted.
+        A classifier or regressor. Without `cv` it must be fitted to other rows; with
+        `cv` it is cloned and fitted.
 
     X : array-like or data frame of shape (n_samples, n_features)
-        Rows that a fitted estimator has not seen.
+        The rows. Without `cv`, `estimator` must not have been trained on them.
 
     y : array-like of shape (n_samples,)
-        Their labels, or targets.
+        Class labels, or targets of a regression.
 
     transform : callable or augmenter
-        As for :func:`invariance_score`.
+        See :func:`invariance_score`.
 
     n_draws : int, default=4
-        How many augmented copies of each row to average over.
+        Number of augmented copies of each row, which are averaged.
 
     magnitudes : array-like of shape (n_magnitudes,), default=None
-        Magnitudes to compare, each with the same random draws. None takes 1.
+        Magnitudes, from 0 to 1, for which a score is returned; the random draws are the
+        same for each. None uses 1.
 
     per_class : bool, default=False
-        Whether to measure each class of y by itself; not for regressors.
+        Whether to return the excess for each class of y separately; only for
+        classifiers.
 
     cv : int, cross-validation generator or iterable, default=None
-        Folds of the rows: a clone of the estimator is fitted outside each and
-        measured inside. None measures the estimator as it is.
+        Cross-validation splitter: a clone of the estimator is fitted to the training
+        rows of each split, and the excess is measured on the test rows. None uses the
+        fitted estimator.
 
     groups : array-like of shape (n_samples,), default=None
-        Groups of rows for a splitter of groups.
+        Groups of rows, passed to the splitter.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the draws.
@@ -216,11 +222,12 @@ def label_invariance_excess(
     Returns
     -------
     excess : float or ndarray
-        Mean difference of the losses; an array as for :func:`invariance_score`.
+        Mean difference of the losses. An array if `magnitudes` or `per_class` is given,
+        of the shape described in :func:`invariance_score`.
 
     standard_error : float or ndarray
-        Its standard error over rows, the standard deviation of the differences over
-        the square root of their number. NaN for a single row.
+        Standard error of the excess: the standard deviation of the differences over
+        rows, divided by the square root of the number of rows. NaN for a single row.
 
     Raises
     ------
@@ -230,14 +237,14 @@ def label_invariance_excess(
 
     See Also
     --------
-    invariance_score : How much the model's predictions change, without labels.
-    sktransform.inspection.ExcessDisplay : Curves of the excess over magnitudes.
+    invariance_score : Measures the change of predictions, without labels.
+    sktransform.inspection.ExcessDisplay : Draws the excess over magnitudes.
 
     Notes
     -----
     The loss of a classifier is the Brier score ``sum_c (p_c - [y = c])^2``, from 0 to
-    2; a classifier without ``predict_proba`` counts as certain. The loss of a regressor
-    is the squared error over the variance of y.
+    2; for a classifier without ``predict_proba`` the probability of the predicted class
+    is 1. The loss of a regressor is the squared error divided by the variance of y.
 
     Examples
     --------
@@ -265,8 +272,8 @@ def label_invariance_excess(
     loss = row_loss(estimator, y)
     if per_class and is_regressor(estimator):
         raise ValueError(
-            "per_class=True needs classes, but the estimator is a regressor; leave it "
-            "False, or measure parts of the rows."
+            "per_class=True needs a classifier, but the estimator is a regressor; use "
+            "per_class=False."
         )
     rng = check_random_state(random_state)
     n_magnitudes = 1 if magnitudes is None else len(magnitudes)

@@ -30,19 +30,20 @@ def _trustworthiness(X, Y, n_neighbors):
 def trustworthiness(X: ArrayLike, Y: ArrayLike, *, n_neighbors: int = 15) -> float:
     """Measure how many neighbours in the embedding are neighbours in the data.
 
-    Rows that the embedding puts close together although they are far apart in the data
-    are penalised by their rank there [1]_: it is low where the map folds or glues.
+    Rows that are neighbours in the embedding but not in the data are penalised by their
+    rank in the data [1]_. The value is low if the map places distant rows close
+    together.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        The data. A torch tensor on the CPU is welcome.
+        The data. May be a torch tensor on the CPU.
 
     Y : array-like of shape (n_samples, n_components)
         The embedding of the same rows.
 
     n_neighbors : int, default=15
-        The size of a neighbourhood, less than half the number of rows.
+        Number of neighbours, less than half the number of rows.
 
     Returns
     -------
@@ -52,7 +53,8 @@ def trustworthiness(X: ArrayLike, Y: ArrayLike, *, n_neighbors: int = 15) -> flo
     Raises
     ------
     ValueError
-        If X and Y differ in length or if n_neighbors is not less than half of it.
+        If X and Y have different numbers of rows, or if `n_neighbors` is not less than
+        half the number of rows.
 
     See Also
     --------
@@ -84,19 +86,19 @@ def trustworthiness(X: ArrayLike, Y: ArrayLike, *, n_neighbors: int = 15) -> flo
 def continuity(X: ArrayLike, Y: ArrayLike, *, n_neighbors: int = 15) -> float:
     """Measure how many neighbours in the data are neighbours in the embedding.
 
-    Rows that are close in the data although the embedding puts them far apart are
-    penalised by their rank there [1]_: it is low where the map tears.
+    Rows that are neighbours in the data but not in the embedding are penalised by their
+    rank in the embedding [1]_. The value is low if the map separates close rows.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        The data. A torch tensor on the CPU is welcome.
+        The data. May be a torch tensor on the CPU.
 
     Y : array-like of shape (n_samples, n_components)
         The embedding of the same rows.
 
     n_neighbors : int, default=15
-        The size of a neighbourhood, less than half the number of rows.
+        Number of neighbours, less than half the number of rows.
 
     Returns
     -------
@@ -106,15 +108,16 @@ def continuity(X: ArrayLike, Y: ArrayLike, *, n_neighbors: int = 15) -> float:
     Raises
     ------
     ValueError
-        If X and Y differ in length or if n_neighbors is not less than half of it.
+        If X and Y have different numbers of rows, or if `n_neighbors` is not less than
+        half the number of rows.
 
     See Also
     --------
-    trustworthiness : The other direction, low where the map folds or glues.
+    trustworthiness : Penalises neighbours in the embedding that are far in the data.
 
     Notes
     -----
-    It is the trustworthiness with data and embedding exchanged. Memory is
+    The continuity is the trustworthiness with data and embedding exchanged. Memory is
     O(n_samples^2).
 
     References

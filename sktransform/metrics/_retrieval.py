@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Metrics of search: whether rows of two embeddings find each other."""
+"""Retrieval metrics: whether rows of two embeddings find their partners."""
 
 from numbers import Integral
 
@@ -45,31 +45,31 @@ def recall_at_k(
     targets: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    r"""Measure how many queries find their partner among their nearest rows.
+    r"""Compute the share of queries whose partner is among their k nearest rows.
 
     With :math:`r_i` the rank of query i's partner among the rows of the gallery and
-    :math:`w_i` the weight of the query, it is :math:`\sum_i w_i [r_i \le k] / \sum_i
-    w_i`, the recall of a search that returns k rows [1]_.
+    :math:`w_i` the weight of the query, recall@k is :math:`\sum_i w_i [r_i \le k] /
+    \sum_i w_i` [1]_.
 
     Parameters
     ----------
     queries : array-like or Tensor of shape (n_queries, n_features)
-        What to search for: often rows that were mapped into the gallery's space. A
-        tensor's own device computes.
+        The queries, for example rows mapped into the gallery's space. With a tensor the
+        computation runs on the tensor's device.
 
     gallery : array-like or Tensor of shape (n_gallery, n_features)
-        Where to search.
+        Rows that are searched.
 
     k : int, default=1
-        How many rows a search returns, at most n_gallery.
+        Number of rows that a search returns, at most n_gallery.
 
     metric : {"cosine", "euclidean"}, default="cosine"
-        What is near: the largest cosine, which is 0 for rows of zeros, or the least
-        Euclidean distance.
+        A search returns the rows with the largest cosine (0 for rows of zeros) or with
+        the smallest Euclidean distance.
 
     targets : array-like of int, shape (n_queries,), default=None
-        Index of each query's partner in the gallery. None stands for row i of the
-        gallery for query i, and asks for as many rows as queries.
+        Index of each query's partner in the gallery. None means that row i of the
+        gallery is the partner of query i; the numbers of rows must then be equal.
 
     sample_weight : array-like of shape (n_queries,), default=None
         Weights of the queries, not negative. None weighs every query 1.
@@ -82,21 +82,21 @@ def recall_at_k(
     Raises
     ------
     ValueError
-        If the arrays or the targets do not fit together, or if k is more than the
-        number of rows of the gallery.
+        If the arrays differ in columns, if `targets` are not valid indices, or if k is
+        more than the number of rows of the gallery.
 
     See Also
     --------
-    mean_reciprocal_rank : Looks at the rank itself.
-    neighbor_overlap : Compares all that a search returns.
+    mean_reciprocal_rank : Averages the reciprocal ranks.
+    neighbor_overlap : Compares all rows that two searches return.
 
     Notes
     -----
-    Rows as near as the partner count as nearer: a partner with a copy in the gallery is
-    at best second, and rows that were glued together cannot raise the value. As near
-    is what agrees to rounding, about 13 digits of cosines or squared distances.
+    Ties count against the partner: a partner with an equal row in the gallery has at
+    best rank 2, so mapping many rows to one point does not raise the value. Cosines or
+    squared distances are tied if they agree up to rounding, to about 13 digits.
 
-    Memory is that of the arrays in float64 and of a block of scores.
+    The memory is that of the arrays in float64 and of one block of scores.
 
     References
     ----------
@@ -127,28 +127,28 @@ def mean_reciprocal_rank(
     targets: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    r"""Measure how early a search finds the partner of a query.
+    r"""Compute the mean reciprocal rank of the partners of queries.
 
     With :math:`r_i` the rank of query i's partner among the rows of the gallery and
-    :math:`w_i` the weight of the query, it is :math:`\sum_i w_i r_i^{-1} / \sum_i w_i`
-    [1]_.
+    :math:`w_i` the weight of the query, the value is :math:`\sum_i w_i r_i^{-1} /
+    \sum_i w_i` [1]_.
 
     Parameters
     ----------
     queries : array-like or Tensor of shape (n_queries, n_features)
-        What to search for: often rows that were mapped into the gallery's space. A
-        tensor's own device computes.
+        The queries, for example rows mapped into the gallery's space. With a tensor the
+        computation runs on the tensor's device.
 
     gallery : array-like or Tensor of shape (n_gallery, n_features)
-        Where to search.
+        Rows that are searched.
 
     metric : {"cosine", "euclidean"}, default="cosine"
-        What is near: the largest cosine, which is 0 for rows of zeros, or the least
-        Euclidean distance.
+        A search returns the rows with the largest cosine (0 for rows of zeros) or with
+        the smallest Euclidean distance.
 
     targets : array-like of int, shape (n_queries,), default=None
-        Index of each query's partner in the gallery. None stands for row i of the
-        gallery for query i, and asks for as many rows as queries.
+        Index of each query's partner in the gallery. None means that row i of the
+        gallery is the partner of query i; the numbers of rows must then be equal.
 
     sample_weight : array-like of shape (n_queries,), default=None
         Weights of the queries, not negative. None weighs every query 1.
@@ -156,21 +156,21 @@ def mean_reciprocal_rank(
     Returns
     -------
     float
-        The mean, above 0 and at most 1. Larger is better; chance is the mean of 1,
-        1/2, ..., ``1 / n_gallery``.
+        The mean reciprocal rank, above 0 and at most 1. Larger is better; the value by
+        chance is the mean of 1, 1/2, ..., ``1 / n_gallery``.
 
     Raises
     ------
     ValueError
-        If the arrays or the targets do not fit together.
+        If the arrays differ in columns, or if `targets` are not valid indices.
 
     See Also
     --------
-    recall_at_k : Looks at the first k rows alone.
+    recall_at_k : Counts partners among the first k rows.
 
     Notes
     -----
-    Rows as near as the partner count as nearer, to rounding; see :func:`recall_at_k`.
+    Ties count against the partner, see :func:`recall_at_k`.
 
     References
     ----------
@@ -200,52 +200,52 @@ def neighbor_overlap(
     gallery: ArrayLike | None = None,
     metric: str = "cosine",
 ) -> float:
-    r"""Measure how much a search returns of what the true vector would return.
+    r"""Compute the overlap of searches with mapped vectors and with true vectors.
 
-    With :math:`S_k(x)` the k rows of the gallery nearest to x, it is the mean over the
-    rows of :math:`|S_k(\hat y_i) \cap S_k(y_i)| / k` for the mapped vector
+    With :math:`S_k(x)` the k rows of the gallery nearest to x, the value is the mean
+    over the rows of :math:`|S_k(\hat y_i) \cap S_k(y_i)| / k` for the mapped vector
     :math:`\hat y_i` and the true one :math:`y_i` [1]_.
 
     Parameters
     ----------
     mapped : array-like or Tensor of shape (n_samples, n_features)
-        Rows that were mapped into the space of the reference. A tensor's own device
-        computes.
+        Rows mapped into the space of the reference. With a tensor the computation runs
+        on the tensor's device.
 
     reference : array-like or Tensor of shape (n_samples, n_features)
         The true vectors of the same rows.
 
     k : int, default=10
-        How many rows a search returns, at most those of the gallery.
+        Number of rows that a search returns, at most the number of rows of the gallery.
 
     gallery : array-like or Tensor of shape (n_gallery, n_features), default=None
-        Where to search. None stands for the reference, where a true vector finds
+        Rows that are searched. None stands for the reference, where a true vector finds
         itself too.
 
     metric : {"cosine", "euclidean"}, default="cosine"
-        What is near: the largest cosine, which is 0 for rows of zeros, or the least
-        Euclidean distance.
+        A search returns the rows with the largest cosine (0 for rows of zeros) or with
+        the smallest Euclidean distance.
 
     Returns
     -------
     float
-        The share, from 0 to 1. Larger is better; chance is ``k / n_gallery``, and more
-        where hubs are returned to all.
+        The overlap, from 0 to 1. Larger is better. The value by chance is ``k /
+        n_gallery``, or more if hubs are returned for all queries.
 
     Raises
     ------
     ValueError
-        If the arrays do not fit together, or if k is more than the number of rows of
-        the gallery.
+        If the arrays differ in columns, or if k is more than the number of rows of the
+        gallery.
 
     See Also
     --------
-    recall_at_k : Asks for the partner alone.
-    trustworthiness : Neighbours in spaces of different dimensions.
+    recall_at_k : Counts only whether the partner is found.
+    trustworthiness : Compares neighbours in spaces of different dimensions.
 
     Notes
     -----
-    Of rows equally near, to rounding, a search takes the first ones of the gallery.
+    Ties, up to rounding, are broken by the order of the gallery.
 
     References
     ----------
@@ -279,53 +279,53 @@ def neighbor_overlap(
 def hubness(
     queries: ArrayLike, gallery: ArrayLike, *, k: int = 10, metric: str = "cosine"
 ) -> float:
-    r"""Measure how unevenly searches return the rows of a gallery.
+    r"""Compute the skewness of how often searches return the rows of a gallery.
 
-    With :math:`N_k(j)` the number of queries that have row j among their k nearest, it
-    is the skewness of these numbers over the gallery [1]_,
+    With :math:`N_k(j)` the number of queries that have row j among their k nearest
+    rows, the value is the skewness of these numbers over the gallery [1]_,
 
     .. math::
         \frac{\mathrm{E}(N_k - \mu)^3}{\sigma^3},
 
     with :math:`\mu` and :math:`\sigma` their mean and standard deviation. It is large
-    if a few rows, the hubs, are returned to very many queries.
+    if a few rows, the hubs, are returned for very many queries.
 
     Parameters
     ----------
     queries : array-like or Tensor of shape (n_queries, n_features)
-        What to search for. A tensor's own device computes. A query that is in the
-        gallery too finds itself.
+        The queries. With a tensor the computation runs on the tensor's device. A query
+        that is a row of the gallery finds itself.
 
     gallery : array-like or Tensor of shape (n_gallery, n_features)
-        Where to search.
+        Rows that are searched.
 
     k : int, default=10
-        How many rows a search returns, at most n_gallery.
+        Number of rows that a search returns, at most n_gallery.
 
     metric : {"cosine", "euclidean"}, default="cosine"
-        What is near: the largest cosine, which is 0 for rows of zeros, or the least
-        Euclidean distance.
+        A search returns the rows with the largest cosine (0 for rows of zeros) or with
+        the smallest Euclidean distance.
 
     Returns
     -------
     float
-        The skewness, without units or bounds: above 0 for hubs, 0 if all rows are
-        returned equally often.
+        The skewness, a number without bounds: above 0 if there are hubs, 0 if all rows
+        are returned equally often.
 
     Raises
     ------
     ValueError
-        If the arrays do not fit together, or if k is more than the number of rows of
-        the gallery.
+        If the arrays differ in columns, or if k is more than the number of rows of the
+        gallery.
 
     See Also
     --------
-    recall_at_k : Suffers from hubs near the queries.
+    recall_at_k : Recall, which is low if queries return hubs.
 
     Notes
     -----
-    Compare values for one gallery and one k: both change it. Of rows equally near, to
-    rounding, a search takes the first ones of the gallery.
+    Values for different galleries or different k are not comparable. Ties, up to
+    rounding, are broken by the order of the gallery.
 
     References
     ----------
@@ -353,11 +353,12 @@ def hubness(
 def foscttm(
     mapped: ArrayLike, reference: ArrayLike, *, metric: str = "euclidean"
 ) -> float:
-    r"""Measure the fraction of samples closer than the true match.
+    r"""Compute the fraction of samples closer than the true match (FOSCTTM).
 
-    For row i of one side it is the fraction of the other rows of the other side that
-    are closer than its partner, row i there. The mean is taken over all rows and both
-    directions [1]_: with :math:`r_i` and :math:`r'_i` the ranks of the partners,
+    For row i of one array it is the fraction of the rows of the other array, without
+    row i, that are closer to it than its partner, row i of the other array. The mean is
+    taken over all rows and both directions [1]_: with :math:`r_i` and :math:`r'_i` the
+    ranks of the partners,
 
     .. math::
         \frac{1}{2n} \sum_{i=1}^n \frac{(r_i - 1) + (r'_i - 1)}{n - 1}.
@@ -365,34 +366,35 @@ def foscttm(
     Parameters
     ----------
     mapped : array-like or Tensor of shape (n_samples, n_features)
-        Rows that were mapped into the space of the reference. A tensor's own device
-        computes.
+        Rows mapped into the space of the reference. With a tensor the computation runs
+        on the tensor's device.
 
     reference : array-like or Tensor of shape (n_samples, n_features)
         The true partners of the same rows.
 
     metric : {"cosine", "euclidean"}, default="euclidean"
-        What is close: the least Euclidean distance, or the largest cosine, which is 0
-        for rows of zeros.
+        Rows are closer with a smaller Euclidean distance, or with a larger cosine (0
+        for rows of zeros).
 
     Returns
     -------
     float
-        The fraction, from 0 to 1. Smaller is better: 0 is perfect, chance is 0.5.
+        The fraction, from 0 to 1. Smaller is better: 0 is perfect, and 0.5 is the value
+        by chance.
 
     Raises
     ------
     ValueError
-        If the arrays do not fit together or have fewer than two rows.
+        If the arrays differ in shape, or have fewer than two rows.
 
     See Also
     --------
-    mean_reciprocal_rank : Weighs the first ranks most, in one direction.
+    mean_reciprocal_rank : Gives the first ranks the largest weight, in one direction.
 
     Notes
     -----
-    Rows as close as the partner count as closer, to rounding: a map that sends all rows
-    to one point is worse than chance.
+    Ties, up to rounding, count against the partner: a map of all rows to one point has
+    a value above chance level.
 
     References
     ----------

@@ -27,8 +27,8 @@ class Views:
             )
         if self.is_augmenter and magnitudes is not None:
             raise ValueError(
-                "An augmenter draws from its own ranges; leave magnitudes None, or "
-                "give one transformation as a function."
+                "transform is an augmenter, which draws from its own ranges; use "
+                "magnitudes=None, or give one transformation as a function."
             )
         self.magnitudes = _check_magnitudes(magnitudes)
         self.transform, self.X = transform, X
@@ -47,8 +47,8 @@ class Views:
             view = self.transform(self.X, magnitude, np.random.default_rng(seed))
         if len(view) != len(self.X):
             raise ValueError(
-                f"transform made {len(view)} rows of {len(self.X)}; it must return one "
-                "for each."
+                f"transform returned {len(view)} rows for {len(self.X)} rows; it must "
+                "return one row for each."
             )
         return view
 
@@ -76,7 +76,7 @@ def predictions(estimator, X, metric):
     if metric == "squared" and not is_regressor(estimator):
         raise ValueError(
             "metric='squared' compares predictions of regressors, but "
-            f"{type(estimator).__name__} is none; use metric='agreement'."
+            f"{type(estimator).__name__} is not a regressor; use metric='agreement'."
         )
     if metric != "squared" and is_regressor(estimator):
         raise ValueError(
@@ -111,13 +111,13 @@ def row_loss(estimator, y):
     if not is_regressor(estimator):
         raise ValueError(
             f"{type(estimator).__name__} is neither a classifier nor a regressor, and "
-            "has no loss to measure."
+            "has no loss; give a classifier or a regressor."
         )
     variance = np.var(y, dtype=np.float64)
     if variance == 0:
         raise ValueError(
-            f"All targets are equal to {y[0]}, so that the loss has no scale; give "
-            "targets that vary."
+            f"All targets are equal to {y[0]}, so the loss relative to their variance "
+            "is not defined; give targets that vary."
         )
     return lambda fitted, X, y: np.square(fitted.predict(X) - y) / variance
 

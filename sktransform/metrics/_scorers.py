@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Scorers of searches for cross-validation of aligners."""
+"""Retrieval scorers for cross-validation of aligners."""
 
 from collections.abc import Callable
 from numbers import Integral
@@ -54,24 +54,25 @@ class _RetrievalScorer:
 def make_retrieval_scorer(
     *, k: int = 1, gallery: ArrayLike | None = None, metric: str = "cosine"
 ) -> Callable[..., Any]:
-    """Make a scorer of how many mapped rows find their target.
+    """Make a scorer that returns the recall@k of mapped rows.
 
-    It is for `GridSearchCV`, `cross_val_score` and the like over an aligner, whose own
-    score, the share of variance explained, prefers maps that shrink, and these find
-    less. The rows that are scored search in a gallery of their own targets [1]_.
+    Use it as ``scoring`` of `GridSearchCV` or `cross_val_score` of an aligner. An
+    aligner's default score, R2, prefers maps that shrink, and shrunk rows find fewer of
+    their targets. The scored rows search in a gallery of their own targets [1]_.
 
     Parameters
     ----------
     k : int, default=1
-        How many rows a search returns. In a gallery of fewer rows all are returned.
+        Number of rows that a search returns. In a smaller gallery all rows are
+        returned.
 
     gallery : array-like of shape (n_gallery, n_outputs), default=None
-        Further rows that are searched, of no query: with them a score is that of a
-        gallery as large as the real one. Rows of `y` should not be among them. None
-        searches the targets alone, whose number depends on the folds.
+        Further rows of the gallery, which are no targets, so that the gallery has a
+        realistic size. Rows of `y` should not be among them. None searches the targets
+        alone, whose number depends on the cross-validation split.
 
     metric : {"cosine", "euclidean"}, default="cosine"
-        How the gallery is searched.
+        Similarity by which the gallery is searched.
 
     Returns
     -------
@@ -82,16 +83,16 @@ def make_retrieval_scorer(
     Raises
     ------
     ValueError
-        If a parameter is not allowed; by the scorer, if gallery and targets differ in
-        their columns.
+        If a parameter has an invalid value. The scorer raises an error if gallery and
+        targets differ in columns.
 
     See Also
     --------
-    recall_at_k : The score itself.
+    recall_at_k : The metric of the scorer.
 
     Notes
     -----
-    A target with a copy in the gallery is never first, see :func:`recall_at_k`.
+    A target with an equal row in the gallery is never first, see :func:`recall_at_k`.
 
     References
     ----------

@@ -25,7 +25,7 @@ def _shape(rows, name):
     peak = rows.abs().max()
     if peak == 0:
         raise ValueError(
-            f"All rows of {name} are equal, so it has no shape to compare."
+            f"All rows of {name} are equal; give an embedding that varies."
         )
     rows = rows / peak
     rows = rows - rows.mean(0)
@@ -57,22 +57,22 @@ def _residual(X, Y):
 
 @validate_params(_VIEW_CONSTRAINTS, prefer_skip_nested_validation=True)
 def linear_cka(X: ArrayLike, Y: ArrayLike) -> float:
-    r"""Measure how alike two embeddings are, by linear centred kernel alignment.
+    r"""Compute the similarity of two embeddings by linear centred kernel alignment.
 
-    With X and Y centred it is
+    With X and Y centred the value is
 
     .. math::
         \frac{\lVert X^\top Y \rVert_F^2}
         {\lVert X^\top X \rVert_F \, \lVert Y^\top Y \rVert_F},
 
-    the cosine between the two matrices of products of rows [1]_. Turning, mirroring,
-    shifting and scaling either embedding as a whole do not change it; a general linear
-    map does. The embeddings may have different numbers of columns.
+    the cosine between the Gram matrices of the two embeddings [1]_. It is invariant to
+    rotation, reflection, translation and scale of either embedding, but not to general
+    linear maps. The embeddings may have different numbers of columns.
 
     Parameters
     ----------
     X : array-like or Tensor of shape (n_samples, n_features)
-        One embedding. A tensor's own device computes.
+        One embedding. With a tensor the computation runs on the tensor's device.
 
     Y : array-like or Tensor of shape (n_samples, n_components)
         Another embedding of the same rows.
@@ -80,26 +80,28 @@ def linear_cka(X: ArrayLike, Y: ArrayLike) -> float:
     Returns
     -------
     float
-        The alignment, from 0 (no linear relation) to 1 (the same shape). Without units.
+        The alignment, from 0 (no linear relation) to 1 (equal up to rotation,
+        translation and scale).
 
     Raises
     ------
     ValueError
-        If X and Y differ in length or have fewer than two rows, or if all rows of
-        one of them are equal.
+        If X and Y have different numbers of rows or fewer than two rows, or if all rows
+        of one of them are equal.
 
     See Also
     --------
-    procrustes_distance : How far the same shapes are from each other.
-    neighbor_overlap : Compares neighbourhoods alone.
+    procrustes_distance : Distance after the optimal rotation and scaling.
+    neighbor_overlap : Compares neighbourhoods only.
 
     Notes
     -----
-    Directions of large variance dominate. With few rows for their number of columns
-    unrelated embeddings have a value far above 0: compare with that of shuffled rows.
+    Directions of large variance dominate. With few rows and many columns, unrelated
+    embeddings have values far above 0: compare with the value after shuffling the rows
+    of Y.
 
-    Everything is computed in float64. Embeddings with more columns than rows are
-    turned into as many columns as rows first, so memory is that of the arrays.
+    Everything is computed in float64. Embeddings with more columns than rows are first
+    rotated into as many columns as rows, so the memory is that of the arrays.
 
     References
     ----------
@@ -128,56 +130,57 @@ def linear_cka(X: ArrayLike, Y: ArrayLike) -> float:
     {**_VIEW_CONSTRAINTS, "angular": ["boolean"]}, prefer_skip_nested_validation=True
 )
 def procrustes_distance(X: ArrayLike, Y: ArrayLike, *, angular: bool = False) -> float:
-    r"""Measure what is left between two embeddings after the best turn and scale.
+    r"""Compute the distance of two embeddings after optimal rotation and scaling.
 
-    Both are centred and divided by their Frobenius norm, one is turned (or mirrored)
-    and scaled onto the other, and the squared error is
+    Both embeddings are centred and divided by their Frobenius norm. Then one is rotated
+    or reflected, and scaled, to fit the other, and the squared error is
 
     .. math::
         \min_{s, R} \lVert X - s Y R \rVert_F^2 = 1 - \nu^2,
         \qquad \nu = \lVert X^\top Y \rVert_*,
 
     with :math:`\nu` the sum of the singular values [1]_. It is the disparity of
-    :func:`scipy.spatial.procrustes`. If one embedding has fewer columns, it is as if
-    columns of zeros were added to it.
+    :func:`scipy.spatial.procrustes`. An embedding with fewer columns is padded with
+    zeros.
 
     Parameters
     ----------
     X : array-like or Tensor of shape (n_samples, n_features)
-        One embedding. A tensor's own device computes.
+        One embedding. With a tensor the computation runs on the tensor's device.
 
     Y : array-like or Tensor of shape (n_samples, n_components)
         Another embedding of the same rows.
 
     angular : bool, default=False
         Whether to return the angle :math:`\arccos \nu` between the shapes [2]_ instead.
-        Unlike the disparity, which is the square of its sine, it obeys the triangle
-        inequality, as clustering many embeddings by their distance needs.
+        The disparity is the squared sine of this angle. Unlike the disparity, the angle
+        satisfies the triangle inequality, which is needed to cluster embeddings by
+        their distances.
 
     Returns
     -------
     float
-        The disparity, from 0 (the same shape) to 1; or the angle in radians, from 0 to
-        :math:`\pi / 2`.
+        The disparity, from 0 (equal up to rotation, translation and scale) to 1; or the
+        angle in radians, from 0 to :math:`\pi / 2`.
 
     Raises
     ------
     ValueError
-        If X and Y differ in length or have fewer than two rows, or if all rows of
-        one of them are equal.
+        If X and Y have different numbers of rows or fewer than two rows, or if all rows
+        of one of them are equal.
 
     See Also
     --------
-    linear_cka : Compares the same shapes with more weight on large variance.
-    scipy.spatial.procrustes : The same disparity, and the turned arrays.
+    linear_cka : Similarity with more weight on directions of large variance.
+    scipy.spatial.procrustes : The same disparity, and the transformed arrays.
 
     Notes
     -----
-    Turning without scaling leaves :math:`2 - 2 \nu`, the square of the chord of the
-    angle. All of them order pairs of embeddings alike.
+    With rotation but without scaling the squared error is :math:`2 - 2 \nu`. The
+    disparity, this error and the angle are monotone functions of each other.
 
-    Everything is computed in float64, from the error itself: it keeps its digits
-    near 0, where :math:`1 - \nu^2` loses them.
+    Everything is computed in float64. The error is computed directly and not as
+    :math:`1 - \nu^2`, so that small values are accurate.
 
     References
     ----------

@@ -37,8 +37,8 @@ def check_same_rows(X, Y, names):
     """Refuse views of different length, shape (n_rows, n_columns) each."""
     if len(X) != len(Y):
         raise ValueError(
-            f"{names[0]} has {len(X)} rows and {names[1]} has {len(Y)}: give both the "
-            "same rows in the same order."
+            f"{names[0]} has {len(X)} rows and {names[1]} has {len(Y)} rows; give both "
+            "the same rows in the same order."
         )
 
 
@@ -46,8 +46,8 @@ def check_same_width(X, Y, names):
     """Refuse views that do not lie in one space."""
     if X.shape[1] != Y.shape[1]:
         raise ValueError(
-            f"{names[0]} has {X.shape[1]} columns and {names[1]} has {Y.shape[1]}: "
-            "map one into the space of the other first."
+            f"{names[0]} has {X.shape[1]} columns and {names[1]} has {Y.shape[1]} "
+            "columns; map one into the space of the other first."
         )
 
 
@@ -55,7 +55,7 @@ def check_n_nearest(k, gallery, name):
     """Refuse to look for more rows than there are."""
     if k > len(gallery):
         raise ValueError(
-            f"k={k} is more than the {len(gallery)} rows of {name}: choose a smaller k."
+            f"k must be at most {len(gallery)}, the number of rows of {name}, got {k}."
         )
 
 
@@ -64,15 +64,15 @@ def check_targets(targets, queries, gallery):
     if targets is None:
         if len(queries) != len(gallery):
             raise ValueError(
-                f"queries has {len(queries)} rows and gallery has {len(gallery)}: give "
-                "the index of each query's partner in the gallery as targets."
+                f"queries has {len(queries)} rows and gallery has {len(gallery)} rows; "
+                "give the index of each query's partner in the gallery as targets."
             )
         return np.arange(len(queries))
     indices = np.asarray(on_host(targets))
     if indices.shape != (len(queries),) or indices.dtype.kind not in "iu":
         raise ValueError(
-            f"targets must be {len(queries)} whole numbers, one for each query, got "
-            f"shape {indices.shape} of {indices.dtype}."
+            f"targets must be {len(queries)} integers, one for each query, got "
+            f"an array of shape {indices.shape} and dtype {indices.dtype}."
         )
     if indices.min() < 0 or indices.max() >= len(gallery):
         raise ValueError(

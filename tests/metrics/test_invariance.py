@@ -269,7 +269,7 @@ def test_wrong_usage_raises(rows):
         invariance_score(regressor, X, noise)
     with pytest.raises(ValueError, match="compares predictions of regressors"):
         invariance_score(model, X, noise, metric="squared")
-    with pytest.raises(ValueError, match="made 5 rows of 300"):
+    with pytest.raises(ValueError, match="returned 5 rows for 300"):
         invariance_score(model, X, lambda X, m, r: X[:5])
     with pytest.raises(ValueError, match="from 0, which changes nothing"):
         invariance_score(model, X, noise, magnitudes=[2])
@@ -279,7 +279,7 @@ def test_wrong_usage_raises(rows):
         invariance_score(model, X, "rotate")
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         invariance_score(model, X, noise, labels=y[:5])
-    with pytest.raises(ValueError, match="per_class=True needs classes"):
+    with pytest.raises(ValueError, match="per_class=True needs a classifier"):
         label_invariance_excess(regressor, X, y, noise, per_class=True)
     with pytest.raises(ValueError, match="All targets are equal"):
         label_invariance_excess(regressor, X, np.ones(300), noise)

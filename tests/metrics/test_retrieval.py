@@ -318,7 +318,9 @@ def test_inputs_are_not_written_to(pair, measure):
 @pytest.mark.parametrize("measure", METRICS)
 def test_spaces_of_different_width_are_refused(pair, measure):
     first, second = NAMES[measure]
-    message = f"{first} has 5 columns and {second} has 6: map one into the space"
+    message = (
+        f"{first} has 5 columns and {second} has 6 columns; map one into the space"
+    )
     with pytest.raises(ValueError, match=message):
         measure(pair[0][:, :5], pair[1])
 
@@ -331,7 +333,7 @@ def test_pairs_of_different_length_are_refused(pair, measure):
 
 @pytest.mark.parametrize("measure", [recall_at_k, mean_reciprocal_rank])
 def test_queries_without_a_partner_are_refused(pair, measure):
-    message = "queries has 69 rows and gallery has 70: give the index"
+    message = "queries has 69 rows and gallery has 70 rows; give the index"
     with pytest.raises(ValueError, match=message):
         measure(pair[0][1:], pair[1])
 
@@ -339,9 +341,9 @@ def test_queries_without_a_partner_are_refused(pair, measure):
 @pytest.mark.parametrize(
     ("targets", "message"),
     [
-        ([0] * 69, "targets must be 70 whole numbers"),
-        ([0.5] * 70, "targets must be 70 whole numbers"),
-        ([[0]] * 70, "targets must be 70 whole numbers"),
+        ([0] * 69, "targets must be 70 integers"),
+        ([0.5] * 70, "targets must be 70 integers"),
+        ([[0]] * 70, "targets must be 70 integers"),
         ([70] * 70, "targets must be indices of rows of the gallery, from 0 to 69"),
         ([-1] * 70, "targets must be indices of rows of the gallery, from 0 to 69"),
     ],
@@ -367,7 +369,7 @@ def test_wrong_weights_are_refused(pair, weights, message):
 @pytest.mark.parametrize("measure", [hubness, neighbor_overlap, recall_at_k])
 def test_k_is_at_most_the_number_of_rows(pair, measure):
     name = NAMES[measure][1]
-    message = f"k=71 is more than the 70 rows of {name}: choose a smaller k"
+    message = f"k must be at most 70, the number of rows of {name}, got 71"
     with pytest.raises(ValueError, match=message):
         measure(*pair, k=71)
     with pytest.raises(ValueError, match="'k' parameter"):
@@ -377,7 +379,9 @@ def test_k_is_at_most_the_number_of_rows(pair, measure):
 def test_a_gallery_of_another_space_is_refused(pair):
     with pytest.raises(ValueError, match="mapped has 6 columns and gallery has 5"):
         neighbor_overlap(*pair, gallery=pair[1][:, :5])
-    with pytest.raises(ValueError, match="k=10 is more than the 4 rows of gallery"):
+    with pytest.raises(
+        ValueError, match="k must be at most 4, the number of rows of gallery, got 10"
+    ):
         neighbor_overlap(*pair, gallery=pair[1][:4])
 
 

@@ -28,12 +28,13 @@ _AUTO_EXTRA = 32
 
 @fill_doc
 class BackwardCompatibleAligner(AffineAligner):
-    """Map new vectors into an old space, with further columns for what it loses.
+    """Map new vectors into an old space, with further columns for the lost variance.
 
-    The first columns of `transform` compare with old vectors; further ones keep the
-    directions in which new vectors vary most besides. Old vectors stay as they are,
-    with zeros in the further columns (`pad`), or come forward by a map of their own
-    (`forward`) until their rows are embedded again.
+    The first columns of `transform` are comparable with old vectors. The further
+    columns hold the directions in which the rest of the new vectors varies most. Until
+    they are embedded again, old vectors either get zeros in the further columns
+    (`pad`), or are mapped by a regression of mapped new vectors on old ones
+    (`forward`).
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ class BackwardCompatibleAligner(AffineAligner):
     Attributes
     ----------
     coef_ : ndarray of shape (n_outputs + n_extra, n_features)
-        Linear part of the map; its first `n_outputs` rows are the aligner's.
+        Linear part of the map; its first `n_outputs` rows are those of the aligner.
 
     intercept_ : ndarray of shape (n_outputs + n_extra,)
         Constant part of the map.
@@ -84,17 +85,19 @@ class BackwardCompatibleAligner(AffineAligner):
     See Also
     --------
     OrthogonalAligner : The map of the first columns.
-    BackfillPlanner : In which order old vectors are replaced.
+    BackfillPlanner : Orders the rows of a gallery for embedding them again.
 
     Notes
     -----
-    The further columns are principal directions of the rows less their regression on
-    the first columns, in the units of the first, so that an orthogonal map onto a
-    smaller space becomes an orthogonal map onto a larger one. With columns enough for
-    all directions `inverse_transform` is exact; else it is least squares.
+    The further columns are the principal components of the residuals of X after a
+    regression on the first columns. They are scaled like the first columns, so that an
+    orthogonal map onto a smaller space is extended to an orthogonal map onto a larger
+    one. If all directions of X are kept, `inverse_transform` is exact; otherwise it is
+    least squares.
 
-    The idea of a comparable part beside extra dimensions is that of [1]_, here in
-    closed form and without training a network; the forward map is that of [2]_.
+    Comparable columns together with extra dimensions were proposed in [1]_; here they
+    are computed in closed form without training a network. The forward map was proposed
+    in [2]_.
 
     References
     ----------
@@ -145,7 +148,7 @@ class BackwardCompatibleAligner(AffineAligner):
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Learn the map of new rows and that of old ones.
+        """Learn the map of new vectors and the map of old vectors.
 
         Parameters
         ----------
@@ -204,7 +207,7 @@ class BackwardCompatibleAligner(AffineAligner):
         return clone(aligner).fit(X, Y, sample_weight=row_weights)
 
     def forward(self, y: ArrayLike) -> Output:
-        """Map old vectors to where the new ones of their rows are expected.
+        """Predict the output of `transform` from old vectors.
 
         Parameters
         ----------
@@ -214,14 +217,14 @@ class BackwardCompatibleAligner(AffineAligner):
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_outputs + n_extra)
-            Their images, comparable with those of `transform`.
+            The mapped rows, comparable with those of `transform`.
         """
         check_is_fitted(self)
         Y = self._validate_old(y)
         return self._apply(Y, self.forward_coef_, self.forward_intercept_)
 
     def pad(self, y: ArrayLike) -> Output:
-        """Return old vectors as they are, with zeros in the further columns.
+        """Return old vectors unchanged, with zeros in the further columns.
 
         Parameters
         ----------

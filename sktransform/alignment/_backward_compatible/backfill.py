@@ -27,7 +27,7 @@ _MOST_REFERENCES = 20_000
 
 
 def _neighbor_distances(rows):
-    """Return the root mean squared distance of each row to its nearest others, (n,)."""
+    """Return the root mean squared distance of each row to its nearest rows, (n,)."""
     step = -(-len(rows) // _MOST_REFERENCES)
     references = rows[::step]
     n_found = min(_N_NEIGHBORS + 1, len(references))
@@ -45,12 +45,12 @@ def _neighbor_distances(rows):
 
 @fill_doc
 class BackfillPlanner(TorchEstimator):
-    """Plan in which order the rows of a gallery are to be embedded again.
+    """Order the rows of a gallery for embedding them again in stages.
 
-    A gallery of old vectors that cannot be embedded again at once is searched while a
-    part of it is new. Rows in dense regions of the gallery come first: searches return
-    them most often, and around them a replaced row competes with other replaced rows.
-    `curve` measures a metric of retrieval while rows are replaced.
+    A gallery that is too large to be embedded again at once is searched while only a
+    part of its rows is replaced. Rows in dense regions of the gallery are replaced
+    first: searches return them most often, and their neighbours are replaced at about
+    the same time. `curve` computes a retrieval score for each stage.
 
     Parameters
     ----------
@@ -60,12 +60,12 @@ class BackfillPlanner(TorchEstimator):
     Attributes
     ----------
     order_ : ndarray of shape (n_samples,)
-        Indices of the rows of `fit`, the first to be embedded again first; of rows at
-        equal distance the earlier comes first.
+        Indices of the rows of `fit` in the order in which to embed them again; rows of
+        equal distance keep their order.
 
     distances_ : ndarray of shape (n_samples,)
-        Root mean squared distance of each row to its 10 nearest neighbours, both scaled
-        to length 1. It is small where the gallery is dense.
+        Root mean squared distance of each row to its 10 nearest neighbours, after
+        scaling all rows to length 1. It is small in dense regions.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -80,13 +80,13 @@ class BackfillPlanner(TorchEstimator):
 
     Notes
     -----
-    In a gallery of more than 20,000 rows, neighbours are sought among evenly spaced
-    rows, at most 20,000 of them. The order is computed once, from the gallery as it is
-    before the first row is replaced. Searches are assumed to use the cosine.
+    In a gallery of more than 20,000 rows, neighbours are searched among at most 20,000
+    evenly spaced rows. The order is computed once, from the gallery before any row is
+    replaced. Searches are assumed to use the cosine.
 
-    The order of [1]_, in falling distance to the mean of a class, begins with rows that
-    few searches return. Over the embedding changes of the user guide it is worse than a
-    random order for some and no better than this one for any.
+    The order of [1]_, by descending distance to the mean of a class, begins with rows
+    that few searches return. In the model changes of the user guide it is worse than a
+    random order for some, and never better than the order used here.
 
     References
     ----------
@@ -115,7 +115,7 @@ class BackfillPlanner(TorchEstimator):
         Parameters
         ----------
         X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            The gallery, as it is compared with queries until it is embedded again.
+            The gallery, with the vectors that are searched before any row is replaced.
 
         y : None
             Ignored.
@@ -147,41 +147,45 @@ class BackfillPlanner(TorchEstimator):
         *,
         n_points: int = 11,
     ) -> Bunch:
-        """Return a measure of retrieval as the gallery is embedded again in order.
+        """Return a score for growing fractions of replaced rows.
 
         Parameters
         ----------
         gallery : array-like or Tensor of shape (n_samples, n_features)
-            The gallery before, the rows of `fit` in their order there.
+            The gallery before the replacement, with the rows of `fit` in the same
+            order.
 
         replacement : array-like or Tensor of shape (n_samples, n_features)
             The same rows embedded again, comparable with queries.
 
         score : callable
-            Takes an array, the gallery with some rows replaced, and returns a number.
+            Function that takes the gallery with some rows replaced, an array of the
+            shape of `gallery`, and returns a number.
 
         n_points : int, default=11
-            Number of steps from none to all rows, at least 2.
+            Number of evenly spaced fractions from 0 to 1, at least 2.
 
         Returns
         -------
         Bunch
-            "fractions" of the rows that are replaced and "scores" there, arrays of
-            shape (n_points,), and "area" under the curve, the mean score.
+            "fractions", the fractions of replaced rows, and "scores", both arrays of
+            shape (n_points,); and "area", the area under the curve, which is the mean
+            score.
 
         Raises
         ------
         ValueError
-            If the tables do not have one shape and the rows of `fit`, or `n_points` is
-            less than 2.
+            If `gallery` and `replacement` differ in shape or do not have as many rows
+            as `fit`, or if `n_points` is less than 2.
         """
         check_is_fitted(self)
         before, after = Runtime.arrays(gallery, replacement)
         mixed, after = np.array(before), np.asarray(after)
         if mixed.shape != after.shape or len(mixed) != len(self.order_):
             raise ValueError(
-                f"gallery has shape {mixed.shape} and replacement {after.shape}, but "
-                f"both must be the {len(self.order_)} rows of fit in one space."
+                f"gallery has shape {mixed.shape} and replacement has shape "
+                f"{after.shape}, but both must be the {len(self.order_)} rows of fit, "
+                "with equal numbers of columns."
             )
         if n_points < 2:
             raise ValueError(f"n_points must be at least 2, got {n_points}.")

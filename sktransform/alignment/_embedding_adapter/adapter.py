@@ -42,8 +42,8 @@ def checked_moments(rows):
     largest = max(part.abs().max().item() for part in (rows.X, rows.Y))
     if largest > _LARGEST_ENTRY:
         raise ValueError(
-            f"Entries reach {largest:g}, but moments can be kept of entries up to "
-            f"{_LARGEST_ENTRY:g}; scale both views, or use fit with "
+            f"X or y has an entry of size {largest:g}, but moments can be kept of "
+            f"entries up to {_LARGEST_ENTRY:g}; scale both views, or use fit with "
             "store_moments=False."
         )
     return rows.moments()
@@ -53,8 +53,8 @@ def _require_moments(adapter, method):
     """Raise an error if a fitted adapter did not keep the moments a method needs."""
     if hasattr(adapter, "coef_") and not hasattr(adapter, "moments_"):
         raise ValueError(
-            f"{method} needs the moments of the rows, which this adapter did not "
-            "keep; fit it with store_moments=True."
+            f"{method} needs the moments of the rows, which this adapter has not "
+            "stored; fit it with store_moments=True."
         )
 
 
@@ -68,52 +68,57 @@ def _can_continue(adapter):
 class EmbeddingAdapter(MomentAligner):
     """Make query vectors of a new embedding model usable against an old gallery.
 
-    After a change of model the vectors of a gallery are of the old one, and embedding
-    all of them again is expensive. A few hundred rows that both models have embedded
-    are enough to learn a map by which new query vectors search the old gallery as it
-    is.
+    After a change of the embedding model, the stored vectors (the gallery) are still
+    those of the old model, and embedding all items again is expensive. From a few
+    hundred rows that both models have embedded, the adapter learns a map of new query
+    vectors into the old space, in which they search the unchanged gallery.
 
-    It is a ridge regression whose penalty is chosen on folds, followed by what a
-    regression for searches needs: the predictions get back the covariance of the
-    gallery, which shrinking took from them (`calibrate`), and the share of the mean in
-    a query is set such that queries do not flock to the rows near the mean. Where they
-    clearly help, Gaussian kernels at landmarks are added to the features. All of it is
-    in closed form.
+    The map is a ridge regression with cross-validated penalty, followed by a
+    calibration for retrieval (`calibrate`): a linear map gives the predictions the
+    covariance of the gallery, which the penalty had shrunk, and the mean of the
+    predictions is multiplied by a hub constant, so that queries do not retrieve mainly
+    rows near the gallery's mean (hubs). If they clearly reduce the held-out error,
+    Nystroem features of a Gaussian kernel are added to the columns of X. Everything is
+    computed in closed form.
 
     Parameters
     ----------
     metric : {"cosine", "euclidean"}, default="cosine"
-        How the gallery is searched.
+        Similarity by which the gallery is searched.
 
     calibrate : {"covariance"} or None, default="covariance"
-        None leaves the regression as it is: the least squared error, for other uses
-        than searches.
+        "covariance" calibrates the predictions for retrieval, see Notes. None returns
+        the predictions of the regression, which have the least squared error.
 
     features : {"auto", "linear", "nystroem"}, default="auto"
-        Whether Gaussian kernels at landmarks stand beside the columns of X. "auto"
-        takes them from 200 different rows on, if they save more than 2 % of the squared
-        error of rows held out. A stream (`partial_fit`) is always linear.
+        Features of the regression: "linear" uses the columns of X alone, "nystroem"
+        adds Gaussian kernels at landmarks. "auto" adds the kernels if there are at
+        least 200 distinct rows and the kernels reduce the held-out squared error by
+        more than 2 %. `partial_fit` always uses linear features.
 
     ridge : float or "auto", default="auto"
-        The penalty, above 0, in units of the mean variance of a column of X. "auto"
-        takes that of least held-out error, from 1e-6 to 10; 3e-3 if there are too
-        few rows to hold some out.
+        Penalty of the regression, above 0, in units of the mean variance of the columns
+        of X. "auto" chooses a value from 1e-6 to 10 by cross-validation, or 3e-3 if
+        there are too few rows for two folds.
 
     shrinkage : float, default=0.5
-        How far the estimated covariance of predictions is drawn to the shape of the
-        gallery's before they are matched, from 0 to 1. Where few rows say little of
-        many columns more is taken. Less favours the first neighbour, more the list of
-        neighbours; at 1 only the length of the predictions changes.
+        Shrinkage intensity, from 0 to 1, with which the estimated covariance of the
+        predictions is shrunk towards a multiple of the gallery's covariance before the
+        two are matched. It is increased automatically if there are few rows for many
+        columns. Smaller values tend to give higher recall@1, larger values a higher
+        overlap of the 10 nearest neighbours; at 1 the predictions are only multiplied
+        by a factor.
 
     n_landmarks : int, default=400
-        Most rows to be landmarks. Those with the smallest hashes are taken: as good as
-        drawn at random, but the same for any order of the rows.
+        Largest number of landmarks of the kernels. The rows with the smallest hash
+        values are used, a pseudo-random choice that does not depend on the order of the
+        rows.
 
     store_moments : bool, default=False
-        Whether `fit` keeps the moments of the rows, from which `partial_fit` and
-        `merge` go on, and the regression before the calibration, for `regress` and
-        `swapped`. They take about 16 times the memory of the map. An adapter that was
-        begun by `partial_fit` keeps them always.
+        Whether `fit` stores the moments of the rows, which `partial_fit`, `merge` and
+        `swapped` need, and the regression before the calibration, which `regress`
+        needs. Both take about 16 times the memory of the map. `partial_fit` always
+        stores them.
 
     device : str, default="auto"
         %(device)s. It may change after `fit`.
@@ -127,37 +132,38 @@ class EmbeddingAdapter(MomentAligner):
         Constant part of the map.
 
     landmarks_ : ndarray of shape (n_landmarks, n_features) or None
-        Rows at which kernels stand, if there are any.
+        Rows at which the kernels are centred; None without kernels.
 
     kernel_coef_ : ndarray of shape (n_outputs, n_landmarks) or None
-        Coefficients of the kernels.
+        Coefficients of the kernels; None without kernels.
 
     kernel_width_ : float or None
-        The kernel of a row and a landmark is ``exp(-squared distance / width)``.
+        Width of the kernel ``exp(-squared distance / width)``; None without kernels.
 
     mean_ : ndarray of shape (n_features,)
         Mean row of X.
 
     report_ : dict of str to float, int, str, bool or None
-        Choices and held-out scores; None where there are none. "features" and
-        "bandwidth" and "kernel_weight" of kernels, "kernel_gain", the share of the
-        held-out error that they save or would save; "ridge", the penalty; "r2" and
-        "r2_calibrated", the share of the target's variance that is explained for rows
-        held out, before the calibration and by what `transform` returns;
-        "evidence", by how many standard errors predictions for rows held out agree with
-        their own targets more than with others: below 3 no relation is found;
-        "hub_constant", the share of the mean; "recall_at_1" and "overlap_at_10" of
-        rows held out that search in a gallery of "gallery" rows, and
-        "recall_at_1_ridge", the recall before the calibration; "weight", the sum of the
-        rows' weights, and "n_folds", the folds they fill.
+        Chosen settings and held-out scores; a value that was not computed is None.
+        "features": "linear" or "nystroem". "bandwidth" and "kernel_weight": the
+        settings of the kernels. "kernel_gain": relative reduction of the held-out
+        squared error by the kernels, also if they are not used. "ridge": the penalty.
+        "r2" and "r2_calibrated": held-out R2 before the calibration and of the output
+        of `transform`. "evidence": z-score of the agreement of held-out predictions
+        with their own targets, compared with permuted targets; below 3, `fit` warns
+        that X and y are unrelated. "hub_constant": factor of the mean, from 0.1 to 1.
+        "recall_at_1" and "overlap_at_10": held-out retrieval scores in a gallery of
+        "gallery" rows. "recall_at_1_ridge": the recall before the calibration.
+        "weight": sum of the rows' weights. "n_folds": number of non-empty folds.
 
     held_out_ranks_ : ndarray of int, shape (n_queries, 2) or None
-        For each row held out that searched, the rank of its target and the rows of the
-        gallery. None if no rows were kept, or they are uninformative.
+        For each held-out query, the rank of its own target, from 1, and the number of
+        rows of the gallery. None after `partial_fit`, with fewer than two folds, or if
+        y is constant.
 
     moments_ : dict of str to ndarray
-        Moments of the rows, fold by fold: matrices of the size of both views. There
-        only if they are kept, see `store_moments`.
+        Moments of the rows; the first axis of each array is the fold. Exists only if
+        the moments are stored, see `store_moments`.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -167,34 +173,38 @@ class EmbeddingAdapter(MomentAligner):
 
     See Also
     --------
-    OrthogonalAligner : Keeps distances, as far as is asked.
-    BackwardCompatibleAligner : For a gallery that is embedded again bit by bit.
+    OrthogonalAligner : Preserves distances, up to a bound.
+    BackwardCompatibleAligner : Keeps the old vectors of a gallery unchanged.
 
     Notes
     -----
-    With W the ridge regression, S the covariance of the gallery and P that of
-    predictions for rows held out, the map is ``h m_y + (x - m_x) W T``, where ``T =
-    S^1/2 (S^1/2 P S^1/2)^-1/2 S^1/2`` takes a normal distribution with covariance P to
-    one with S at the least cost [1]_ and h is the hub constant. For Euclidean searches
-    the mean is kept and the deviation divided by h. Queries are also flattened: where a
-    share u of the variance is not explained in rows held out, T is followed by a
-    multiple of ``S^-b`` with b = min(u / 3, 1 / 4), since rows that are near each other
-    differ in directions of small variance; and of the step from 1 to h the share 2 u is
-    taken, all of it from u = 1 / 2 on. Ridge regression alone makes
-    queries that gather around hubs of the gallery [2]_. Kernels at landmarks are those
-    of [3]_.
+    Let W be the ridge regression, S the covariance of the gallery and P the covariance
+    of held-out predictions. The map is ``h m_y + (x - m_x) W T``, where h is the hub
+    constant and ``T = S^1/2 (S^1/2 P S^1/2)^-1/2 S^1/2`` is the optimal transport map
+    from a normal distribution with covariance P to one with covariance S [1]_. With
+    ``metric="euclidean"`` the mean is not changed and the deviation is divided by h.
+    Let u be the share of the target's variance that is not explained on held-out rows.
+    T is followed by a multiple of ``S^-b`` with ``b = min(u / 3, 1 / 4)``, which gives
+    directions of small variance more weight, since near rows differ in these
+    directions. The hub constant is ``h = 1 - min(2 u, 1) (1 - c)``, where c, from 0.1
+    to 1, is the regression coefficient of the targets on the matched predictions. The
+    queries of a ridge regression without calibration retrieve mainly hubs of the
+    gallery [2]_. The kernel features are those of [3]_.
 
-    Normalise both views or neither. The calibration costs squared error for the sake of
-    searches. It stretches all directions of the gallery alike, those that X says
-    nothing of included: if the report's recall falls by it, set ``calibrate=None``.
+    Normalise the rows of both views or of neither. The calibration improves retrieval
+    and raises the squared error. It also stretches directions of the gallery that X
+    cannot predict: if "recall_at_1" is below "recall_at_1_ridge", set
+    ``calibrate=None``.
 
-    A report's recall is that of maps learnt without the rows that search, calibration
-    included, in a gallery of one fold, of 1000 rows at most. In a larger gallery it is
-    lower, see `expected_recall`. So many folds search as have 500 rows together.
+    The recall in the report is measured by cross-validation: map and calibration are
+    fitted without the fold of the queries, and the gallery consists of the targets of
+    that fold; 1000 rows are searched in total at most. In a larger gallery the recall
+    is lower, see `expected_recall`. Only the first folds that together have 500 rows
+    are validated.
 
-    `inverse_transform` is least squares: by the pseudo-inverse of a linear map, and by
-    the ridge regression of X on y if there are kernels. :meth:`swapped` gives a
-    calibrated map in that direction.
+    `inverse_transform` is a least-squares inverse: the pseudo-inverse of a linear map,
+    or, with kernels, a ridge regression of X on y. For retrieval in the opposite
+    direction use :meth:`swapped`, whose map is calibrated.
 
     References
     ----------
@@ -265,17 +275,18 @@ class EmbeddingAdapter(MomentAligner):
         Parameters
         ----------
         X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            Vectors of the new model, whose queries shall be mapped.
+            Vectors of the new model, which embeds the queries.
 
         y : array-like, data frame or Tensor of shape (n_samples, n_outputs)
-            Vectors of the same rows by the old model, the gallery's.
+            Vectors of the same rows by the old model, which embedded the gallery.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, not negative: 2 means the same as a repeated row. None
             weighs every row 1.
 
         groups : array-like of shape (n_samples,), default=None
-            Groups whose rows share a fold, near copies of each other for example.
+            Groups of rows, for example near copies; rows of one group are put into the
+            same fold.
 
         Returns
         -------
@@ -310,11 +321,11 @@ class EmbeddingAdapter(MomentAligner):
         groups: ArrayLike | None = None,
         solve: bool = True,
     ) -> Self:
-        """Add rows to those seen, and learn the linear map of all.
+        """Update the linear map with further rows.
 
-        The result is that of `fit` with ``features="linear"`` on all rows at once, to
-        rounding, but for the report, which knows nothing of searches. Kernels need the
-        rows: after a `fit` that took some, this leaves the linear map of all rows.
+        Up to rounding the map is that of `fit` with ``features="linear"`` on all rows
+        seen; the report has no retrieval scores. Kernels cannot be updated: after a
+        `fit` with kernels, the map becomes the linear map of all rows.
 
         Parameters
         ----------
@@ -328,11 +339,11 @@ class EmbeddingAdapter(MomentAligner):
             %(sample_weight)s.
 
         groups : array-like of shape (n_samples,), default=None
-            Groups whose rows share a fold.
+            Groups of rows; rows of one group are put into the same fold.
 
         solve : bool, default=True
-            Whether to solve for the map now. In a stream of small blocks it is quicker
-            to solve with the last one.
+            Whether to compute the map now. With many small blocks it is faster to pass
+            True with the last block only.
 
         Returns
         -------
@@ -342,10 +353,10 @@ class EmbeddingAdapter(MomentAligner):
         Raises
         ------
         ValueError
-            As for `fit`, or if kernels are asked for.
+            As for `fit`, or if ``features="nystroem"``.
 
         AttributeError
-            If a `fit` before did not keep the moments, see `store_moments`.
+            If the adapter was fitted by `fit` with ``store_moments=False``.
         """
         self._refuse_what_needs_rows()
         reset = not hasattr(self, "moments_")
@@ -363,24 +374,25 @@ class EmbeddingAdapter(MomentAligner):
         return self
 
     def merge(self, other: Self) -> Self:
-        """Return a linear adapter of the rows that two adapters have seen.
+        """Return the linear adapter of the rows of two adapters.
 
         Parameters
         ----------
         other : EmbeddingAdapter
-            A fitted adapter with the same parameters, of the same spaces.
+            An adapter with the same parameters, fitted to other rows of the same
+            spaces.
 
         Returns
         -------
         EmbeddingAdapter
-            A new adapter, the same to rounding as one to which all rows were given by
-            `partial_fit`. Neither of the two is changed.
+            A new adapter, equal up to rounding to one that was fitted to all rows by
+            `partial_fit`. The two adapters are not changed.
 
         Raises
         ------
         ValueError
-            If parameters, or numbers of features or outputs, or the names of features,
-            differ, if kernels are asked for, or if moments were not kept.
+            If parameters, numbers of features or outputs, or names of features differ,
+            if ``features="nystroem"``, or if one adapter has not stored its moments.
         """
         self._refuse_what_needs_rows()
         for adapter in (self, other):
@@ -391,16 +403,16 @@ class EmbeddingAdapter(MomentAligner):
         return merged
 
     def swapped(self) -> Self:
-        """Return the linear adapter of the other direction, from the same moments.
+        """Return the linear adapter of the opposite direction, from the stored moments.
 
-        It maps rows of the old model into the space of the new one: the gallery, to be
-        searched by new queries as they are.
+        The returned adapter maps vectors of the old model, such as the gallery, into
+        the space of the new model, where unchanged new queries can search them.
 
         Returns
         -------
         EmbeddingAdapter
-            A new adapter, with the parameters of this one but for
-            ``features="linear"``; its folds are those of the rows of X.
+            A new fitted adapter with the same parameters, except ``features="linear"``.
+            Its folds are those of this adapter.
 
         Raises
         ------
@@ -416,7 +428,7 @@ class EmbeddingAdapter(MomentAligner):
         return swapped
 
     def _refuse_what_needs_rows(self):
-        """Tell what moments alone cannot do."""
+        """Raise an error if the parameters need all rows at once."""
         if self.features == "nystroem":
             raise ValueError(
                 "features='nystroem' needs all rows at once; use fit, or set "
@@ -496,29 +508,29 @@ class EmbeddingAdapter(MomentAligner):
         return self._map_rows(X, "map", _map_module, self._map_state())
 
     def torch_module(self, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
-        """Return the map as a torch module, to be served or exported.
+        """Return the map as a torch module, for serving or export.
 
-        It takes and returns tensors of shape (n_samples, n_features) and (n_samples,
-        n_outputs) and checks nothing: of one row it is several times faster than
-        `transform`, with which it agrees to rounding. Where NumPy is enough and there
-        are no kernels, ``row @ coef_.T + intercept_`` is the same map.
+        The module maps a tensor of shape (n_samples, n_features) to one of shape
+        (n_samples, n_outputs), without validation. For single rows it is several times
+        faster than `transform`, with the same result up to rounding. Without kernels,
+        ``row @ coef_.T + intercept_`` is the same map in NumPy.
 
         Parameters
         ----------
         dtype : torch.dtype, default=torch.float32
-            Precision of its numbers, and of the tensors that it takes.
+            Precision of the parameters and of the input tensors.
 
         Returns
         -------
         torch.nn.Module
-            A module of its own on the CPU, in evaluation mode: changing it does not
-            change the estimator. With kernels it computes in double precision.
+            A module on the CPU in evaluation mode, which shares no memory with the
+            estimator. With kernels it computes in double precision.
         """
         check_is_fitted(self)
         return module_on_cpu(_map_module, self._map_state(), dtype)
 
     def regress(self, X: ArrayLike) -> Output:
-        """Map rows by the regression alone, as it is before calibration.
+        """Predict by the regression, without the calibration.
 
         Parameters
         ----------
@@ -528,8 +540,8 @@ class EmbeddingAdapter(MomentAligner):
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_outputs)
-            The predictions of least squared error, in the precision of X: what
-            `transform` returns with ``calibrate=None``.
+            The predictions, in the precision of X: the same as `transform` of an
+            adapter with ``calibrate=None``.
 
         Raises
         ------
@@ -555,7 +567,7 @@ class EmbeddingAdapter(MomentAligner):
         }
 
     def inverse_transform(self, X: ArrayLike) -> Output:
-        """Map rows of the old model's space back into that of the new one.
+        """Map rows of the old model's space into the space of the new model.
 
         Parameters
         ----------
@@ -565,9 +577,9 @@ class EmbeddingAdapter(MomentAligner):
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_features)
-            What is best in least squares. Without kernels: of all rows whose image is
-            nearest to the given one, that nearest to `mean_`, by the pseudo-inverse.
-            With kernels: the ridge regression of the rows of X on those of y.
+            The least-squares inverse. Without kernels it is the pseudo-inverse: of all
+            rows whose image is nearest to the given row, the row nearest to `mean_`.
+            With kernels it is the prediction of a ridge regression of X on y.
         """
         check_is_fitted(self, "coef_")
         if self.landmarks_ is None:
@@ -584,12 +596,12 @@ class EmbeddingAdapter(MomentAligner):
     def expected_recall(
         self, gallery_size: int, k: int = 1
     ) -> tuple[float, float, float]:
-        """Estimate how many queries find their row in a gallery of some size.
+        """Estimate recall@k in a gallery of a given size.
 
         Parameters
         ----------
         gallery_size : int
-            Rows of the gallery, each query's own row included.
+            Number of rows of the gallery, including each query's own row.
 
         k : int, default=1
             How many rows a search returns.
@@ -597,24 +609,26 @@ class EmbeddingAdapter(MomentAligner):
         Returns
         -------
         recall : float
-            The expected share of queries that find their own row, from 0 to 1.
+            Expected share of queries whose own row is among the `k` nearest, from 0 to
+            1.
 
         low, high : float
-            Ends of an interval in which it lies with a probability of 95 %.
+            Ends of the 95 % credible interval of the recall.
 
         Raises
         ------
         ValueError
-            If a size is not a positive integer, or if no rows were held out to search:
-            after `partial_fit`, or with very few rows.
+            If `gallery_size` or `k` is not a positive integer, or if there are no
+            held-out ranks: after `partial_fit`, or with very few rows.
 
         Notes
         -----
-        It extrapolates `held_out_ranks_`: a beta-binomial distribution, of the number
-        of rows nearer than the own one, is fitted to the first ranks. The interval
-        holds the uncertainty of both parameters, and grows with the logarithm of the
-        factor between the galleries. The maps that ranked had fewer rows than the final
-        one, so that with few pairs more is found than is told here.
+        The estimate extrapolates `held_out_ranks_`: a beta-binomial distribution of the
+        number of rows that are nearer to a query than its own row is fitted to the
+        smallest ranks. The interval accounts for the uncertainty of both parameters,
+        and is widened with the logarithm of the ratio of the gallery sizes. The
+        held-out ranks come from maps that were fitted without one fold, so with few
+        pairs the actual recall is higher than the estimate.
         """
         check_is_fitted(self, "report_")
         for name, value in {"gallery_size": gallery_size, "k": k}.items():
@@ -623,29 +637,29 @@ class EmbeddingAdapter(MomentAligner):
                 raise ValueError(f"{name} must be a positive integer, got {value!r}.")
         if self.held_out_ranks_ is None:
             raise ValueError(
-                "No held-out rows have searched, so that nothing is known of recall: "
+                "expected_recall needs held-out ranks, but held_out_ranks_ is None: "
                 "use fit, with more rows."
             )
         ranks, sizes = self.held_out_ranks_.T
         return expected_recall(ranks, sizes, int(gallery_size), int(k))
 
     def report(self, gallery_size: int | None = None, k: int = 1) -> str:
-        """Return a report of the choices and of the recall to expect.
+        """Return a text with the chosen settings and the held-out scores.
 
         Parameters
         ----------
         gallery_size : int, default=None
-            Rows of a gallery for which recall is estimated, see
-            :meth:`expected_recall`. None tells what was found in the small galleries of
-            rows held out alone.
+            Number of rows of a gallery for which recall is estimated, see
+            :meth:`expected_recall`. None reports only the recall in the small galleries
+            of held-out rows.
 
         k : int, default=1
-            How many rows a search in that gallery returns.
+            Number of rows that a search in that gallery returns.
 
         Returns
         -------
         str
-            A few lines; the numbers are those of `report_`.
+            The report, one line per item; its numbers are those of `report_`.
         """
         check_is_fitted(self, "report_")
         if gallery_size is None:

@@ -30,10 +30,11 @@ _FEWEST_ROWS = 30
 
 
 def adapter_report(model, seen=None, rows=None):
-    """Return the choices of the adapter and its held-out scores.
+    """Return the chosen settings of the adapter and its held-out scores.
 
-    `seen`: its rows as it sees them; without them nothing is said of searches.
-    `rows`: its rows in their own coordinates, whose hashes choose the queries.
+    `seen`: the rows in the coordinates of the regression; None computes no retrieval
+      scores.
+    `rows`: the rows in their original coordinates, whose hashes choose the queries.
 
     Returned: report, ranks (n_queries, 2).
     """
@@ -70,7 +71,7 @@ def adapter_report(model, seen=None, rows=None):
 
 
 def _n_independent(ridge, rows):
-    """Return to how many rows of equal weight the rows amount."""
+    """Return the effective sample size of the weighted rows (Kish)."""
     if rows is None:
         return ridge.total.weight.item()
     return (rows.weights.sum().square() / rows.weights.square().sum()).item()
@@ -94,13 +95,13 @@ def _evidence(ridge, rows):
 
 
 def _warn_if_unrelated(evidence, ridge, rows):
-    """Warn if enough held-out predictions agree with their targets no more than any."""
+    """Warn if held-out predictions are no nearer to their targets than to others."""
     if evidence < _LEAST_EVIDENCE and _n_independent(ridge, rows) >= _FEWEST_ROWS:
         warnings.warn(
             "No relation found between X and y: predictions for held-out rows agree "
-            "with their own targets no more than with those of other rows "
-            f"({evidence:.1f} standard errors, {_LEAST_EVIDENCE:g} are asked); check "
-            "that row i of y belongs to row i of X.",
+            "with their own targets no more than with those of other rows (z-score "
+            f"{evidence:.1f}, at least {_LEAST_EVIDENCE:g} is required); check that "
+            "row i of y belongs to row i of X.",
             UnreliableAlignmentWarning,
             stacklevel=4,
         )
@@ -116,7 +117,7 @@ def _held_out_r2(ridge, affines):
 
 
 def _searches(model, seen, rows, affines):
-    """Return what searches with held-out images find.
+    """Return the retrieval scores and ranks of held-out queries.
 
     The rows of a fold search among each other's targets: other rows have a part in the
     fold's map, which would find them too often.
@@ -187,7 +188,7 @@ def report_text(report, expected=None):
         )
     lines.append(f"Hub constant: {report['hub_constant']:.3f}")
     if report["recall_at_1"] is None:
-        lines.append("Expected retrieval: not known, no rows were kept to search")
+        lines.append("Held-out retrieval: not measured, since rows are not stored")
     else:
         lines.append(
             f"Held-out retrieval in a gallery of {report['gallery']:.0f}: recall@1 "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Rotations that are kept as a few angles."""
+"""Alignment by rotations that are stored as a few Givens angles."""
 
 from numbers import Integral, Real
 from typing import Self
@@ -29,7 +29,7 @@ from sktransform.utils._typing import Output
 
 
 def _unit_ratio(moments):
-    """Return the target's total deviation over that of the rows, which both vary."""
+    """Return the ratio of the target's total standard deviation to that of X."""
     return (moments.yy.trace() / moments.xx.trace()).sqrt().item()
 
 
@@ -37,19 +37,20 @@ def _unit_ratio(moments):
 class GivensAligner(
     TorchModuleMixin, AlignerMixin, ClassNamePrefixFeaturesOutMixin, TorchTransformer
 ):
-    """Turn one view into another by a rotation that is kept as a few angles.
+    """Map one view into another by a rotation that is stored as a few angles.
 
-    The rotation is a product of plane rotations in the layout of [1]_: a sweep turns
-    ``width - 1`` planes, in about ``log2(width)`` levels of planes that have no
-    coordinate in common. The best angles of one level, all others fixed, have a closed
-    form; passes over the levels raise the covariance of the turned view with the target
-    and never lower it.
+    The rotation is a product of plane rotations (Givens rotations) in the layout of
+    [1]_. Let the width be the larger number of columns of the two views. A sweep
+    rotates ``width - 1`` planes, in about ``log2(width)`` levels; planes of one level
+    have no coordinate in common. The optimal angles of one level, with all others
+    fixed, have a closed form. The fit passes over the levels repeatedly, and never
+    lowers the covariance of the rotated view with the target.
 
-    One sweep has as many angles as it takes to turn any one direction into any other,
-    far fewer than a rotation has degrees of freedom, ``width * (width - 1) / 2``: it
-    does not give every rotation. About ``width / 2`` sweeps are needed for that, and
-    then nothing is saved. A reflection is never given. Where the fit counts and not its
-    storage, an orthogonal aligner is better.
+    One sweep can rotate any given direction into any other, but not every rotation is
+    one sweep, since rotations have ``width * (width - 1) / 2`` degrees of freedom.
+    About ``width / 2`` sweeps represent every rotation, and then need as much memory as
+    the matrix. The map is never a reflection. If memory does not matter, use
+    :class:`OrthogonalAligner`.
 
     Parameters
     ----------
@@ -57,14 +58,14 @@ class GivensAligner(
         Number of sweeps.
 
     max_iter : int, default=100
-        Most passes over all angles.
+        Largest number of passes over all angles.
 
     tol : float, default=1e-6
-        Stop when a pass raises the covariance by less than this fraction.
+        The fit stops when a pass raises the covariance by less than this fraction.
 
     unit_scale : bool, default=True
-        Whether rows are brought to the total standard deviation of the target. Without
-        it the map keeps lengths.
+        Whether the rotated rows are scaled to the total standard deviation of the
+        target. With False the map preserves lengths.
 
     device : str, default="auto"
         %(device)s. It may change after `fit`.
@@ -72,7 +73,7 @@ class GivensAligner(
     Attributes
     ----------
     angles_ : ndarray of shape (n_sweeps, width - 1)
-        The angles in radians; the width is that of the wider view.
+        The angles in radians.
 
     mean_ : ndarray of shape (n_features,)
         Mean row of X.
@@ -81,15 +82,15 @@ class GivensAligner(
         Mean row of y.
 
     scale_ : float
-        The factor that the turned rows are multiplied by; 1 without `unit_scale`, and 0
-        if X or y does not vary.
+        Factor of the rotated rows; 1 with ``unit_scale=False``, and 0 if X or y is
+        constant.
 
     gain_curve_ : ndarray of shape (n_iter,)
-        Trace of the covariance of the turned rows with the target after each pass,
-        before the change of scale.
+        Trace of the covariance of the rotated, unscaled rows with the target after each
+        pass.
 
     n_iter_ : int
-        Passes done.
+        Number of passes.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -99,14 +100,14 @@ class GivensAligner(
 
     See Also
     --------
-    givens_angles : The angles of a rotation that is known.
-    OrthogonalAligner : Fits all orthogonal maps, and views of different widths.
+    givens_angles : Angles of a given rotation.
+    OrthogonalAligner : Fits an orthogonal matrix.
 
     Notes
     -----
-    Views of different widths are turned in the wider of the two, the other having
-    zeros in the further coordinates. Into a narrower space coordinates are dropped
-    after the turn, and the rotation is then not the one of least squared error.
+    If the views have different numbers of columns, the narrower view is padded with
+    zeros. If y is narrower, the last coordinates are dropped after the rotation, and
+    the map is then not the one of least squared error.
 
     References
     ----------
@@ -206,7 +207,7 @@ class GivensAligner(
         return self
 
     def transform(self, X: ArrayLike) -> Output:
-        """Turn rows into the space of the target.
+        """Rotate rows into the space of the target.
 
         Parameters
         ----------
@@ -216,14 +217,14 @@ class GivensAligner(
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_outputs)
-            Their images, in the precision of X.
+            The mapped rows, in the precision of X.
         """
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
         return self._turned(X, "forward", self.mean_, self.target_mean_, self.scale_)
 
     def inverse_transform(self, X: ArrayLike) -> Output:
-        """Turn rows of the target's space back.
+        """Rotate rows of the target's space back into the space of X.
 
         Parameters
         ----------
@@ -233,9 +234,9 @@ class GivensAligner(
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_features)
-            The rows before: exact, if the target has as many columns as the first view
-            or more. Else least squares: of all rows with this image that nearest to
-            `mean_`. It is `mean_` if X or y did not vary.
+            The original rows. The inverse is exact if y has at least as many columns as
+            X. Otherwise it is least squares: of all rows with the given image, the row
+            nearest to `mean_`. If X or y is constant, every row is `mean_`.
         """
         check_is_fitted(self)
         X = self._validate_outputs(X)
@@ -265,13 +266,13 @@ class GivensAligner(
 
     @property
     def coef_(self) -> np.ndarray:
-        """The map's matrix, made of the angles, shape (n_outputs, n_features)."""
+        """Linear part of the map, computed from the angles, (n_outputs, n_features)."""
         rotation = givens_rotation(self.angles_)
         return self.scale_ * rotation[: len(self.mean_), : len(self.target_mean_)].T
 
     @property
     def intercept_(self) -> np.ndarray:
-        """The map's constant part, shape (n_outputs,)."""
+        """Constant part of the map, shape (n_outputs,)."""
         return self.target_mean_ - self.coef_ @ self.mean_
 
     @property

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Angles of plane rotations whose product comes near a given rotation."""
+"""Angles of plane rotations whose product approximates a given rotation."""
 
 from numbers import Integral, Real
 
@@ -71,23 +71,23 @@ def has_settled(gains, tol):
 def givens_angles(
     rotation: ArrayLike, n_sweeps: int = 1, *, max_iter: int = 100, tol: float = 1e-6
 ) -> np.ndarray:
-    """Return the angles of plane rotations that come near a rotation.
+    """Return the angles of plane rotations whose product approximates a rotation.
 
     Parameters
     ----------
     rotation : array-like of shape (width, width)
-        A matrix that multiplies rows from the right; as a rule a rotation, such as
+        A matrix that multiplies rows from the right, usually a rotation, such as
         ``aligner.coef_.T`` of an orthogonal aligner.
 
     n_sweeps : int, default=1
         Number of sweeps, of ``width - 1`` angles each.
 
     max_iter : int, default=100
-        Most passes over the angles.
+        Largest number of passes over the angles.
 
     tol : float, default=1e-6
-        Stop when a pass raises the inner product with `rotation` by less than this
-        fraction.
+        The iteration stops when a pass raises the inner product with `rotation` by less
+        than this fraction.
 
     Returns
     -------
@@ -107,8 +107,8 @@ def givens_angles(
     Notes
     -----
     A rotation has ``width * (width - 1) / 2`` degrees of freedom: fewer than ``width /
-    2`` sweeps cannot give every rotation, and no number of them a reflection. Whether
-    the angles do for a purpose is to be seen from ``givens_rotation(angles)``.
+    2`` sweeps cannot represent every rotation, and no number of sweeps a reflection.
+    Compare ``givens_rotation(angles)`` with `rotation` to see the error.
 
     References
     ----------
@@ -129,10 +129,7 @@ def givens_angles(
     """
     matrix = check_array(rotation, dtype=np.float64, input_name="rotation")
     if matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(
-            f"rotation has shape {matrix.shape}; give a square matrix, one of a map "
-            "between spaces of one width."
-        )
+        raise ValueError(f"rotation has shape {matrix.shape}; give a square matrix.")
     passes = angle_passes(torch.from_numpy(matrix.copy()), n_sweeps)
     angles, gain = next(passes)
     gains = [gain]
@@ -143,7 +140,7 @@ def givens_angles(
 
 
 def givens_rotation(angles: ArrayLike) -> np.ndarray:
-    """Return the rotation of sweeps of plane rotations.
+    """Return the rotation matrix of the angles of plane rotations.
 
     Parameters
     ----------

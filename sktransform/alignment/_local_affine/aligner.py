@@ -43,35 +43,39 @@ _CHART_RIDGES = [np.inf, *(10.0 ** (power / 2) for power in range(4, -11, -1))]
 class GaussianWeightedAligner(
     AlignerMixin, ClassNamePrefixFeaturesOutMixin, MixtureTransformer
 ):
-    """Map one view into another by an affine map that changes from region to region.
+    """Map one view into another by a smooth mixture of local affine maps.
 
-    To the ridge regression of all pairs, ``g(x)``, a mixture of local changes is added:
-    ``f(x) = g(x) + sum_i w_i(x) (b_i + A_i (x - mu_i))``. Charts with centres ``mu_i``
-    hold a change each, and a row follows the charts near it, with weights ``w(x) =
-    softmax_i(-||x - mu_i||^2 / s_i)``. Each chart is the ridge regression, weighted by
-    ``w_i``, of the residuals of the global map; a large penalty returns the global map.
-    Both penalties are chosen by the error on pairs that the maps have not seen. The
-    global map is among the choices, so that over held-out pairs the mixture is never
-    worse. All is closed form; `chart_summary_` tells which region is moved how.
+    The map is ``f(x) = g(x) + sum_i w_i(x) (b_i + A_i (x - mu_i))``: a global ridge
+    regression ``g(x)`` plus a mixture of local affine changes, the charts. Chart i has
+    a centre ``mu_i``, a width ``s_i`` and the weight ``w(x) = softmax_i(-||x - mu_i||^2
+    / s_i)``, which is largest for rows near its centre. Each chart is a ridge
+    regression, weighted by ``w_i``, of the residuals of the global map. Both penalties
+    are chosen by cross-validation. An infinite penalty of the charts, which gives the
+    global map alone, is among the candidates, so the cross-validated error is never
+    above that of the global map. Everything is computed in closed form;
+    `chart_summary_` describes the change in the region of each chart.
 
     Parameters
     ----------
     n_gaussians : int or "auto", default="auto"
-        Number of charts. "auto" takes one for every 10 distinct rows, at most 32; with
-        many pairs of spaces that are not linearly related, more may be better.
+        Number of charts. "auto" uses one chart for every 10 distinct rows, from 1 to
+        32. With many pairs, and spaces that are not linearly related, more charts may
+        be better.
 
     width : float, default=0.5
-        Width of the charts, as a factor on the mean squared distance from a centre to
-        its three nearest other centres.
+        Factor of the charts' widths: the width ``s_i`` is `width` times the mean
+        squared distance from the centre to its three nearest other centres.
 
     ridge : float or "auto", default="auto"
-        Penalty of the global map, in units of the features' mean variance. "auto"
-        chooses from 1e-6 to 10 by held-out error.
+        Penalty of the global map, above 0, in units of the features' mean variance.
+        "auto" chooses a value from 1e-6 to 10 by cross-validation.
 
     chart_ridge : float or "auto", default="auto"
-        Penalty of the charts' changes, in the same units; it also divides their mean
-        change by 1 plus it. Infinity is the global map. "auto" chooses among infinity
-        and half powers of ten, from 100 down to at most 1e-5, by held-out error.
+        Penalty of the charts, above 0, in the same units. It shrinks the linear parts
+        like a ridge penalty, and divides the mean change of each chart by ``1 +
+        chart_ridge``. Infinity gives the global map alone. "auto" chooses among
+        infinity and powers of ``sqrt(10)``, from 100 down to 1e-5, by cross-validation,
+        and stops early if the error rises.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the centres.
@@ -85,32 +89,34 @@ class GaussianWeightedAligner(
         Linear part of the global map.
 
     global_intercept_ : ndarray of shape (n_outputs,)
-        Its constant part.
+        Constant part of the global map.
 
     map_ : dict of str to ndarray
-        State of the map: "coef" and "intercept" of the global map and, of the local
-        changes, "mean", "centers" (less the mean), "widths", "components", "offsets"
-        and, for more than 128 features, the "projection" onto 128 principal directions
-        in which the other entries of the changes live.
+        Arrays of the map: "coef" and "intercept" of the global map, and "mean",
+        "centers" (minus the mean), "widths", "components" and "offsets" of the charts.
+        With more than 128 features also the "projection" onto 128 principal directions;
+        centres and components are then in the projected space.
 
     ridge_ : float
-        The global map's penalty.
+        Penalty of the global map.
 
     chart_ridge_ : float
-        The charts' penalty; infinity if no local change helps.
+        Penalty of the charts; infinity if the charts do not reduce the cross-validated
+        error.
 
     cv_results_ : dict of str to ndarray
-        "chart_ridge", the penalties that were tried, infinity first, and "error", the
-        mean squared length of the error on held-out pairs. If all rows fall into one
-        fold, the errors are those of the pairs themselves, and "auto" takes infinity.
+        "chart_ridge", the candidate penalties, infinity first, and "error", the mean
+        squared length of the error on held-out pairs. If all rows fall into one fold,
+        the errors are training errors, and "auto" chooses infinity.
 
     chart_summary_ : dict of str to ndarray
-        What each chart does. "weight_share", of shape (n_charts,): its share of the
-        pairs' weight. "center", (n_charts, n_features). "mean_change", (n_charts,
-        n_outputs): the mean of ``f(x) - g(x)`` over the chart's pairs, and
-        "change_length", (n_charts,): the root mean square of its length.
-        "error_before" and "error_after", (n_charts,): root mean squared length of the
-        errors of the global map and of the whole, on held-out pairs.
+        Arrays with one entry for each chart; means are over the training pairs,
+        weighted by the chart's weight. "weight_share", of shape (n_charts,): the
+        chart's share of the total weight. "center", (n_charts, n_features).
+        "mean_change", (n_charts, n_outputs): the mean of ``f(x) - g(x)``.
+        "change_length", (n_charts,): the root mean square of the length of ``f(x) -
+        g(x)``. "error_before" and "error_after", (n_charts,): the root mean squared
+        length of the held-out errors of g and of f.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -120,21 +126,22 @@ class GaussianWeightedAligner(
 
     See Also
     --------
-    sktransform.reduction.GaussianWeightedLinearReducer : The same model, fitted to keep
-        distances.
+    sktransform.reduction.GaussianWeightedLinearReducer : The same model, fitted to
+        preserve distances.
     sklearn.linear_model.Ridge : The global map.
 
     Notes
     -----
-    There is no inverse: the map may fold.
+    There is no inverse, since the map need not be one-to-one.
 
-    The time of `fit` grows with the number of pairs, of charts and of outputs, and with
-    the square of the features up to 128 of them.
+    The time of `fit` is proportional to the numbers of pairs, charts and outputs, and
+    grows with the square of the number of features, up to 128 features.
 
-    Far from all centres the map is affine; with unequal widths the widest chart wins.
+    Far from all centres the map is affine; if the widths differ, the widest chart has
+    all the weight there.
 
-    The charts are those of [1]_. Each is fitted by itself, as in locally weighted
-    regression [2]_, not all together: a chart's map then speaks of its own region.
+    The mixture model is that of [1]_. The charts are fitted separately, as in locally
+    weighted regression [2]_, so that the map of a chart describes its own region.
 
     References
     ----------

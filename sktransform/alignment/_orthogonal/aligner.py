@@ -35,41 +35,44 @@ _PATH = (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 1)
 
 @fill_doc
 class OrthogonalAligner(MomentAligner):
-    """Map one space into another, as close to a rotation as you like.
+    """Map one space into another by least squares near a rotation.
 
-    It finds ``x W + b`` of least squared error to the target under the exact bound
-    ``||W W' - I|| <= lam`` (``||W' W - I||`` onto fewer dimensions). At 0 the map is a
-    rotation and keeps all distances; at infinity it is least squares; between them the
-    bound decides how far it may stretch. All that is kept of the rows are their
-    moments: they come in blocks, in any order, and from several machines.
+    The map ``x W + b`` minimises the squared error to the target under the exact bound
+    ``||W W' - I|| <= lam`` in the Frobenius norm (``||W' W - I||`` if y has fewer
+    columns than X). With ``lam=0`` the map is a rotation and preserves all distances;
+    with ``lam=inf`` it is least squares. The aligner stores only first and second
+    moments of the rows, so rows may come in blocks, in any order, and from several
+    machines.
 
     Parameters
     ----------
     lam : float or "auto", default="auto"
-        The bound, at least 0; 0 is Procrustes, ``inf`` least squares. "auto" takes what
-        predicts held-out rows best, by the moments of five folds, with no second pass
-        over the rows; a rotation if there are too few rows to hold some out. It
-        compares multipliers of the bound, on as many folds as have 200 rows together.
-        The fold of a row depends on the row alone, so that copies share it, and any
-        order and split of the rows gives the same result.
+        The bound, at least 0: 0 is orthogonal Procrustes, ``inf`` is least squares.
+        "auto" chooses the bound by cross-validation over five folds, from their
+        moments, without a second pass over the rows; it uses 0 if there are too few
+        rows for two folds. The candidates are values of the bound's Lagrange
+        multiplier, and only the first folds that together have 200 rows are validated.
+        The fold of a row is a hash of the row, so that equal rows share a fold and the
+        order of the rows does not matter.
 
     scale : bool, default=False
-        Whether a common factor is fitted beside the bounded map. Without it a small
-        bound leaves no room to shrink where the target cannot be predicted.
+        Whether the bounded map is multiplied by a fitted common factor. Without a
+        factor, predictions under a small bound cannot shrink towards the mean if the
+        target can hardly be predicted.
 
     unit_scale : bool, default=True
-        Whether both spaces are measured in units of their total standard deviation
-        first. Without it a rotation keeps absolute lengths.
+        Whether both spaces are first divided by their total standard deviation. With
+        False a rotation preserves absolute lengths.
 
     fit_intercept : bool, default=True
-        Whether the spaces are centred; else 0 is mapped to 0.
+        Whether both spaces are centred. With False, 0 is mapped to 0.
 
     complete_null : bool or "auto", default="auto"
-        Whether directions in which the rows do not vary are mapped onto dimensions of
-        the target that are not in use, as a rotation would. Otherwise they are mapped
-        to 0. "auto" takes the lower held-out error if ``lam="auto"``, and
-        maps them to 0 for a given bound: with fewer rows than features a rotation of
-        directions that were never seen adds noise.
+        What happens to directions in which the rows of X do not vary: True maps them
+        isometrically onto unused dimensions of the target, as a rotation would; False
+        maps them to 0. "auto" chooses the lower cross-validated error if
+        ``lam="auto"``, and means False for a given bound. With fewer rows than
+        features, True adds noise.
 
     device : str, default="auto"
         %(device)s. It may change after `fit`.
@@ -86,52 +89,55 @@ class OrthogonalAligner(MomentAligner):
         Mean row of X.
 
     lam_ : float
-        The bound that was used; for "auto", the residual of the chosen map.
+        The bound; with ``lam="auto"``, `orth_residual_` of the chosen map.
 
     orth_residual_ : float
-        Distance of the bounded map from orthogonality, at most `lam_`.
+        Distance ``||W W' - I||`` (or ``||W' W - I||``) of the bounded map from a
+        rotation, at most `lam_`.
 
     largest_residual_ : float
-        The same of least squares: bounds at or above this are inactive.
+        Distance of the least-squares map from a rotation: bounds at or above this value
+        are inactive.
 
     multiplier_ : float
-        Lagrange's multiplier of the bound, in units where the target's variance is 1;
-        infinite at a rotation, 0 at least squares.
+        Lagrange multiplier of the bound, for a target of total variance 1; infinite for
+        a rotation, 0 for least squares.
 
     certified_ : bool
-        Whether no other map within the bound, nor another factor, has a lower loss:
-        true if the map satisfies the conditions of Karush, Kuhn and Tucker and the
-        duality gap is below 1e-8 of the size of the loss. Onto fewer dimensions the
-        problem is not convex, and a certificate exists for large bounds alone.
+        Whether the solution is proven to be globally optimal: it satisfies the
+        Karush-Kuhn-Tucker conditions, and the duality gap is below 1e-8 of the size of
+        the loss. If y has fewer dimensions than X, the problem is not convex, and a
+        proof exists for large bounds only.
 
     duality_gap_ : float
-        How much lower the loss of another map could be, as a share of the target's
-        variance: the loss less a lower bound of all. Infinite where no lower bound is
-        known.
+        Loss minus a lower bound on the loss of all maps within the bound, as a share of
+        the target's variance. Infinite if no lower bound is known.
 
     singular_values_ : ndarray of shape (min(rank, rank of the target),)
-        Of the bounded map, between spaces of unit size, the largest first. Directions
-        in which the rows or the targets do not vary have none.
+        Singular values of the bounded map between the scaled spaces, in descending
+        order, for the directions in which X and y vary.
 
     scale_ : float
-        The fitted common factor, 1 without one.
+        The fitted common factor; 1 with ``scale=False``.
 
     rank_ : int
-        Number of directions in which the rows vary.
+        Rank of the covariance of X.
 
     loss_ : float
-        Mean squared error of the training rows as a share of the target's variance.
+        Mean squared training error as a share of the target's variance.
 
     lam_path_ : ndarray of shape (n_settings,) or None
-        Distances from orthogonality of the maps that "auto" compared, from least
-        squares on, mean over the folds; that of the chosen multiplier is `lam_`. It
-        ends where the error no longer falls.
+        Candidates of ``lam="auto"``: the distances from a rotation, averaged over the
+        folds, in descending order from least squares. The value of the chosen candidate
+        is `lam_`. The search ends when the error no longer falls. None for a given
+        bound.
 
     cv_loss_ : ndarray of shape (n_settings,) or None
-        Their error on rows held out, as a share of the target's variance.
+        Cross-validated mean squared error of each candidate in `lam_path_`, as a share
+        of the target's variance.
 
     moments_ : dict of str to ndarray
-        Moments of the rows, fold by fold.
+        Moments of the rows; the first axis of each array is the fold.
 
     n_iter_ : int
         Newton steps of the last solve, at least 1.
@@ -144,26 +150,28 @@ class OrthogonalAligner(MomentAligner):
 
     See Also
     --------
-    EmbeddingAdapter : For searches: gives queries the covariance of the gallery.
+    EmbeddingAdapter : Maps queries for retrieval.
     scipy.linalg.orthogonal_procrustes : The rotation between spaces of equal width.
 
     Notes
     -----
-    Both views are reduced to the directions in which they vary, and the bound is
-    applied there: constant targets come out constant. Onto as many dimensions or more
-    the problem is convex in ``W W'``, also with a common factor, and is solved by its
-    dual and by Newton's method on the map. Onto fewer dimensions the best of several
-    local solutions is taken; even the rotation has no closed form there: its column
-    space solves a self-consistent eigenvalue problem [2]_, and Newton's method gives
-    the last digits. If a solution does not converge a ``ConvergenceWarning`` says by
-    how much. Where the moments leave a choice of rotations, that nearest to a fixed
-    matrix is taken, so that equal moments give equal maps.
+    Both views are projected onto the directions in which they vary, and the bound
+    applies to the map between these directions; constant columns of y are predicted as
+    constants. If y has at least as many dimensions as X, the problem is convex in ``W
+    W'``, also with a common factor, and is solved by its dual and by Newton's method on
+    W. If y has fewer dimensions, the best of several local solutions is returned. In
+    this case not even the rotation has a closed form: its column space solves a
+    self-consistent eigenvalue problem [2]_, and is refined by Newton's method. If a
+    solution does not converge, a ``ConvergenceWarning`` states a bound on the error of
+    the loss. If the optimal rotation is not unique, the one nearest to a fixed matrix
+    is chosen, so that equal moments give equal maps.
 
-    `inverse_transform` is the transposed map if the map is a rotation onto as many
-    dimensions or more, and exact then; else least squares by the pseudo-inverse.
+    If the map is a rotation and y has at least as many dimensions as X,
+    `inverse_transform` is the transposed map, which is exact. Otherwise it is the
+    pseudo-inverse (least squares).
 
-    The bound is that of [1]_, where a penalty of a neural network's training keeps it
-    approximately.
+    The bound was proposed in [1]_, where a penalty in the training of a neural network
+    enforces it approximately.
 
     References
     ----------
@@ -236,7 +244,8 @@ class OrthogonalAligner(MomentAligner):
             weighs every row 1.
 
         groups : array-like of shape (n_samples,), default=None
-            Groups whose rows share a fold, near copies of each other for example.
+            Groups of rows, for example near copies; rows of one group are put into the
+            same fold.
 
         Returns
         -------
@@ -264,9 +273,9 @@ class OrthogonalAligner(MomentAligner):
         groups: ArrayLike | None = None,
         solve: bool = True,
     ) -> Self:
-        """Add rows to those seen, and learn the map of all.
+        """Update the map with further rows.
 
-        The result is that of `fit` on all rows at once, to rounding.
+        Up to rounding, the result is that of `fit` on all rows seen.
 
         Parameters
         ----------
@@ -280,11 +289,11 @@ class OrthogonalAligner(MomentAligner):
             %(sample_weight)s.
 
         groups : array-like of shape (n_samples,), default=None
-            Groups whose rows share a fold.
+            Groups of rows; rows of one group are put into the same fold.
 
         solve : bool, default=True
-            Whether to solve for the map now. In a stream of small blocks it is quicker
-            to solve with the last one.
+            Whether to compute the map now. With many small blocks it is faster to pass
+            True with the last block only.
 
         Returns
         -------
@@ -302,18 +311,19 @@ class OrthogonalAligner(MomentAligner):
         return self
 
     def merge(self, other: Self) -> Self:
-        """Return an aligner of the rows that two aligners have seen.
+        """Return the aligner of the rows of two aligners.
 
         Parameters
         ----------
         other : OrthogonalAligner
-            A fitted aligner with the same parameters, of the same spaces.
+            An aligner with the same parameters, fitted to other rows of the same
+            spaces.
 
         Returns
         -------
         OrthogonalAligner
-            A new aligner, the same to rounding as one fitted to all rows. Neither of
-            the two is changed.
+            A new aligner, equal up to rounding to one fitted to all rows. The two
+            aligners are not changed.
 
         Raises
         ------
@@ -394,7 +404,7 @@ class OrthogonalAligner(MomentAligner):
         if not problem.is_unique and self.lam_ < self.largest_residual_:
             warnings.warn(
                 "The rotation is not unique: some directions of X are uncorrelated "
-                "with y, or of y with X. One of the equally good ones was chosen.",
+                "with y, or of y with X. One of the optimal rotations was chosen.",
                 DegenerateDataWarning,
                 stacklevel=3,
             )
@@ -426,36 +436,36 @@ class OrthogonalAligner(MomentAligner):
             self.loss_ = problem.training_loss(fitted)
 
     def path(self, lams: ArrayLike | None = None) -> Bunch:
-        """Return the maps of several bounds, from the moments alone.
+        """Return the maps for several bounds, computed from the stored moments.
 
         Parameters
         ----------
         lams : array-like of shape (n_lams,), default=None
-            Bounds, not negative. None takes eleven from 0 to the distance of least
-            squares from a rotation.
+            Bounds, at least 0. None uses eleven bounds from 0 to `largest_residual_`.
 
         Returns
         -------
         Bunch
-            "lams" in rising order, "coefs" of shape (n_lams, n_outputs, n_features),
-            "intercepts" of shape (n_lams, n_outputs), "residuals" and "losses" of shape
-            (n_lams,): distances from orthogonality, and mean squared errors of the rows
-            seen as shares of the target's variance. Losses are those of `fit` to about
-            1e-8, maps to about 1e-3: refit at the bound that you choose.
+            "lams", the bounds in ascending order; "coefs" of shape (n_lams, n_outputs,
+            n_features); "intercepts" of shape (n_lams, n_outputs); "residuals" of shape
+            (n_lams,), the distances from a rotation; and "losses" of shape (n_lams,),
+            the mean squared training errors as shares of the target's variance. The
+            losses agree with those of `fit` to about 1e-8, the maps to about 1e-3; for
+            an accurate map call `fit` with the chosen bound.
         """
         check_is_fitted(self, "moments_")
         problem = AlignmentProblem(self._kept_moments().total(), self._settings())
         if problem.is_degenerate:
             raise ValueError(
-                "X or y is constant, so that all bounds have the same map and there is "
-                "no path; fit views that vary."
+                "path needs views that vary, but X or y is constant, so that all "
+                "bounds have the same map; fit views that vary."
             )
         if lams is None:
             lams = np.array(_PATH) * problem.largest_residual
         lams = np.sort(np.asarray(lams, dtype=float), axis=None)
         if not lams.size or not np.all(lams >= 0):
             raise ValueError(
-                f"lams must be one or more numbers of at least 0, got {lams}."
+                f"lams must be one or more numbers of at least 0, got {lams.tolist()}."
             )
         maps = [*problem.path(lams[::-1])][::-1]
         matrices = [
@@ -476,7 +486,7 @@ class OrthogonalAligner(MomentAligner):
         return self.moments_["mean_y"].shape[1]
 
     def inverse_transform(self, X: ArrayLike) -> Output:
-        """Map rows of the target's space back into that of the first view.
+        """Map rows of the target's space back into the space of X.
 
         Parameters
         ----------
@@ -486,9 +496,10 @@ class OrthogonalAligner(MomentAligner):
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_features)
-            By the transposed map if it is a rotation onto as many dimensions or more,
-            which is exact. Else least squares, by the pseudo-inverse: of all rows whose
-            image is nearest to the given one, that nearest to `mean_`.
+            The rows mapped by the transposed map, which is exact, if the map is a
+            rotation and y has at least as many dimensions as X. Otherwise the
+            least-squares inverse by the pseudo-inverse: of all rows whose image is
+            nearest to the given row, the row nearest to `mean_`.
         """
         return self._map_back(X, self._inverse_of)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Rows described by their similarities to the same items in every space."""
+"""Relative representations: rows as vectors of similarities to anchors."""
 
 from collections.abc import Sequence
 from numbers import Integral
@@ -33,37 +33,42 @@ from sktransform.utils._typing import Output, RandomState
 
 @fill_doc
 class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
-    """Describe rows by their similarities to anchors, the same items in every space.
+    """Represent rows by their similarities to anchors, which are items of every space.
 
-    Two models that embed the same items may place them in spaces that have nothing to
-    do with each other, while the angles between items agree. Similarities to items that
-    both models have seen are then coordinates that they share, without any map between
-    them. Each kind of similarity is invariant to other changes of the space; several
-    kinds side by side keep what either of them keeps.
+    Independently trained models embed the same items in different coordinates, but the
+    angles between items often agree. Similarities to anchors, items that all models
+    have embedded, are then comparable between the models without a map. Each similarity
+    is invariant to other changes of the space, and several similarities can be
+    combined.
 
-    Anchors must be the same items in all spaces: give the same indices, or fit on the
-    same items in the same order with the same integer as `random_state`.
+    The anchors must be the same items for all models: give the same indices, or fit on
+    the same items in the same order with the same integer as `random_state`.
 
     Parameters
     ----------
     n_anchors : int, default=300
-        Number of anchors, at most that of the rows. Not read if `anchors` are indices.
+        Number of anchors; at most the number of rows are used. Ignored if `anchors` are
+        indices.
 
     anchors : {"random", "farthest"} or array-like of int of shape (n_anchors,), \
             default="random"
-        Rows drawn at random; rows each farthest from those before it, the first being
-        nearest to the mean; or the indices of rows. The farthest rows of one space are
-        not those of another: give `anchor_indices_` of the first to the others.
+        How the anchors are chosen among the rows of `fit`. "random" draws them.
+        "farthest" starts at the row nearest to the mean and repeatedly adds the row
+        farthest from the anchors chosen before; its result differs between spaces, so
+        give `anchor_indices_` of one encoder to the others. An array gives the indices
+        of the anchors.
 
     similarities : str or list of str, default="cosine"
         One or more of "cosine", "euclidean", "geodesic", "l1" and "chebyshev".
-        "geodesic" is the length of the shortest path over anchors, from each to its 10
-        nearest. Cosines are those of rows less the mean row of `fit`.
+        "geodesic" uses shortest-path lengths in the graph that connects each anchor to
+        its 10 nearest anchors. "cosine" is computed after subtraction of the mean row
+        of `fit`.
 
     combination : {"concatenate", "sum", "attention"}, default="concatenate"
-        Whether each similarity has columns of its own, or they are added up, or
-        averaged row by row with the weights of self-attention, of which nothing is
-        trained: those weigh more that are like the others.
+        How several similarities are combined: "concatenate" gives each its own columns,
+        "sum" adds them, and "attention" averages them for each row with self-attention
+        weights without trained parameters, which are larger for similarities that agree
+        with the others.
 
     random_state : int, RandomState instance or None, default=None
         Seed of random anchors.
@@ -86,13 +91,13 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         Mean distance between anchors, for each similarity that is a distance.
 
     similarities_ : list of str
-        The similarities of `fit`.
+        Names of the similarities.
 
     combination_ : str
-        Their combination.
+        How the similarities are combined.
 
     path_lengths_ : ndarray of shape (n_anchors, n_anchors) or None
-        Shortest paths between anchors, for "geodesic".
+        Lengths of the shortest paths between anchors; None without "geodesic".
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -102,23 +107,24 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
 
     See Also
     --------
-    OrthogonalAligner : Maps one space into another, which keeps more of it.
+    OrthogonalAligner : Maps one space into another, which preserves more information.
 
     Notes
     -----
-    A distance d becomes the similarity ``1 - d / scale``: 1 for an anchor itself, about
-    0 at the anchors' mean distance from each other.
+    A distance d becomes the similarity ``1 - d / scale``, where the scale is the mean
+    distance between anchors: 1 for the anchor itself, 0 at the mean distance.
 
-    What the encoding does not see: translations (with `center`) and changes of scale of
-    the space, for all similarities; besides, rotations for "cosine", "euclidean" and
-    "geodesic", and the order and the signs of coordinates for "l1" and "chebyshev".
-    "geodesic" sees little of how the space is bent as a whole.
+    All similarities are invariant to translation and scale of the space. "cosine",
+    "euclidean" and "geodesic" are also invariant to rotations, and "l1" and "chebyshev"
+    to the order and the signs of coordinates. "geodesic" is nearly invariant to bending
+    of the space, as the unrolling of a swiss roll.
 
-    "attention" takes, for the matrix S whose rows are a row's codes, the mean row of
-    ``softmax(S S' / sqrt(n_anchors)) S``. In [2]_ it has trained projections besides.
+    For one input row, let S be the matrix with one row of ``n_anchors`` values for each
+    similarity. "attention" returns the mean of the rows of ``softmax(S S' /
+    sqrt(n_anchors)) S``. In [2]_ the attention also has trained projections.
 
-    A row at the mean has no direction, and cosine 0 with all anchors. Fewer anchors
-    than dimensions lose information; there is no inverse.
+    A row equal to the mean has cosine 0 with all anchors. With fewer anchors than
+    dimensions information is lost. There is no inverse.
 
     References
     ----------
@@ -173,10 +179,10 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         Parameters
         ----------
         X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            Rows, the anchors among them.
+            Rows, which include the anchors.
 
         y : None
-            Ignored; here for pipelines.
+            Ignored.
 
         Returns
         -------
@@ -186,8 +192,8 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         Raises
         ------
         ValueError
-            If X is not numeric, finite and two-dimensional, a similarity is not known,
-            or anchors are not indices of rows.
+            If X is not numeric, finite and two-dimensional, if a similarity is unknown,
+            or if `anchors` are not distinct indices of rows.
         """
         X = self._validate_rows(X, reset=True)
         runtime = self._runtime(X)
@@ -240,7 +246,7 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         indices = np.asarray(self.anchors)
         if indices.ndim != 1 or indices.dtype.kind not in "iu" or not indices.size:
             raise ValueError(
-                f"anchors must be one axis of whole numbers, indices of rows; got "
+                f"anchors must be a one-dimensional array of row indices, got "
                 f"{self.anchors!r}."
             )
         if indices.min() < 0 or indices.max() >= len(rows):
@@ -265,9 +271,9 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_columns)
-            The similarities, in the precision of X: the columns of one similarity after
-            those of the other, or one table of all. A row has the same bits whatever
-            rows come with it.
+            The similarities, in the precision of X. ``n_columns`` is ``n_anchors``, or
+            ``n_anchors`` times the number of similarities if these are concatenated.
+            The result of a row does not depend on the other rows of X.
         """
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
@@ -308,13 +314,13 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         Parameters
         ----------
         input_features : array-like of str or None, default=None
-            Only checked against the names seen during `fit`.
+            Used only for a check against the names seen during `fit`.
 
         Returns
         -------
         ndarray of str objects
-            The similarity, or "similarity" where several share a column, and the index
-            of the anchor among the rows of `fit`.
+            The name of the similarity, or "similarity" if several are summed or
+            averaged, followed by the index of the anchor among the rows of `fit`.
         """
         super().get_feature_names_out(input_features)
         is_joined = self.combination_ != "concatenate"

@@ -15,7 +15,7 @@ NEIGHBORS = 10
 
 
 def unit_rows(X, floor):
-    """Return rows of length 1, and of length 0 where they were at most the floor."""
+    """Return rows scaled to length 1; rows of at most the floor's length become 0."""
     lengths = X.norm(dim=1, keepdim=True)
     return X / lengths.where(lengths > floor, torch.inf)
 
@@ -63,10 +63,9 @@ def mean_between(between):
 
 
 def attended(parts):
-    """Return the mean of what similarities make of each other by self-attention.
+    """Return the average of several similarities by self-attention.
 
-    Row by row the codes of each similarity ask those of all, their own included, and
-    take most of those whose product with them is largest.
+    For each row, the queries, keys and values are the codes of all similarities.
 
     ``softmax(S S' / sqrt(n_anchors)) S`` averaged over its rows, for the matrix S of
     the codes of a row.

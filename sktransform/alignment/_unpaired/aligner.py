@@ -41,38 +41,40 @@ _LINE = 1e-12
 class UnpairedAligner(AffineAligner):
     """Map one space into another without pairs of rows, or with a few.
 
-    Two embedding models have seen different texts, or the same ones without a record
-    of which is which. If distances between items are similar in both, they determine
-    how to rotate one space into the other; a few known pairs make it much easier. The
-    map is affine. Its reliability is measured: `agreement_` with `contrast_` and,
-    with known pairs, `pair_recall_`.
+    The rows of the two spaces may be embeddings of different items, or of the same
+    items without a record of which rows belong together. If distances between items are
+    similar in both spaces, the two point clouds determine an affine map; a few known
+    pairs make the problem much easier. `agreement_`, `contrast_` and, with at least 20
+    known pairs, `pair_recall_` measure the reliability of the map.
 
     Parameters
     ----------
     n_components : int, default=64
-        Principal axes along which the search is done before all of the columns
-        count, at most the columns of either space.
+        Number of principal components in which candidate maps are computed, before the
+        final map is refined in all columns; at most the number of columns of either
+        space.
 
     n_candidates : int, default=12
-        Maps from independent starts, at least 2. The map is joined from them: errors
-        average out, the common part adds up. More of them solve harder problems, and
-        take longer.
+        Number of candidate maps from independent starts, at least 2. The candidates are
+        averaged. More candidates solve harder problems and take proportionally longer.
 
     shrinkage : float, default=0.5
-        From 1, where rows are only turned, to 0, where they get the covariance of the
-        other space.
+        Shrinkage intensity, from 0 to 1, of the covariances of both spaces towards a
+        multiple of the identity. At 0 the mapped rows have the covariance of the
+        reference; at 1 the map is a rotation times a factor.
 
     max_iter : int, default=8
-        Most steps over all columns; with pairs to hold out half as many again. A step
-        takes up to 2500 rows of each side, and draws them if there are more.
+        Largest number of refinement steps in all columns; with at least 20 pairs, up to
+        half as many steps follow with the held-out pairs included. A step uses at most
+        2500 random rows of each space.
 
     min_agreement : float, default=0.5
-        `fit` warns if `pair_recall_` is less, or where there is none, if `agreement_`
-        is less or `contrast_` is below 0.87. 0 never warns of pairs, and -1 never warns
-        that a map is unreliable.
+        `fit` warns if `pair_recall_` is below this value, or, if `pair_recall_` is
+        None, if `agreement_` is below this value or `contrast_` is below 0.87. With 0
+        there is no warning about pairs, with -1 no warning at all.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of all that is random: starts, rows of a step, and pairs that are held out.
+        Seed of the random starts, of the rows of each step and of the held-out pairs.
 
     device : str, default="auto"
         %(device)s. It may change after `fit`.
@@ -89,29 +91,29 @@ class UnpairedAligner(AffineAligner):
         Mean row of X.
 
     agreement_ : float
-        Mean cosine, around the mean, between the images of the rows under two maps
-        that were joined from different candidates, along the principal axes. Near 1
-        where the spaces are turned copies, near 0 where nothing was found. Candidates
-        share the known pairs, which makes them agree for that reason too. Clouds
-        without a relation can have a high agreement, if their shapes fit best in one
-        orientation, as those of skewed columns do. 0 if nothing can be compared.
+        Mean cosine, after centring, between the rows mapped by two maps, each the
+        average of one half of the candidates. Near 1 if one space is a rotated copy of
+        the other, near 0 if no map was found. Known pairs raise the agreement, since
+        all candidates use them. Unrelated spaces may have a high agreement too, for
+        example if their columns are skewed. 0 if X or the reference is constant.
 
     contrast_ : float
-        Probability that a row is nearer to its nearest row of the other side than under
-        a mirrored map, by the cosine. Mirrored maps are the null: they flip the signs
-        of the images along random principal axes, which keeps second moments and
-        destroys the relation. 0.5 is chance, 1 the highest value.
+        Probability that a mapped row has a larger cosine with its nearest row of the
+        reference than under a mirrored map. Mirrored maps, the null distribution, flip
+        the signs of random principal components of the mapped rows, which preserves
+        second moments and destroys the relation. 0.5 is the value by chance, 1 the
+        best.
 
     pair_recall_ : float or None
-        Share of known pairs, held out, whose partner is nearest among 2,500 rows of the
-        other space. A fifth of the pairs is held out for it, at least 5, and comes back
-        for the last steps. None for fewer than 20 pairs.
+        Recall@1 of held-out known pairs among 2,500 rows of the reference. A fifth of
+        the pairs, at least 5, is held out; the final steps use all pairs. None with
+        fewer than 20 pairs.
 
     n_pairs_ : int
         Number of known pairs.
 
     n_iter_ : int
-        Steps over all columns.
+        Number of refinement steps in all columns.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -122,40 +124,40 @@ class UnpairedAligner(AffineAligner):
     Warns
     -----
     UnreliableAlignmentWarning
-        If the candidates, the contrast, or the pairs that are held out speak against
-        the map.
+        If `pair_recall_`, `agreement_` or `contrast_` is too low, see `min_agreement`.
 
     DegenerateDataWarning
-        If rows of one side do not vary, or without known pairs all lie on one line. The
-        map is then constant, the mean of the reference.
+        If the rows of X or of the reference are constant or, without known pairs, lie
+        on one line. Every row is then mapped to the mean of the reference.
 
     See Also
     --------
-    EmbeddingAdapter : For a few hundred pairs or more.
+    EmbeddingAdapter : Learns from a few hundred pairs or more.
 
     Notes
     -----
-    Rows are compared around their mean and by their direction. A candidate starts from
-    several clusterings of each space. Clusters of one are assigned to those of the
-    other such that their inner products agree, a quadratic assignment climbed by best
-    swaps from many permutations; matched centres give a rotation, as in [1]_. From 50
-    known pairs on half of the pairs, drawn at random, replaces clusters. Then
-    two steps alternate, as in [2]_: rows are paired softly by entropic optimal
-    transport, and of the maps that give rows the covariance of the other space, shrunk,
-    that of least squared error on these pairs is taken. As maps change slowly and in
-    one direction, rows are paired by where the last change would lead if it went on.
-    Known pairs are added to the moments, the more the weightier. Candidates are joined
-    by halves, and the halves once more.
+    Rows are centred and scaled to length 1. A candidate starts from several k-means
+    clusterings of each space. The clusters of the two spaces are matched such that the
+    inner products of their centres agree: a quadratic assignment problem, solved by
+    pairwise swaps from many random permutations. A rotation is fitted to the matched
+    centres, as in [1]_. With at least 50 known pairs, a candidate starts instead from a
+    random half of the pairs. Then two steps alternate, as in [2]_: rows are paired
+    softly by entropic optimal transport, and the map of least squared error on these
+    pairs is computed, among the maps that give X the covariance of the reference (both
+    shrunk). The pairing uses an extrapolation of the last change of the map, which
+    speeds up convergence. Known pairs are added to the soft pairs, with a weight that
+    grows with their number. The candidates of each half are averaged and refined, and
+    then the two halves.
 
-    The level 0.87 of `contrast_` lies between what was measured for unrelated clouds
-    (isotropic, heavy-tailed, skewed and clustered) and for related spaces. Neither a
-    high agreement nor a high contrast is a proof: spaces with a symmetry have several
-    maps that arrange all rows well. With pairs, trust the pairs.
+    The threshold 0.87 of `contrast_` lies between the values measured for unrelated
+    point clouds (isotropic, heavy-tailed, skewed and clustered) and for related spaces.
+    A high agreement and a high contrast do not prove that the map is right: symmetric
+    point clouds have several maps that fit equally well. With known pairs, rely on
+    `pair_recall_`.
 
-    In cross-validation known pairs are given by `y`: it is split with X, while
-    the indices in `pairs` are those of all rows of X and would be wrong in a part of
-    them. A `reference` with just as many rows as X would be split too. As it has
-    nothing to do with the rows of X this does no harm but to leave fewer of them;
+    In cross-validation give known pairs as `y`, which is split with X; the indices in
+    `pairs` refer to all rows of X and would be wrong after a split. A `reference` with
+    as many rows as X is split too, which leaves fewer rows of it;
     ``reference=[table]``, a list of one table, is passed whole.
 
     References
@@ -220,7 +222,7 @@ class UnpairedAligner(AffineAligner):
         reference: ArrayLike | None = None,
         pairs: ArrayLike | None = None,
     ) -> Self:
-        """Find the map from rows of both spaces.
+        """Estimate the map from rows of both spaces.
 
         Parameters
         ----------
@@ -229,17 +231,17 @@ class UnpairedAligner(AffineAligner):
 
         y : array-like, data frame or Tensor of shape (n_samples, n_outputs), \
                 default=None
-            The same rows in the other space, as far as they are known; NaN in all
-            columns of a row where they are not. None where none is known.
+            The same rows in the other space, with NaN in all columns of the rows that
+            are unknown. None if no row is known.
 
         reference : array-like, data frame or Tensor of shape (n_rows, n_outputs), or \
                 list of them, default=None
-            Rows of the other space, in no relation to those of X. The tables of a list
-            are put below each other. None takes the known rows of y alone.
+            Rows of the other space, which need not correspond to rows of X. The tables
+            of a list are concatenated. None uses the known rows of y alone.
 
         pairs : array-like of int, shape (n_pairs, 2), default=None
-            Known pairs: the index of a row of X, and the index of its row of
-            `reference`.
+            Known pairs: in each row the index of a row of X and the index of the
+            corresponding row of `reference`.
 
         Returns
         -------
@@ -249,9 +251,10 @@ class UnpairedAligner(AffineAligner):
         Raises
         ------
         ValueError
-            If there is no row of the other space, if a table is not numeric,
-            two-dimensional and finite (but for rows of y), if widths or numbers of rows
-            differ, or if indices in `pairs` are not those of rows.
+            If there is no row of the other space, if a table is not numeric, finite
+            (except for unknown rows of y) and two-dimensional, if the tables of the
+            other space differ in width, if y has not as many rows as X, or if `pairs`
+            has invalid indices.
         """
         rows = self._validate_rows(X, reset=True)
         known, Y_known = known_rows(self, y, len(rows))
@@ -293,9 +296,9 @@ class UnpairedAligner(AffineAligner):
         self.n_pairs_, self.n_iter_ = len(pairs), found.n_iter
         if flat:
             warnings.warn(
-                f"The rows of {' and of '.join(flat)} do not vary, or lie on one line, "
-                "which does not determine a rotation: the map is constant, the mean of "
-                "the reference.",
+                f"The rows of {' and of '.join(flat)} do not vary or lie on one line, "
+                "so that no rotation can be estimated: every row is mapped to the "
+                "mean of the reference.",
                 DegenerateDataWarning,
                 stacklevel=4,
             )
@@ -304,29 +307,29 @@ class UnpairedAligner(AffineAligner):
         return self
 
     def _warn(self):
-        """Warn if there is little reason to trust the map."""
+        """Warn if the reliability scores are too low."""
         level = self.min_agreement
         if self.pair_recall_ is not None:
             if self.pair_recall_ >= level:
                 return
             finding = (
-                "the share of held-out pairs that find each other is "
+                "the recall@1 of held-out pairs is "
                 f"{self.pair_recall_:.2f}, less than min_agreement={level}"
             )
         elif self.agreement_ < level:
             finding = (
-                f"maps that were found apart agree by {self.agreement_:.2f}, less than "
-                f"min_agreement={level}"
+                f"the agreement of independent maps is {self.agreement_:.2f}, less "
+                f"than min_agreement={level}"
             )
         elif self.contrast_ < _LEAST_CONTRAST and level > -1:
             finding = (
-                "rows fit the other space little better than under mirrored maps, "
-                f"contrast_={self.contrast_:.2f}, less than {_LEAST_CONTRAST}"
+                "rows fit the reference hardly better than under mirrored maps, "
+                f"with contrast_={self.contrast_:.2f}, less than {_LEAST_CONTRAST}"
             )
         else:
             return
         warnings.warn(
-            f"The map is unreliable: {finding}; give (more) known pairs, more "
+            f"The map is unreliable: {finding}; give known pairs, more "
             "rows or more candidates.",
             UnreliableAlignmentWarning,
             stacklevel=5,
@@ -338,7 +341,7 @@ class UnpairedAligner(AffineAligner):
         y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> float:
-        """Return the share of the known rows' variance that the mapped rows explain.
+        """Return the R2 of the mapped rows for the known rows of y.
 
         Parameters
         ----------
@@ -347,7 +350,7 @@ class UnpairedAligner(AffineAligner):
 
         y : array-like, data frame or Tensor of shape (n_samples, n_outputs), \
                 default=None
-            The same rows in the other space, NaN where they are not known.
+            The same rows in the other space, with NaN in rows that are unknown.
 
         sample_weight : array-like of shape (n_samples,), default=None
             %(sample_weight)s.
@@ -355,8 +358,8 @@ class UnpairedAligner(AffineAligner):
         Returns
         -------
         float
-            R2 over all columns together, see the other aligners; `agreement_` if no row
-            of y is known, whatever X.
+            R2 over all columns, each weighted by its variance: 1 at best. If no row of
+            y is known, `agreement_`, which does not depend on X.
         """
         check_is_fitted(self)
         mapped = self.transform(X)

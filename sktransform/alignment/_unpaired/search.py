@@ -79,7 +79,8 @@ class Found:
 
     - `matrix` (n_inputs, n_outputs): takes rows around their mean, of length 1, to such
       rows.
-    - `agreement`: mean cosine between the images under two maps that were found apart.
+    - `agreement`: mean cosine between rows mapped by the maps of both halves of
+      candidates.
     - `contrast`: how often a row is nearer to the other side than under mirrored maps.
     - `pair_recall`: share of the held-out pairs whose partner is nearest; None without.
     - `n_iter`: steps at full width.
@@ -122,10 +123,10 @@ def _sample(rows, n_rows, generator):
 
 
 def refined(matrix, sides, known, constraint, settings, generator, **limits):
-    """Return the map after alternating between soft pairs and the map they ask for.
+    """Return the map after alternating between soft pairs and the map fitted to them.
 
-    Such steps keep one direction for long, each a little: rows are paired by a map that
-    the last step would lead to if it went further.
+    Successive changes of the map are small and similar, so the rows are paired by a map
+    that extrapolates the last change.
 
     `sides`: rows of both spaces, of length 1, in float32.
     `known`: rows of both spaces that belong together.
@@ -155,7 +156,7 @@ def refined(matrix, sides, known, constraint, settings, generator, **limits):
 
 
 def cluster_start(sides, known, settings, generator):
-    """Return the rotation that matched clusters ask for.
+    """Return the rotation fitted to matched clusters.
 
     A map with orthonormal rows or columns.
 
@@ -211,7 +212,7 @@ class Search:
         )
 
     def candidate(self):
-        """Return a map along the principal axes from a start of its own."""
+        """Return a candidate map along the principal axes, from a new random start."""
         if len(self.known[0]) < _STARTING_PAIRS:
             start = cluster_start(self.codes, self.known, self.settings, self.generator)
         else:
@@ -222,7 +223,7 @@ class Search:
         return self.refined(start, _CANDIDATE_ROWS, _CANDIDATE_STEPS)
 
     def joined(self, maps):
-        """Return one map for several: what they have in common adds up."""
+        """Return the refined average of several maps."""
         start = self.constraint.best(sum(maps))
         return self.refined(start, _STEP_ROWS, _JOINT_STEPS)
 

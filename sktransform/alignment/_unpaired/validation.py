@@ -9,11 +9,11 @@ from sktransform.runtime._validation import check_tensor
 
 
 def known_rows(estimator, y, n_rows):
-    """Return which rows have a known other side, and those sides.
+    """Return the indices of the known rows of y, and these rows.
 
-    `y`: the other side of all rows, NaN where it is not known.
-    `indices`: indices of the rows that are known.
-    `rows`: their other sides; None if none is known.
+    `y`: the rows in the other space, NaN where unknown.
+    `indices`: indices of the known rows.
+    `rows`: the known rows of y; None if none is known.
 
     Returned: indices (n_known,), rows (n_known, n_outputs).
     """
@@ -31,15 +31,16 @@ def known_rows(estimator, y, n_rows):
     y = y[:, None] if y.ndim == 1 else y
     if len(y) != n_rows:
         raise ValueError(
-            f"X has {n_rows} rows and y has {len(y)}, inconsistent numbers of "
-            "samples; give y a row for each row of X, and other rows as reference."
+            f"X has {n_rows} rows and y has {len(y)} rows, inconsistent numbers of "
+            "samples; y must have one row for each row of X; give other rows as "
+            "reference."
         )
     missing = np.isnan(y) if isinstance(y, np.ndarray) else y.isnan()
     unknown = missing.all(1)
     if (missing.any(1) != unknown).any():
         raise ValueError(
-            "Input y contains NaN in some columns of a row; give all columns of a "
-            "row that is known, and NaN in all of them if it is not."
+            "Input y contains NaN in some but not all columns of a row; give all "
+            "columns of a known row, and NaN in all columns of an unknown row."
         )
     known = ~unknown
     if not known.any():
@@ -59,8 +60,8 @@ def reference_tables(estimator, reference, Y_known):
     if reference is None and Y_known is None:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is "
-            "None or has no known row: give rows of the other space as reference, "
-            "or known ones as y."
+            "None or has no known row, and reference is None; give rows of the other "
+            "space as reference, or known rows as y."
         )
     if reference is None:
         return [Y_known[:0], Y_known]
@@ -71,8 +72,8 @@ def reference_tables(estimator, reference, Y_known):
     if len({table.shape[1] for table in tables}) > 1:
         widths = ", ".join(str(table.shape[1]) for table in tables)
         raise ValueError(
-            f"Tables of the other space have {widths} columns; reference and the "
-            "known rows of y must have the same."
+            f"reference and the known rows of y have {widths} columns, but all tables "
+            "of the other space must have the same number."
         )
     return tables
 

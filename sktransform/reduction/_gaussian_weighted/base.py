@@ -29,7 +29,7 @@ _SCORED_ROWS = 2000
 class MixtureReducer(ClassNamePrefixFeaturesOutMixin, MixtureTransformer):
     """Base of reducers whose map is a Gaussian-weighted mixture of affine maps.
 
-    It keeps what a solver returns and applies it. A subclass writes `fit`.
+    It stores and applies the `FittedMap` of a solver. A subclass defines `fit`.
     """
 
     _inverse_contract = "least_squares"
@@ -103,18 +103,19 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, MixtureTransformer):
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_components)
-            The embedded rows, in the precision of X. A row has the same bits
-            whatever rows come with it.
+            The embedding, in the precision of X. The result of a row does not depend on
+            the other rows of X.
         """
         X, runtime = self._checked(X)
         return self._mapped(X, runtime)
 
     def inverse_transform(self, X: ArrayLike, *, n_refinements: int = 0) -> Output:
-        """Map points of the embedding back to rows.
+        """Map points of the embedding to rows by the decoder.
 
-        The inverse is one of least squares, not exact: a mixture of affine maps that
-        was fitted to give the training rows back. It gives the mean of the rows that
-        lie near a point; what differs between rows with one embedding is lost.
+        The decoder is a mixture of affine maps, fitted by least squares to the training
+        rows. It returns approximately the mean of the rows that are mapped near a
+        point. Differences between rows with the same embedding are lost, so the inverse
+        is not exact.
 
         Parameters
         ----------
@@ -122,10 +123,10 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, MixtureTransformer):
             Points of the embedding.
 
         n_refinements : int, default=0
-            Gauss-Newton steps after which the map of the rows is closer to the points:
-            two to five make ``transform(inverse_transform(X))`` equal X wherever the
-            map covers its neighbourhood. The rows stay those of least change, not the
-            training rows.
+            Number of Gauss-Newton steps that change the decoded rows as little as
+            possible such that ``transform`` maps them closer to X. With two to five
+            steps, ``transform(inverse_transform(X))`` equals X for points in the range
+            of the map.
 
         Returns
         -------
@@ -156,7 +157,7 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, MixtureTransformer):
         return rows_of
 
     def reconstruction_error(self, X: SparseOrDense) -> Output:
-        """Return how far rows are from their reconstruction.
+        """Return the reconstruction error of each row.
 
         Parameters
         ----------
@@ -181,7 +182,7 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, MixtureTransformer):
         return runtime.map(errors, X)
 
     def score(self, X: SparseOrDense, y: Any = None) -> float:
-        """Return minus the stress of rows, new ones as a rule.
+        """Return the negative stress of rows.
 
         Parameters
         ----------
@@ -190,14 +191,14 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, MixtureTransformer):
             At least two distinct rows.
 
         y : None
-            Ignored; here for grid searches.
+            Ignored.
 
         Returns
         -------
         float
-            Minus the stress of Euclidean distances, over a fixed sample of pairs if
-            there are more than half a million, and over at most 2000 rows of a sparse
-            table.
+            Negative stress of Euclidean distances. With more than half a million pairs
+            a fixed random sample of pairs is compared, and at most 2000 rows of a
+            sparse X.
         """
         X, runtime = self._checked(X)
         distances = None
@@ -215,7 +216,7 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, MixtureTransformer):
 
     @property
     def embedded_centers_(self) -> np.ndarray:
-        """Images of the charts' centres, shape (n_charts, n_components)."""
+        """Centres of the charts mapped into the embedding, (n_charts, n_components)."""
         centers = self.centers_
         runtime = self._runtime(centers)
         return runtime.map(self._mapping(runtime), centers)
@@ -227,7 +228,7 @@ class MixtureReducer(ClassNamePrefixFeaturesOutMixin, MixtureTransformer):
 
     @property
     def mean_(self) -> np.ndarray:
-        """Mean of the rows that the solver saw, shape (n_features,)."""
+        """Mean of the training rows, or landmarks, shape (n_features,)."""
         return self.map_["mean"]
 
     def _anchors(self):

@@ -32,7 +32,7 @@ class ExplainedReducer(MixtureReducer):
         reference: ArrayLike | None = None,
         n_neighbors: int = 12,
     ) -> Output:
-        """Return how strongly each feature moves each row in the embedding.
+        """Return the influence of each feature on the position of each row.
 
         Parameters
         ----------
@@ -40,23 +40,24 @@ class ExplainedReducer(MixtureReducer):
             The rows.
 
         scaled : bool, default=True
-            Whether a feature moves by its standard deviation; by 1 otherwise.
+            Whether each feature changes by its standard deviation; with False by 1.
 
         tangent : bool, default=False
-            Whether to keep only that part of a feature's movement that lies along
-            :meth:`tangent_directions`.
+            Whether to project the change of the feature onto the directions in which
+            the data vary locally, see :meth:`tangent_directions`.
 
         reference : array-like of shape (n_reference, n_features), default=None
-            Rows among which neighbours are sought if `tangent`. None takes X.
+            Rows among which neighbours are searched if `tangent` is True. None uses X.
 
         n_neighbors : int, default=12
-            Number of neighbours if `tangent`.
+            Number of neighbours if `tangent` is True.
 
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_features)
-            Sum over the embedding's coordinates of the Jacobian's magnitudes, in units
-            of the embedding. Its mean over rows is the global influence.
+            Sum over the embedding's coordinates of the absolute values of the Jacobian,
+            times the feature's change, in units of the embedding. The mean over rows is
+            the global influence.
         """
         X, runtime = self._checked(X)
         jacobian = self._module(runtime).jacobian
@@ -76,11 +77,11 @@ class ExplainedReducer(MixtureReducer):
     def tangent_directions(
         self, X: ArrayLike, *, reference: ArrayLike | None = None, n_neighbors: int = 12
     ) -> Output:
-        """Return the directions in which the data vary around rows.
+        """Return the directions in which the data vary locally around each row.
 
-        Off the data nothing constrains the derivative of the map. These are the
-        directions in which it is meaningful: right singular vectors of the nearest
-        reference rows less their mean.
+        The directions are the right singular vectors of the nearest reference rows
+        minus their mean. Along other directions the derivative of the map is not
+        constrained by the data.
 
         Parameters
         ----------
@@ -88,19 +89,19 @@ class ExplainedReducer(MixtureReducer):
             The rows.
 
         reference : array-like of shape (n_reference, n_features), default=None
-            Rows among which neighbours are sought; equal ones count once. None takes
-            X itself. Given, the result for a row depends on that row alone.
+            Rows among which neighbours are searched; equal rows count once. None uses
+            X. If given, the result of a row does not depend on the other rows of X.
 
         n_neighbors : int, default=12
-            Number of neighbours, a row among the reference rows being its own first
-            one.
+            Number of neighbours, from 2 to the number of distinct reference rows. A row
+            that is a reference row counts as its own first neighbour.
 
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_features, n_directions)
-            Orthonormal columns in order of falling spread, as many as the embedding
-            has components but less than `n_neighbors`. Columns are 0 where the
-            neighbours span fewer directions.
+            Orthonormal columns in order of descending variance. ``n_directions`` is the
+            smaller of `n_components` and ``n_neighbors - 1``. If the neighbours span
+            fewer directions, the remaining columns are 0.
         """
         X, runtime = self._checked(X)
         return runtime.map(self._tangent_finder(X, runtime, reference, n_neighbors), X)
@@ -108,10 +109,11 @@ class ExplainedReducer(MixtureReducer):
     def expansion(
         self, X: ArrayLike, *, reference: ArrayLike | None = None, n_neighbors: int = 12
     ) -> Bunch:
-        """Return how the map stretches the data around rows.
+        """Return how the map stretches the data around each row.
 
-        The unit ball of the tangent directions is pushed forward by the Jacobian to an
-        ellipse in the embedding. A map that keeps distances has singular values of 1.
+        The Jacobian maps the unit ball of the tangent directions to an ellipse in the
+        embedding. The half axes of the ellipse are the singular values of the Jacobian
+        along the tangent directions; they are all 1 if the map preserves distances.
 
         Parameters
         ----------
@@ -132,13 +134,14 @@ class ExplainedReducer(MixtureReducer):
             singular_values : of shape (n_samples, k)
                 Half axes of the ellipse, the longest first.
             log_area : of shape (n_samples,)
-                Sum of their logarithms; 0 where the map keeps areas.
+                Sum of the logarithms of the singular values; 0 where the map preserves
+                areas.
             expansion : of shape (n_samples,)
-                Their geometric mean; above 1 where the map stretches.
+                Geometric mean of the singular values; above 1 where the map stretches.
             anisotropy : of shape (n_samples,)
-                The longest over the shortest.
+                Ratio of the largest and the smallest singular value.
             frobenius : of shape (n_samples,)
-                Their root mean square; 1 for an isometry.
+                Root mean square of the singular values; 1 for an isometry.
             ellipses : of shape (n_samples, n_components, n_components)
                 ``(J T) (J T)'`` with tangent directions T: the ellipse's shape matrix.
 
@@ -171,7 +174,7 @@ class ExplainedReducer(MixtureReducer):
         return as_given(runtime, **values)
 
     def suppression(self, X: ArrayLike, *, scaled: bool = True) -> Output:
-        """Return how much less each feature moves each row than the strongest one.
+        """Return how much weaker each feature is than the strongest one.
 
         Parameters
         ----------
@@ -179,13 +182,13 @@ class ExplainedReducer(MixtureReducer):
             The rows.
 
         scaled : bool, default=True
-            Whether a feature moves by its standard deviation; by 1 otherwise.
+            Whether each feature changes by its standard deviation; with False by 1.
 
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_features)
-            ``1 - ||J e_j|| / max_k ||J e_k||``: 0 for the row's strongest feature, 1
-            for one that the map does not see there.
+            ``1 - ||J e_j|| / max_k ||J e_k||``: 0 for the feature with the largest
+            influence on the row, 1 for a feature without influence.
         """
         X, runtime = self._checked(X)
         jacobian = self._module(runtime).jacobian
@@ -209,10 +212,11 @@ class ExplainedReducer(MixtureReducer):
     ) -> Bunch:
         """Return directions of the data that the embedding does not show.
 
-        A map onto q components must lose something of the q + n leading directions of
-        the data. What it loses are the right singular vectors, within these, of the
-        smallest singular values of the Jacobian. A larger n looks at more directions,
-        so that it may find a worse loss first.
+        A map onto q components cannot show all of the q + n leading principal
+        directions of the data. Within the space of these directions, the returned ones
+        are the right singular vectors of the n smallest singular values of the
+        Jacobian. With a larger n the space is larger, so the first direction may
+        change.
 
         Parameters
         ----------
@@ -220,28 +224,29 @@ class ExplainedReducer(MixtureReducer):
             The rows.
 
         n_directions : int, default=1
-            How many, n.
+            Number n of directions.
 
         local : bool, default=False
-            Whether to answer for each row, along its own tangent directions. Otherwise
-            one answer for all: the principal directions of the reference rows, and the
-            mean of ``J' J`` over X.
+            Whether to return directions for each row, within its tangent directions.
+            With False, one set of directions is computed from the principal directions
+            of the reference rows and the mean of ``J' J`` over X.
 
         reference : array-like of shape (n_reference, n_features), default=None
-            Rows whose directions count. None takes X.
+            Rows from which principal or tangent directions are computed. None uses X.
 
         n_neighbors : int, default=12
-            Number of neighbours if `local`.
+            Number of neighbours if `local` is True.
 
         Returns
         -------
         Bunch
             directions : of shape (n_directions, n_features), or (n_samples, \
                     n_directions, n_features) if `local`
-                Unit vectors in the units of X, the least visible first.
+                Unit vectors in the units of X, in ascending order of magnitude.
             magnitudes : of shape (n_directions,), or (n_samples, n_directions)
-                How far the embedding moves for a step of 1 along each, as a root mean
-                square over rows unless `local`: 0 unseen, 1 kept.
+                How far the embedding moves for a step of length 1 along each direction,
+                as a root mean square over rows unless `local` is True: 0 if the
+                direction is not shown, 1 if its lengths are preserved.
 
         Raises
         ------
@@ -254,8 +259,9 @@ class ExplainedReducer(MixtureReducer):
         most = min(X.shape[1], n_neighbors - 1) if local else X.shape[1]
         if not 1 <= n_directions <= most - self._n_features_out:
             raise ValueError(
-                f"n_directions={n_directions} and {self._n_features_out} components "
-                f"need {n_tangent} directions of the data, of which there are {most}."
+                f"n_directions={n_directions} with {self._n_features_out} components "
+                f"needs {n_tangent} directions of the data, but there are only {most}; "
+                "use fewer directions or more rows."
             )
         jacobian = self._module(runtime).jacobian
         if local:
@@ -290,9 +296,9 @@ class ExplainedReducer(MixtureReducer):
         reference: ArrayLike | None = None,
         n_partners: int | None = 1000,
     ) -> Output:
-        """Return how badly the embedding keeps the distances from each row.
+        """Return the stress of each row's distances to other rows.
 
-        Distances are Euclidean ones, whatever `metric` the map keeps.
+        Distances are Euclidean for every `metric`.
 
         Parameters
         ----------
@@ -300,17 +306,17 @@ class ExplainedReducer(MixtureReducer):
             The rows.
 
         reference : array-like of shape (n_reference, n_features), default=None
-            Rows to which distances are measured. None takes X.
+            Rows to which distances are measured. None uses X.
 
         n_partners : int or None, default=1000
-            Most partners of a row. If there are more reference rows the partners of
-            all rows are the same random ones, in every call. None takes all.
+            Largest number of reference rows that are compared with each row. If there
+            are more, a fixed random sample is used for all rows. None uses all.
 
         Returns
         -------
         ndarray or Tensor of shape (n_samples,)
-            ``sqrt(sum_k (d_k - d'_k)^2 / sum_k d_k^2)`` over the partners k, with
-            distances d in the data and d' in the embedding: the row's own stress.
+            ``sqrt(sum_k (d_k - d'_k)^2 / sum_k d_k^2)`` over the reference rows k, with
+            distances d in the data and d' in the embedding.
         """
         if n_partners is not None:
             check_scalar(n_partners, "n_partners", Integral, min_val=1)
@@ -332,10 +338,11 @@ class ExplainedReducer(MixtureReducer):
         )
 
     def published_quantities(self, X: ArrayLike) -> Bunch:
-        """Return the quantities of the published method under their own names.
+        """Return the quantities of the published method under their published names.
 
-        They read the blended matrix ``A(x) = sum_i w_i(x) A_i``, which is not the
-        derivative of the map: the change of the weights themselves is left out.
+        The quantities are computed from the weighted mean ``A(x) = sum_i w_i(x) A_i``
+        of the charts' linear maps. It differs from the Jacobian, which includes the
+        derivative of the weights.
 
         Parameters
         ----------
@@ -346,15 +353,15 @@ class ExplainedReducer(MixtureReducer):
         -------
         Bunch
             global_influence : of shape (n_features,)
-                Share of a feature in the magnitudes of a chart's linear map, in the
-                mean over charts. Sums to 1.
+                Share of a feature in the sum of absolute values of a chart's linear
+                map, averaged over charts. Sums to 1.
             local_influence : of shape (n_samples, n_features)
-                Share of a feature in the magnitudes of the blended matrix.
+                Share of a feature in the sum of absolute values of ``A(x)``.
             skewness : of shape (n_samples,)
                 Variance of the local influence over features; not a third moment.
             frobenius_norm : of shape (n_samples,)
-                Frobenius norm of the blended matrix. An isometry onto q components has
-                the square root of q, not 1.
+                Frobenius norm of ``A(x)``. For an isometry onto q components it is the
+                square root of q, not 1.
         """
         X, runtime = self._checked(X)
         module = self._module(runtime)
@@ -394,8 +401,9 @@ class ExplainedReducer(MixtureReducer):
         rows = torch.unique(rows, dim=0) - mean
         if not 2 <= n_neighbors <= len(rows):
             raise ValueError(
-                f"n_neighbors={n_neighbors} must be from 2 to the number of distinct "
-                f"reference rows, which is {len(rows)}; give more rows as reference."
+                f"n_neighbors must be from 2 to {len(rows)}, the number of distinct "
+                f"reference rows, got {n_neighbors}; use fewer neighbours or more "
+                "reference rows."
             )
         if n_directions is None:
             n_directions = min(self._n_features_out, n_neighbors - 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Reducer that keeps neighbourhoods by a Gaussian-weighted mixture of affine maps."""
+"""Reducer that preserves neighbourhoods by a Gaussian-weighted affine mixture."""
 
 from functools import partial
 from numbers import Real
@@ -34,16 +34,18 @@ def _can_stream(reducer):
 
 @fill_doc
 class GaussianWeightedNeighborReducer(ExplainedReducer):
-    """Reduce dimensions by a mixture of affine maps that keeps neighbourhoods.
+    """Reduce dimensions by a mixture of affine maps that preserves neighbourhoods.
 
-    The map is ``f(x) = sum_i w_i(x) (b_i + A_i (x - mu_i))``: charts with centres
-    ``mu_i`` hold an affine map each, and a row follows the charts near it, with weights
-    ``w(x) = softmax_i(-||x - mu_i||^2 / s_i)``. It is a function: new rows are mapped
-    in milliseconds, each the same alone or in a batch, its exact Jacobian tells which
-    features moved a row, and a decoder approximates the rows.
+    The map is ``f(x) = sum_i w_i(x) (b_i + A_i (x - mu_i))``, a mixture of local affine
+    maps, the charts. Chart i has a centre ``mu_i``, a width ``s_i`` and the weight
+    ``w(x) = softmax_i(-||x - mu_i||^2 / s_i)``, which is largest for rows near its
+    centre. Since the map is a function, new rows are mapped in milliseconds, with the
+    same result alone or in a batch. The exact Jacobian of the map gives the influence
+    of each feature on each row, and a decoder approximates the rows.
 
-    Neighbourhoods are kept by stochastic gradients: pairs of neighbours attract each
-    other, the other rows of a batch repel them. Centres and widths are learned too.
+    The map is trained by stochastic gradient descent on a contrastive loss: pairs of
+    neighbours attract each other, and all other pairs of a batch repel each other.
+    Centres and widths of the charts are learned too.
 
     Parameters
     ----------
@@ -51,43 +53,46 @@ class GaussianWeightedNeighborReducer(ExplainedReducer):
         Number of dimensions of the embedding, at most the number of features.
 
     stress_weight : float, default=0.2
-        Strength with which distances are kept as well, from 0 (neighbours alone) to 1
-        (distances alone).
+        Weight of the stress in the loss, from 0 (neighbourhoods only) to 1 (distances
+        only).
 
     anchored : bool, default=False
-        Keep the training rows, and map new rows onto the position of one of their 10
-        nearest, by a vote among them; squared distances are divided by the training
-        row's own to its seventh neighbour. New rows are then mapped into the
-        clusters of a map and not between them. The price: memory for all rows in up to
-        50 dimensions, a transform that is not continuous and that gives many rows one
-        position; `jacobian` and what builds on it describe the map without the vote.
+        Whether to store the training rows and map each new row onto the embedding of
+        one of its 10 nearest training rows, chosen by a weighted vote; squared
+        distances are divided by the distance of the training row to its seventh
+        neighbour (local scaling). New rows are then mapped into clusters and not
+        between them. Disadvantages: memory for all rows in up to 50 dimensions, and a
+        discontinuous `transform` that maps many rows to the same point. `jacobian`,
+        `influence` and `expansion` describe the continuous map.
 
     target_weight : float, default=0.0
-        Share, from 0 to 1, of the attracting neighbours of a row that are taken from
-        its class in `y`. Rows with label -1 have no class.
+        Fraction, from 0 to 1, of the attracting neighbours of a row that are drawn from
+        its class in `y`. Rows with label -1 are unlabelled.
 
     n_neighbors : int or "auto", default="auto"
-        Neighbours that are kept; "auto" takes 15.
+        Number of neighbours of each row to preserve; "auto" is 15.
 
     n_gaussians : int or "auto", default="auto"
-        Number of charts. "auto" takes one for every 12 rows, at least 5 and at most 200
-        (400 above 30,000 rows).
+        Number of charts. "auto" uses one chart for every 12 rows, at least 5 and at
+        most 200, or at most 400 with more than 30,000 rows.
 
     n_landmarks : int or "auto", default="auto"
-        Of a stream, most rows that are kept; "auto" takes 10,000. `fit` sees all rows.
+        Size of the sample that `partial_fit` stores; "auto" is 10,000. `fit` uses all
+        rows.
 
     max_iter : int or "auto", default="auto"
-        Gradient steps: 2000, or 2500 below 5000 rows, or 4000 above 30,000.
+        Number of gradient steps. "auto" is 2500 below 5000 rows, 4000 above 30,000
+        rows, and 2000 otherwise.
 
     store_embedding : bool, default=True
-        Whether to keep the mapped training rows as `embedding_`. For many rows they
-        take more memory, and space in a saved model, than the map itself.
+        Whether to store the mapped training rows as `embedding_`. For many rows they
+        need more memory than the map itself.
 
     warm_start : bool, default=False
-        Start `fit` at the present map, if there is one, instead of PCA: with the same
-        rows or others of the same features. It keeps its charts, and those of most
-        rows are split if `n_gaussians` has become a larger number; "auto" means as many
-        as there are. Fewer charts or other `n_components` are refused.
+        Whether `fit` starts at the map of an earlier `fit`, if there is one, instead of
+        PCA. The rows may be others with the same features. The charts are kept; if
+        `n_gaussians` was increased, the charts with the most rows are split; "auto"
+        keeps their number. Fewer charts or another `n_components` raise an error.
 
     random_state : int, RandomState instance or None, default=None
         Seed of centres and gradient steps.
@@ -98,45 +103,51 @@ class GaussianWeightedNeighborReducer(ExplainedReducer):
     Attributes
     ----------
     embedding_ : ndarray of shape (n_samples, n_components)
-        With `store_embedding`: the mapped training rows, equal to `transform` of them:
-        centred, on principal axes or as close to those of the map that was continued
-        as a rotation takes them, in the units of the rows. Above 30,000 rows an
-        anchored fit moves its stored positions once more, without the map, and a
-        training row may then be sent to a neighbour's.
+        Mapped training rows, equal to ``transform(X)``, in the units of X; only with
+        ``store_embedding=True``. They are centred and rotated to principal axes, or,
+        after a warm start, to the axes nearest to those of the earlier map. With
+        ``anchored=True`` and more than 30,000 rows, the stored positions are refined
+        without the map, and `transform` may map a training row to the position of a
+        neighbour.
 
     stress_ : float
-        ``sqrt(sum (d - d')^2 / sum d^2)`` over pairs of 1000 rows, with distances d of
-        the rows and d' of the embedding, after the best scaling.
+        ``sqrt(sum (d - d')^2 / sum d^2)`` with distances d of the rows and d' of the
+        embedding, over the pairs of at most 1000 rows. The embedding has the scale for
+        which this stress is least.
 
     loss_curve_ : ndarray
-        Mean of the objective over each hundredth of the steps of the last fit.
+        Mean loss over each hundredth of the steps of the last fit.
 
     n_iter_ : int
-        Gradient steps done.
+        Number of gradient steps.
 
     map_ : dict of str to ndarray
-        State of the map, which `centers_`, `widths_`, `components_`, `offsets_` and
-        `mean_` tell in the features: "mean", "centers" (less the mean), "widths",
-        "components", "offsets" and, for many features, the "projection" onto 50
-        principal directions in which the other entries are given. Charts that were
-        split have "log_masses", which are added to the logarithms of their weights.
+        Arrays of the map: "mean", "centers" (minus the mean), "widths", "components"
+        and "offsets". With more than 50 features also the "projection" onto 50
+        principal directions; centers and components are then in the projected space.
+        `centers_`, `components_`, `widths_`, `offsets_` and `mean_` give them in the
+        original features. If charts were
+        split, also "log_masses", which are added to the logarithms of the unnormalised
+        weights.
 
     decoder_ : dict of str to ndarray
-        State of the map back, of the same form.
+        Arrays of the decoder, with the same keys.
 
     anchors_ : dict of str to ndarray or None
-        What the anchored transform keeps: "inputs", "embedding", "scales" and "unit".
+        Stored arrays of ``anchored=True``: "inputs", the training rows in the solver's
+        units; "embedding"; "scales", the distances to the seventh neighbours; and
+        "unit". None with ``anchored=False``.
 
     continuation_ : dict
-        What else a warm start needs: the solver's units, and the scale of distances
-        that `stress_weight` has frozen.
+        Further state for a warm start: the solver's units, and the fixed scale of the
+        distances in the stress.
 
     feature_scale_ : ndarray of shape (n_features,)
         Standard deviation of each feature, the unit of `influence`.
 
     reservoir_ : dict
-        After `partial_fit`: "rows" and "row_weights" of the sample, and what its draw
-        needs.
+        The stored sample: "rows", "row_weights" and the state of the random draw.
+        Exists only after `partial_fit`.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -146,20 +157,21 @@ class GaussianWeightedNeighborReducer(ExplainedReducer):
 
     See Also
     --------
-    GaussianWeightedLinearReducer : Keeps distances by the same model.
-    sklearn.manifold.TSNE : Keeps neighbourhoods without a map for new rows.
+    GaussianWeightedLinearReducer : Preserves distances with the same model.
+    sklearn.manifold.TSNE : Preserves neighbourhoods without a map for new rows.
 
     Notes
     -----
-    A `sample_weight` says how often a row is drawn; rows of weight 0 are left out.
+    Rows are drawn in proportion to `sample_weight`; rows of weight 0 are left out.
 
-    Sparse tables are never made dense as a whole, but all rows are held in up to 50
-    dimensions during `fit`. Streams, and what compares rows with reference rows
-    (tangent directions, `distortion`, `null_directions`) need dense ones.
+    Sparse tables are never converted to dense as a whole; `fit` projects them to at
+    most 50 dimensions. `partial_fit`, `tangent_directions`, `expansion`, `distortion`
+    and `null_directions` need dense rows.
 
-    A warm start keeps the first rows' mean, unit and projection: what has moved far
-    away is better fitted anew. The halves of a split chart make the same map until
-    training parts them. Rows that are all equal start anew.
+    A warm start keeps the mean, unit and projection of the first rows; if the
+    distribution of the rows has changed much, fit without a warm start. Splitting a
+    chart does not change the map; training then separates the halves. If all earlier
+    rows were equal, the fit starts at PCA.
 
     The loss of a pair is that of [1]_ with the Cauchy kernel of [2]_; the model is that
     of [3]_ with offsets and weights that always sum to 1.
@@ -227,7 +239,7 @@ class GaussianWeightedNeighborReducer(ExplainedReducer):
         y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Learn the map and the decoder, anew unless `warm_start` is set.
+        """Learn the map and the decoder.
 
         Parameters
         ----------
@@ -236,10 +248,10 @@ class GaussianWeightedNeighborReducer(ExplainedReducer):
             The rows; at least two.
 
         y : array-like of shape (n_samples,), default=None
-            Classes, -1 where unknown. Read only if `target_weight` is above 0.
+            Class labels, -1 where unknown. Used only if `target_weight` is above 0.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative; a row is drawn as often as it weighs.
+            Weights of the rows, not negative; rows are drawn in proportion to them.
             None weighs every row 1.
 
         Returns
@@ -250,9 +262,9 @@ class GaussianWeightedNeighborReducer(ExplainedReducer):
         Raises
         ------
         ValueError
-            If X is not numeric, finite and two-dimensional, has fewer features than
-            `n_components`, or if parameters contradict the map that `warm_start`
-            continues.
+            If X is not numeric, finite and two-dimensional, if it has fewer features
+            than `n_components`, or if `n_gaussians` or `n_components` do not fit to the
+            map of a warm start.
         """
         continued = self._continues()
         X = self._validate_rows(X, reset=not continued, min_samples=2)
@@ -267,21 +279,21 @@ class GaussianWeightedNeighborReducer(ExplainedReducer):
     def partial_fit(
         self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Learn from one more block of rows.
+        """Update the map with a further block of rows.
 
-        A uniform sample of all rows so far is kept, and the map fitted to it anew
-        whenever enough of it has changed: with every block while it grows, and then
-        for each tenth of it. As long as the sample holds all rows, the result is that
-        of `fit` on all of them; once it does not, a fit with `warm_start` goes on from
-        the map before. After `fit`, a new stream begins.
+        The estimator stores a uniform random sample of all rows seen. The map is
+        refitted to the sample after every block while the sample grows, and afterwards
+        whenever a tenth of it has been replaced. As long as the sample contains all
+        rows, the result is that of `fit` on all rows; afterwards refits start at the
+        earlier map if `warm_start` is True. A call after `fit` begins a new sample.
 
         Parameters
         ----------
         X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            The block; the first needs two rows.
+            The block of rows; the first block needs at least two rows.
 
         y : None
-            Ignored; here for pipelines.
+            Ignored.
 
         sample_weight : array-like of shape (n_samples,), default=None
             %(sample_weight)s.
@@ -289,8 +301,8 @@ class GaussianWeightedNeighborReducer(ExplainedReducer):
         Returns
         -------
         GaussianWeightedNeighborReducer
-            The estimator. `reservoir_` holds the sample, at most `n_landmarks` rows,
-            and `embedding_`, if it is kept, their images.
+            The estimator. `reservoir_` has the sample of at most `n_landmarks` rows,
+            and `embedding_` the mapped sample if ``store_embedding=True``.
         """
         first = not hasattr(self, "reservoir_")
         X = self._validate_rows(X, reset=first, min_samples=2 if first else 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Reducer that keeps distances by a Gaussian-weighted mixture of affine maps."""
+"""Reducer that preserves distances by a Gaussian-weighted mixture of affine maps."""
 
 import dataclasses
 from functools import partial
@@ -52,16 +52,18 @@ def _can_stream(reducer):
 
 @fill_doc
 class GaussianWeightedLinearReducer(ExplainedReducer):
-    """Reduce dimensions by a mixture of affine maps that keeps distances.
+    """Reduce dimensions by a mixture of affine maps that preserves distances.
 
-    The map is ``f(x) = sum_i w_i(x) (b_i + A_i (x - mu_i))``: charts with centres
-    ``mu_i`` hold an affine map each, and a row follows the charts near it, with weights
-    ``w(x) = softmax_i(-||x - mu_i||^2 / s_i)``. It is a function: new rows are mapped
-    in milliseconds, each the same alone or in a batch, its exact Jacobian tells which
-    features moved a row, and a decoder approximates the rows.
+    The map is ``f(x) = sum_i w_i(x) (b_i + A_i (x - mu_i))``, a mixture of local affine
+    maps, the charts. Chart i has a centre ``mu_i``, a width ``s_i`` and the weight
+    ``w(x) = softmax_i(-||x - mu_i||^2 / s_i)``, which is largest for rows near its
+    centre. Since the map is a function, new rows are mapped in milliseconds, with the
+    same result alone or in a batch. The exact Jacobian of the map gives the influence
+    of each feature on each row, and a decoder approximates the rows.
 
-    Distances are kept by majorisation of the stress, from PCA on: no learning rate, and
-    the objective never rises. In streams they may be kept by stochastic gradients.
+    The stress is minimised by majorisation (SMACOF) from PCA on, without a learning
+    rate and with an objective that never rises, or by stochastic gradient descent
+    (`solver`).
 
     Parameters
     ----------
@@ -69,51 +71,56 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
         Number of dimensions of the embedding, at most the number of features.
 
     metric : {"euclidean", "geodesic", "precomputed"}, default="euclidean"
-        Which distances are kept: Euclidean ones; lengths of shortest paths over the
-        graph of nearest neighbours, which unroll a sheet; or those given to `fit`.
+        Target distances. "geodesic" are the lengths of shortest paths in the graph of
+        nearest neighbours, as in Isomap, which unroll a rolled sheet; "precomputed" are
+        the `distances` given to `fit`.
 
     target_weight : float, default=0.0
-        Share, from 0 to 1, by which distances between rows of one class in `y` are
-        shortened. Rows with label -1 have no class. It needs ``solver="majorize"``.
+        Fraction, from 0 to 1, by which target distances between rows of one class in
+        `y` are shortened. Rows with label -1 are unlabelled. Only for
+        ``solver="majorize"``.
 
     n_neighbors : int or "auto", default="auto"
-        Neighbours in the graph of geodesic distances; "auto" takes 10. A sheet that
-        stays folded needs fewer.
+        Number of neighbours in the graph of geodesic distances; "auto" is 10. If a
+        rolled sheet is not unrolled completely, use fewer.
 
     n_gaussians : int or "auto", default="auto"
-        Number of charts. "auto" takes one for every ``5 * n_components`` distinct
-        rows that the solver sees, at least 5 and at most 50 (100 for distances that
-        are not Euclidean).
+        Number of charts. "auto" uses one chart for every ``5 * n_components`` distinct
+        rows (landmarks, if there are any), at least 5 and at most 50, or at most 100 if
+        `metric` is not "euclidean".
 
     ridge : float or "auto", default="auto"
-        Weight of the squared difference of the affine maps from where the solver
-        starts, in units where the features have mean variance 1. "auto" takes 1e-4 for
-        up to three features and 3e-3 for more. Large values return PCA.
+        Weight, at least 0, of the squared difference between the affine maps and the
+        initial map (PCA, or classical MDS for other metrics), for features scaled to a
+        mean variance of 1. "auto" is 1e-4 for up to three features and 3e-3 for more.
+        For large values the result is the initial map.
 
     n_landmarks : int or "auto", default="auto"
-        Most rows that the majorisation sees, drawn at random; its time and memory grow
-        with their square and hardly with the number of rows. "auto" takes all rows up
-        to 3000, and 2000 of them above. Of a stream, most rows that are kept: 2000.
+        Largest number of random rows on which the majorisation computes the stress; its
+        time and memory grow with the square of this number. "auto" uses all rows up to
+        3000, and 2000 landmarks for more rows. For `partial_fit` it is the size of the
+        stored sample; "auto" is 2000.
 
     solver : {"majorize", "minibatch"}, default="majorize"
-        "minibatch" keeps Euclidean distances by gradient steps that see every row, 256
-        at a time, and goes on with every block of a stream; `n_landmarks` rows give the
-        units, the charts and the decoder.
+        "majorize" computes the stress of the landmarks. "minibatch" minimises the
+        stress of Euclidean distances by stochastic gradient descent over all rows, in
+        batches of 256, and `partial_fit` continues it; a sample of `n_landmarks` rows
+        then determines the units, the charts and the decoder.
 
     max_iter : int or "auto", default="auto"
-        Most iterations: 60 of the majorisation, which ends sooner when the objective
-        falls by less than a fraction of 1e-5; 600 minibatches, or one pass over the
-        rows if that is more.
+        Largest number of iterations. "auto" is 60 for the majorisation, which stops
+        earlier if the objective falls by less than a fraction of 1e-5, and 600
+        minibatches, or one pass over the rows if that is more.
 
     store_embedding : bool, default=True
-        Whether to keep the mapped training rows as `embedding_`. For many rows they
-        take more memory, and space in a saved model, than the map itself.
+        Whether to store the mapped training rows as `embedding_`. For many rows they
+        need more memory than the map itself.
 
     warm_start : bool, default=False
-        Start `fit` at the present map, if there is one, instead of PCA: with the same
-        rows or others of the same features. It keeps its charts and gets new ones if
-        `n_gaussians` has become a larger number; "auto" means as many as there are.
-        Fewer charts or other `n_components` are refused.
+        Whether `fit` starts at the map of an earlier `fit`, if there is one, instead of
+        PCA. The rows may be others with the same features. The charts are kept; if
+        `n_gaussians` was increased, charts are added; "auto" keeps their number. Fewer
+        charts or another `n_components` raise an error.
 
     random_state : int, RandomState instance or None, default=None
         Seed of landmarks, centres and gradient steps.
@@ -124,43 +131,44 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
     Attributes
     ----------
     embedding_ : ndarray of shape (n_samples, n_components)
-        With `store_embedding`: the mapped training rows, equal to `transform` of them:
-        centred, on principal axes or as close to those of the map that was continued
-        as a rotation takes them, in the units of the rows.
+        Mapped training rows, equal to ``transform(X)``, in the units of X; only with
+        ``store_embedding=True``. They are centred and rotated to principal axes, or,
+        after a warm start, to the axes nearest to those of the earlier map.
 
     stress_ : float
-        ``sqrt(sum (d - d')^2 / sum d^2)`` over pairs of the rows that the solver saw,
-        or of 2000 of its sample after minibatches, with target distances d and embedded
-        distances d'. This is normalised by the targets; Kruskal's stress-1 divides by
-        the embedding's distances.
+        ``sqrt(sum (d - d')^2 / sum d^2)`` with target distances d and embedding
+        distances d', over the pairs of landmarks, or of 2000 rows of the sample with
+        ``solver="minibatch"``. Kruskal's stress-1 divides by d' instead.
 
     loss_curve_ : ndarray
-        The objective at the start and after each iteration of the last fit: squared
-        stress plus penalty; of minibatches, on a fixed sample of pairs after each
-        hundredth of the steps.
+        Objective of the last fit, squared stress plus penalty, at the start and after
+        each iteration; with ``solver="minibatch"`` on a fixed sample of pairs, 100
+        times during the training.
 
     n_iter_ : int
-        Iterations or gradient steps done.
+        Number of iterations or gradient steps.
 
     map_ : dict of str to ndarray
-        State of the map, which `centers_`, `widths_`, `components_`, `offsets_` and
-        `mean_` tell in the features: "mean", "centers" (less the mean), "widths",
-        "components", "offsets" and, for many features, the "projection" onto 50
-        principal directions in which the other entries are given.
+        Arrays of the map: "mean", "centers" (minus the mean), "widths", "components"
+        and "offsets". With more than 100 features also the "projection" onto 50
+        principal directions; centers and components are then in the projected space.
+        `centers_`, `components_`, `widths_`, `offsets_` and `mean_` give them in the
+        original features.
 
     decoder_ : dict of str to ndarray
-        State of the map back, of the same form.
+        Arrays of the decoder, with the same keys.
 
     continuation_ : dict
-        What else a warm start needs: the solver's units, and the state of a "stream" of
-        gradient steps.
+        Further state for a warm start: the solver's units, and the state of the
+        gradient descent ("stream").
 
     feature_scale_ : ndarray of shape (n_features,)
         Standard deviation of each feature, the unit of `influence`.
 
     reservoir_ : dict
-        After `partial_fit`, and `fit` to dense minibatches: "rows" and "row_weights"
-        of the sample, and what its draw needs.
+        The stored sample: "rows", "row_weights" and the state of the random draw.
+        Exists after `partial_fit`, and after `fit` with ``solver="minibatch"`` and
+        dense rows.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -170,34 +178,36 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
 
     See Also
     --------
-    GaussianWeightedNeighborReducer : Keeps neighbourhoods by the same model.
-    sklearn.decomposition.PCA : The linear map that this one starts from.
+    GaussianWeightedNeighborReducer : Preserves neighbourhoods with the same model.
+    sklearn.decomposition.PCA : The linear map at which the fit starts.
     sklearn.manifold.MDS : Minimises the same stress without a map for new rows.
-    sklearn.manifold.Isomap : Scales geodesic distances, from which they start here.
+    sklearn.manifold.Isomap : The start of the fit for geodesic distances.
 
     Notes
     -----
-    Equal rows are merged, their weights added; a `sample_weight` of 2 means the
-    same as a repeated row, and 0 the same as its absence (up to the draw of landmarks).
+    Equal rows are merged and their weights added. A `sample_weight` of 2 is equivalent
+    to repeating a row, and 0 to leaving it out (up to the random draw of landmarks).
 
-    Sparse tables are never made dense as a whole. Their rows' distances and principal
-    directions come from sparse products on the CPU, and a block of rows at a time is
-    mapped. What has a number for each row and feature is dense: `inverse_transform`,
-    `influence` and `jacobian` of many rows with many features take memory. Geodesic
-    distances, streams, and what compares rows with reference rows (tangent directions,
-    `distortion`, `null_directions`) need dense ones.
+    Sparse tables are never converted to dense as a whole. Distances and principal
+    directions are computed from sparse products on the CPU, and rows are mapped in
+    blocks. The results of `inverse_transform`, `influence` and `jacobian` are dense and
+    may need much memory. Geodesic distances, `partial_fit`, `tangent_directions`,
+    `expansion`, `distortion` and `null_directions` need dense rows.
 
-    A warm start keeps the first rows' mean, unit and projection: what has moved far
-    away is better fitted anew. New charts lie where errors are largest, and the
-    objective falls from that of the present map, or from so much more as the nearest
-    map of all charts misses. Rows that are all equal start anew.
+    A warm start keeps the mean, unit and projection of the first rows; if the
+    distribution of the rows has changed much, fit without a warm start. Added charts
+    are centred where the errors of the earlier map are largest, and the solver starts
+    at the map of all charts that is nearest to the earlier map. If all earlier rows
+    were equal, the fit starts at PCA.
 
-    Far from all centres the map is affine; with unequal widths the widest chart wins.
+    Far from all centres the map is affine; if the widths differ, the widest chart has
+    all the weight there.
 
-    The objective adds to the stress of a restricted configuration [2]_, [3]_ a penalty
-    towards PCA; its majorisation [2]_ is solved in the parameters or, if there are
-    fewer rows, in the rows. The model is that of [1]_ with offsets, weights that always
-    sum to 1, and a start that is PCA.
+    The objective is the stress of a restricted configuration [2]_, [3]_ plus a penalty
+    on the difference to PCA. The least-squares problem of each majorisation step [2]_
+    is solved in its primal form or, with fewer rows than parameters, in its dual form.
+    The model is that of [1]_ with two changes: offsets, and weights that sum to 1
+    everywhere, so that PCA is a special case.
 
     References
     ----------
@@ -266,7 +276,7 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
         sample_weight: ArrayLike | None = None,
         distances: ArrayLike | None = None,
     ) -> Self:
-        """Learn the map and the decoder, anew unless `warm_start` is set.
+        """Learn the map and the decoder.
 
         Parameters
         ----------
@@ -275,15 +285,15 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
             The rows; at least two.
 
         y : array-like of shape (n_samples,), default=None
-            Classes, -1 where unknown. Read only if `target_weight` is above 0.
+            Class labels, -1 where unknown. Used only if `target_weight` is above 0.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, not negative. A pair of rows weighs the product of
             their weights. None weighs every row 1.
 
         distances : array-like of shape (n_samples, n_samples), default=None
-            Target distances, for ``metric="precomputed"``: symmetric, finite, not
-            negative, 0 on the diagonal.
+            Target distances for ``metric="precomputed"``: a symmetric, finite and
+            nonnegative matrix with a zero diagonal.
 
         Returns
         -------
@@ -293,9 +303,9 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
         Raises
         ------
         ValueError
-            If X is not numeric, finite and two-dimensional, has fewer features than
-            `n_components`, or if parameters contradict each other or the map that
-            `warm_start` continues.
+            If X is not numeric, finite and two-dimensional, if it has fewer features
+            than `n_components`, if parameters contradict each other, or if
+            `n_gaussians` or `n_components` do not fit to the map of a warm start.
         """
         continued = self._continues()
         X = self._validate_rows(X, reset=not continued, min_samples=2)
@@ -323,26 +333,26 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
     def partial_fit(
         self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Learn from one more block of rows; for Euclidean distances.
+        """Update the map with a further block of rows; only for Euclidean distances.
 
-        A uniform sample of all rows so far is kept, and the map fitted to it anew
-        whenever enough of it has changed: with every block while it grows, and then
-        for each tenth of it. As long as the sample holds all rows, the result is that
-        of `fit` on all of them; once it does not, a fit with `warm_start` goes on from
-        the map before. After `fit`, a new stream begins.
+        The estimator stores a uniform random sample of all rows seen. The map is
+        refitted to the sample after every block while the sample grows, and afterwards
+        whenever a tenth of it has been replaced. As long as the sample contains all
+        rows, the result is that of `fit` on all rows; afterwards refits start at the
+        earlier map if `warm_start` is True. A call after `fit` begins a new sample.
 
-        With ``solver="minibatch"`` the map is fitted anew only as long as the sample
-        holds all rows, or for a first block that does not fit into it. From then on
-        charts stay where they are, and gradient steps see each row of a block, among
-        rows of the sample. A stream goes on from `fit`.
+        With ``solver="minibatch"`` the map is refitted only as long as the sample
+        contains all rows, or if the first block is larger than the sample. Afterwards
+        the centres of the charts are fixed, and gradient steps use all rows of a block
+        together with rows of the sample. A call after `fit` continues its training.
 
         Parameters
         ----------
         X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            The block; the first needs two rows.
+            The block of rows; the first block needs at least two rows.
 
         y : None
-            Ignored; here for pipelines.
+            Ignored.
 
         sample_weight : array-like of shape (n_samples,), default=None
             %(sample_weight)s.
@@ -350,8 +360,8 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
         Returns
         -------
         GaussianWeightedLinearReducer
-            The estimator. `reservoir_` holds the sample, at most `n_landmarks` rows,
-            and `embedding_`, if it is kept, their images.
+            The estimator. `reservoir_` has the sample of at most `n_landmarks` rows,
+            and `embedding_` the mapped sample if ``store_embedding=True``.
         """
         first = not hasattr(self, "reservoir_")
         X = self._validate_rows(X, reset=first, min_samples=2 if first else 1)
@@ -401,7 +411,7 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
     def score(
         self, X: SparseOrDense, y: Any = None, distances: ArrayLike | None = None
     ) -> float:
-        """Return minus the stress of rows, new ones as a rule.
+        """Return the negative stress of rows.
 
         Parameters
         ----------
@@ -410,24 +420,26 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
             At least two distinct rows.
 
         y : None
-            Ignored; here for grid searches.
+            Ignored.
 
         distances : array-like of shape (n_samples, n_samples), default=None
-            Target distances between these rows, for ``metric="precomputed"``.
+            Target distances between the rows of X for ``metric="precomputed"``.
 
         Returns
         -------
         float
-            Minus the stress of the distances that `metric` names, as in `stress_`
-            without a `target_weight`. Straight ones are scored over a fixed sample of
-            pairs if there are more than half a million. Geodesic ones lead over the
-            rows that are scored, and not over the training rows; of these, as of a
-            sparse table, at most 2000 are compared.
+            Negative stress for the distances of `metric`, normalised as `stress_`,
+            without `target_weight`. With more than half a million pairs, Euclidean and
+            precomputed distances are compared on a fixed random sample of pairs.
+            Geodesic distances are computed in the graph of the rows of X, not of the
+            training rows. For geodesic distances and sparse X at most 2000 rows are
+            compared.
 
         Raises
         ------
         ValueError
-            If distances are given without ``metric="precomputed"``, or not with it.
+            If `distances` are given and `metric` is not "precomputed", or if they are
+            not given and it is.
         """
         check_is_fitted(self)
         self._check_metric(distances, "score")

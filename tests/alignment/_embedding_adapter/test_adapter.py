@@ -301,7 +301,7 @@ def test_report_in_words_has_the_numbers(bent):
 def test_stream_reports_no_search():
     adapter = EmbeddingAdapter().partial_fit(*views(100))
     assert adapter.report_["recall_at_1"] is None
-    assert "no rows were kept" in adapter.report()
+    assert "rows are not stored" in adapter.report()
 
 
 def test_unrelated_views_are_warned_of():

@@ -225,10 +225,10 @@ def test_no_inverse_is_offered():
     [
         ({"anchors": [0, 60]}, "X has 60 rows; give indices from 0 to 59"),
         ({"anchors": [-1, 3]}, "give indices from 0 to 59"),
-        ({"anchors": [0.5, 3.0]}, "one axis of whole numbers"),
-        ({"anchors": [[0, 1]]}, "one axis of whole numbers"),
+        ({"anchors": [0.5, 3.0]}, "one-dimensional array of row indices"),
+        ({"anchors": [[0, 1]]}, "one-dimensional array of row indices"),
         ({"anchors": [3, 7, 3]}, "holds an index twice"),
-        ({"anchors": []}, "one axis of whole numbers"),
+        ({"anchors": []}, "one-dimensional array of row indices"),
         ({"similarities": []}, "each at most once"),
         ({"similarities": ["cosine", "cosine"]}, "each at most once"),
         ({"similarities": [["cosine"]]}, "each at most once"),

@@ -81,7 +81,7 @@ def test_a_cloud_is_mapped_to_itself_by_nearly_the_identity(digits):
 def test_unrelated_clouds_are_called_so():
     X, reference = _unrelated()
     with pytest.warns(
-        UnreliableAlignmentWarning, match="found apart agree by"
+        UnreliableAlignmentWarning, match="agreement of independent maps is"
     ) as found:
         aligner = UnpairedAligner(**QUICK).fit(X, reference=reference)
     assert aligner.agreement_ < 0.5
@@ -273,7 +273,7 @@ def test_rows_that_are_not_known_do_not_count_in_a_score(sides):
         ({}, "give rows of the other space as reference"),
         ({"y": np.full((60, 3), np.nan)}, "has no known row"),
         ({"y": np.zeros((59, 3))}, "inconsistent numbers of samples"),
-        ({"y": [[1.0, np.nan]] * 60}, "NaN in some columns of a row"),
+        ({"y": [[1.0, np.nan]] * 60}, "NaN in some but not all columns of a row"),
         ({"reference": np.full((9, 3), np.nan)}, "Input reference contains NaN"),
         ({"reference": np.full((9, 3), np.inf)}, "Input reference contains inf"),
         ({"reference": np.zeros(9)}, "Expected 2D array"),

@@ -342,11 +342,15 @@ def test_mistakes_get_one_clear_sentence(reducer, blobs):
     ):
         with pytest.raises(TypeError, match=f"{name} must be an instance of int"):
             method(blobs, **{name: 2.5})
-    with pytest.raises(ValueError, match="number of distinct reference rows, which is"):
+    with pytest.raises(ValueError, match="number of distinct reference rows, got 12"):
         reducer.expansion(blobs[:5])
-    with pytest.raises(ValueError, match="need 6 directions of the data, of which"):
+    with pytest.raises(
+        ValueError, match="needs 6 directions of the data, but there are"
+    ):
         reducer.null_directions(blobs, 4)
-    with pytest.raises(ValueError, match="need 5 directions of the data, of which"):
+    with pytest.raises(
+        ValueError, match="needs 5 directions of the data, but there are"
+    ):
         reducer.null_directions(blobs, 3, local=True, n_neighbors=5)
     with pytest.raises(ValueError, match="3 features, but GaussianWeighted"):
         reducer.distortion(blobs, reference=blobs[:, :3])

@@ -139,15 +139,15 @@ MISTAKES = {
     ),
     "squares beyond single precision": (
         lambda: _fit(np.float32(1e25) * X.astype(np.float32)),
-        "Squared distances of these rows do not fit into float32; give rows in float64",
+        "overflow or underflow in float32; give X in float64, or rescale X",
     ),
     "squares below single precision": (
         lambda: _fit(np.float32(1e-30) * X.astype(np.float32)),
-        "Squared distances of these rows do not fit into float32; give rows in float64",
+        "overflow or underflow in float32; give X in float64, or rescale X",
     ),
     "neighbours beyond single precision": (
         lambda: NEIGHBOR(max_iter=5).fit(1e25 * X),
-        "do not fit into float32; give rows in units nearer to their distances",
+        "overflow or underflow in float32; rescale X so that",
     ),
     "variance beyond all numbers": (
         lambda: _fit(X * 1e200),
