@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib.image
 import pytest
+from sklearn.model_selection import GridSearchCV
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -33,7 +34,10 @@ def _run(script, *arguments, cwd):
 def test_quickstart_shows_a_table_saves_a_pipeline_and_draws(tmp_path):
     finished = _run("quickstart.py", cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
-    for sentence in ("GridSearchCV", "stress of new rows", "predicts the same"):
+    sentences = ["stress of new rows", "predicts the same"]
+    if hasattr(GridSearchCV, "set_callbacks"):  # its progress bar
+        sentences.append("GridSearchCV")
+    for sentence in sentences:
         assert sentence in finished.stdout
     assert (tmp_path / "quickstart.joblib").stat().st_size > 0
     picture = matplotlib.image.imread(tmp_path / "quickstart.png")

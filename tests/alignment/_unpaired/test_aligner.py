@@ -244,7 +244,7 @@ def test_tensors_are_taken_as_arrays_are(sides):
 
 def test_more_rows_than_a_step_takes(sides, monkeypatch):
     limit = "sktransform.alignment._unpaired.search._STEP_ROWS"
-    monkeypatch.setattr(limit, 300)
+    monkeypatch.setattr(limit, 450)
     X, reference, X_all, Y_all = sides
     aligner = UnpairedAligner(**QUICK).fit(X, reference=reference)
     assert aligner.score(X_all, Y_all) > 0.9
