@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Made data whose true structure is known."""
+"""Generated data whose true structure is known."""
 
 from sktransform.datasets._invariance import make_invariance_problem
 from sktransform.datasets._sheets import make_s_curve, make_swiss_roll

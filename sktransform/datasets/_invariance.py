@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A task with known invariances, beside changes that only look like them."""
+"""A generated classification task with known invariances."""
 
 from numbers import Integral, Real
 from typing import Any
@@ -44,39 +44,41 @@ _FALSE = (
 def make_invariance_problem(
     n_samples: int = 120, *, noise: float = 0.2, random_state: RandomState = None
 ) -> tuple[np.ndarray, np.ndarray, list[dict[str, Any]]]:
-    r"""Make rows of two classes, with changes of which half keep the class.
+    r"""Generate a two-class problem with transformations, half of which keep the class.
 
     Parameters
     ----------
     n_samples : int, default=120
-        The number of rows.
+        Number of rows.
 
     noise : float, default=0.2
-        The standard deviation of what is added to the score that decides the class.
+        Standard deviation of the noise that is added to the score that determines the
+        class.
 
     random_state : int, RandomState instance or None, default=None
-        Draws rows and noise. An int gives the same rows in every call.
+        Seed of rows and noise. An int gives the same rows in every call.
 
     Returns
     -------
     X : ndarray of shape (n_samples, 10)
-        Rows, independent and standard normal.
+        Rows with independent, standard normal entries.
 
     y : ndarray of int of shape (n_samples,)
         The class, 0 or 1.
 
     transformations : list of dict
-        Ten declarations as plain data: ``"kind"``, the name of a class in
-        :mod:`sktransform.augmentation.transforms`; ``"parameters"``, its arguments;
-        and ``"holds"``, whether the class is invariant. The first five hold. The last
-        five are of the same kinds and sizes, for other columns.
+        Ten transformations as dicts: ``"kind"``, the name of a class in
+        :mod:`sktransform.augmentation.transforms`; ``"parameters"``, the arguments of
+        that class; and ``"holds"``, whether the transformation keeps the class. The
+        first five keep the class. The last five have the same kinds and ranges, apply
+        to other columns, and do not.
 
     Notes
     -----
-    The class is whether :math:`2.2 (\sqrt{x_0^2 + x_1^2} - 1.18) + 1.3 x_2 + 0.9 (x_6
-    + x_7) / \sqrt 2` and the noise are above 0. It is invariant to a rotation in the
-    plane of the columns 0 and 1, to an exchange of 6 and 7, and to all that happens to
-    3, 4, 5, 8 and 9.
+    The class is 1 if :math:`2.2 (\sqrt{x_0^2 + x_1^2} - 1.18) + 1.3 x_2 + 0.9 (x_6 +
+    x_7) / \sqrt 2` plus the noise is above 0, else 0. It is invariant to a rotation in
+    the plane of the columns 0 and 1, to an exchange of the columns 6 and 7, and to any
+    change of the columns 3, 4, 5, 8 and 9.
 
     Examples
     --------

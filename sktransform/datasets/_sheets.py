@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Flat sheets bent in space, with their true flat coordinates.
 
-scikit-learn's generators return the angle along the curve, which is not a length. A
-sheet bent without stretching keeps its lengths: in the flat coordinates returned here
-the distance along the surface is the Euclidean distance.
+scikit-learn's generators return the parameter of the curve, which is not a length. A
+sheet that is bent without stretching preserves lengths: in the flat coordinates
+returned here, the distance along the surface is the Euclidean distance.
 """
 
 from numbers import Integral, Real
@@ -32,7 +32,7 @@ def _bent(curve, height, noise, generator):
 def make_swiss_roll(
     n_samples: int = 1000, *, noise: float = 0.0, random_state: RandomState = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    r"""Make a sheet rolled up along a spiral.
+    r"""Generate points on a sheet that is rolled up along a spiral.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def make_swiss_roll(
         The standard deviation of the Gaussian noise added to X, in units of X.
 
     random_state : int, RandomState instance or None, default=None
-        Draws points and noise. An int gives the same points in every call.
+        Seed of points and noise. An int gives the same points in every call.
 
     Returns
     -------
@@ -54,17 +54,18 @@ def make_swiss_roll(
     sheet : ndarray of shape (n_samples, 2)
         The flat coordinates of the points before the noise, in units of X: the length
         along the spiral from its centre, and the height. Distances along the roll are
-        Euclidean distances here.
+        Euclidean distances in these coordinates.
 
     See Also
     --------
-    make_s_curve : A gentler bend.
+    make_s_curve : A sheet with less bending.
 
     Notes
     -----
-    The spiral is :math:`(t \cos t, t \sin t)` for t from 1.5 to 4.5 pi [1]_. Its
-    speed is :math:`\sqrt{1 + t^2}`, so its length from the centre is :math:`(t
-    \sqrt{1 + t^2} + \operatorname{asinh} t) / 2`, from 11.9 to 101.5.
+    The spiral is :math:`(t \cos t, t \sin t)` for t from :math:`1.5 \pi` to :math:`4.5
+    \pi` [1]_. Its velocity has length :math:`\sqrt{1 + t^2}`, so its arc length from
+    the centre is :math:`(t \sqrt{1 + t^2} + \operatorname{asinh} t) / 2`, from 11.9 to
+    101.5.
 
     References
     ----------
@@ -91,7 +92,7 @@ def make_swiss_roll(
 def make_s_curve(
     n_samples: int = 1000, *, noise: float = 0.0, random_state: RandomState = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    r"""Make a sheet bent to the letter S.
+    r"""Generate points on a sheet that is bent to the letter S.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ def make_s_curve(
         The standard deviation of the Gaussian noise added to X, in units of X.
 
     random_state : int, RandomState instance or None, default=None
-        Draws points and noise. An int gives the same points in every call.
+        Seed of points and noise. An int gives the same points in every call.
 
     Returns
     -------
@@ -112,17 +113,18 @@ def make_s_curve(
     sheet : ndarray of shape (n_samples, 2)
         The flat coordinates of the points before the noise, in units of X: the signed
         length along the curve from its middle, and the height. Distances along the
-        surface are Euclidean distances here.
+        surface are Euclidean distances in these coordinates.
 
     See Also
     --------
-    make_swiss_roll : A tighter bend.
+    make_swiss_roll : A rolled sheet, with more bending.
 
     Notes
     -----
-    The curve is :math:`(\sin t, \operatorname{sign}(t) (\cos t - 1))` for t from -1.5
-    to 1.5 pi: two arcs of unit circles that meet at t = 0. Its velocity :math:`(\cos
-    t, -\operatorname{sign}(t) \sin t)` has length 1, so t is the arc length.
+    The curve is :math:`(\sin t, \operatorname{sign}(t) (\cos t - 1))` for t from
+    :math:`-1.5 \pi` to :math:`1.5 \pi`: two arcs of unit circles that meet at t = 0.
+    Its velocity :math:`(\cos t, -\operatorname{sign}(t) \sin t)` has length 1, so t is
+    the arc length.
 
     Examples
     --------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Displays: numbers as attributes, pictures by `plot`, which needs matplotlib."""
+"""Displays of fitted estimators, whose method `plot` needs matplotlib."""
 
 from sktransform.inspection._alignment.covariance_match import CovarianceMatchDisplay
 from sktransform.inspection._alignment.lambda_path import LambdaPathDisplay

@@ -42,8 +42,8 @@ def check_components(components, n_columns):
     components = list(components)
     if len(components) != 2 or not all(0 <= c < n_columns for c in components):
         raise ValueError(
-            f"components={tuple(components)} must be two of the embedding's "
-            f"columns, 0 to {n_columns - 1}."
+            "components must be two column indices of the embedding, from 0 to "
+            f"{n_columns - 1}, got {tuple(components)}."
         )
     return components
 
@@ -55,14 +55,14 @@ def check_target(y, rows):
     y = column_or_1d(to_array(y))
     check_consistent_length(rows, y)
     if y.dtype.kind == "f" and np.isnan(y).any():
-        raise ValueError("Input y contains NaN; leave these rows out.")
+        raise ValueError("Input y contains NaN; leave out these rows.")
     try:
         np.unique(y)
     except TypeError as error:
         kinds = ", ".join(sorted({type(label).__name__ for label in y}))
         raise TypeError(
-            f"The classes in y must be of one kind, but there are {kinds}; give rows "
-            "without a class a name of their own."
+            f"The classes in y must have one type, but there are {kinds}; give rows "
+            "without a class their own class name."
         ) from error
     return y
 
@@ -74,7 +74,7 @@ def check_numbers(**values):
 
 
 def check_method(estimator, method, display):
-    """Raise an error if an estimator cannot explain itself."""
+    """Raise an error if an estimator does not have a method."""
     if not hasattr(estimator, method):
         raise TypeError(
             f"{display} needs an estimator with the method {method}, but "

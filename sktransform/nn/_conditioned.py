@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Map of embeddings, conditioned on the transformation to imitate."""
+"""Map of embeddings, conditioned on the parameters of a transformation."""
 
 import math
 
@@ -60,10 +60,10 @@ class CrossAttention(nn.Module):
 
 
 class ConditionedMap(nn.Module):
-    """Move embeddings as the transformation of their object would have moved them.
+    """Predict the embeddings of transformed objects from embeddings and parameters.
 
-    Rows hold an embedding and, behind it, the parameters of the conditions. The output
-    is the embedding and a movement that is 0 before training.
+    Each input row is an embedding followed by the parameters of the conditions. The
+    output is the embedding plus a predicted change, which is 0 before training.
 
     - `n_features`: width of the embeddings.
     - `conditions`: number of parameters and of states of each condition; None for a
@@ -110,7 +110,7 @@ class ConditionedMap(nn.Module):
 
     @staticmethod
     def _reader(n_parameters, n_states, token_size):
-        """Return what makes a token of the parameters of one condition."""
+        """Return the layer that maps the parameters of one condition to a token."""
         if n_states is not None:
             return nn.Embedding(n_states, token_size)
         return nn.Sequential(
@@ -124,7 +124,7 @@ class ConditionedMap(nn.Module):
         return X[:, : self.n_features], X[:, self.n_features :]
 
     def movement(self, Z, P):
-        """Return how far parameters move embeddings, in units of `scale`."""
+        """Return the predicted change of embeddings, in units of `scale`."""
         standard = functional.pad((Z - self.mean) / self.scale, (0, self.padding))
         tokens = standard.unflatten(1, (self.n_tokens, -1)) + self.positions
         conditions, start = [], 0
@@ -142,17 +142,17 @@ class ConditionedMap(nn.Module):
         return self.head(self.norm(tokens).flatten(1))
 
     def forward(self, X):
-        """Return moved embeddings; those without a parameter stay, bit for bit."""
+        """Return predicted embeddings, unchanged where all parameters are 0."""
         Z, P = self.split(X)
         moved = Z + self.scale * self.movement(Z, P)
         return torch.where((P != 0).any(1, keepdim=True), moved, Z)
 
 
 def imitation_loss(module, output, X, y):
-    """Return the error of moved embeddings, and of those that should not move.
+    """Return the loss of predicted embeddings.
 
-    Mean squared error, plus that of the movement by parameters of 0, both over the
-    square of the embeddings' scale.
+    Mean squared error plus the mean square of the change predicted for parameters of 0,
+    both divided by the square of the embeddings' scale.
 
     Shapes: output (n_rows, n_features), X (n_rows, n_features + n_parameters), y
     (n_rows, n_features) -> ().

@@ -26,8 +26,8 @@ def gaussian_log_weights(Z, centers, widths, log_masses=None):
 def gaussian_weights(Z, centers, widths, log_masses=None):
     """Return the weights of the charts, which sum to 1 in each row.
 
-    The softmax subtracts the row's maximum first, so a row far from every centre
-    follows the charts that are least far instead of none.
+    The softmax is computed stably, so the weights of a row far from every centre are
+    those of its nearest charts and not 0 / 0.
     """
     return torch.softmax(gaussian_log_weights(Z, centers, widths, log_masses), dim=1)
 
@@ -58,8 +58,8 @@ class GaussianWeightedMap(nn.Module):
     - `offsets` (n_charts, n_outputs): value of each chart at its own centre.
     - `projection` (n_features, n_inputs): orthonormal columns. None takes the centred
       rows as they are.
-    - `log_masses` (n_charts,): added to the charts' log weights: charts that
-      share what was one chart have the logarithms of their shares. None adds nothing.
+    - `log_masses` (n_charts,): added to the charts' log weights. Charts that were split
+      from one chart have the logarithms of their shares. None adds nothing.
     - `coef` (n_outputs, n_features): linear part of the affine map that is added. None
       adds no map.
     - `intercept` (n_outputs,): constant part of that map, given together with `coef`.
@@ -101,7 +101,7 @@ class GaussianWeightedMap(nn.Module):
         return gaussian_weights(Z, self.centers, self.widths, self.log_masses)
 
     def _local_values(self, Z):
-        """Return what each chart alone says, shape (n_rows, n_outputs, n_charts)."""
+        """Return the values of the charts, shape (n_rows, n_outputs, n_charts)."""
         n_charts, n_outputs, n_inputs = self.components.shape
         constants = self.offsets - torch.einsum(
             "mqr,mr->mq", self.components, self.centers
@@ -121,8 +121,8 @@ class GaussianWeightedMap(nn.Module):
     def jacobian(self, X):
         """Return the exact Jacobian, shape (n_rows, n_outputs, n_features).
 
-        The first part blends the charts' linear maps; the second comes from the
-        weights' own change between charts that disagree.
+        The first term is the weighted mean of the charts' linear maps; the second is
+        the derivative of the weights.
         """
         Z = self.inputs(X)
         weights = self._weights_of_inputs(Z)

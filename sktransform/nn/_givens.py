@@ -24,7 +24,7 @@ def plane_levels(width):
 
 
 def rotated_columns(X, level, angles):
-    """Return rows turned in the planes of one level.
+    """Return rows rotated in the planes of one level.
 
     The rows times the matrix that has ``cos`` at (i, i) and (j, j), ``sin`` at (i, j)
     and ``-sin`` at (j, i), for each plane (i, j).
@@ -42,7 +42,7 @@ def rotated_columns(X, level, angles):
 
 
 class GivensRotation(nn.Module):
-    """Turn rows by sweeps of plane rotations.
+    """Rotate rows by sweeps of plane rotations.
 
     - `angles` (n_sweeps, width - 1): angles in radians, sweep by sweep, and level by
       level within.

@@ -9,11 +9,11 @@ from sktransform.nn._products import padded_columns
 
 
 class PreparedMap:
-    """Map rows as a `GaussianWeightedMap` does, with what no row changes done before.
+    """Map rows as a `GaussianWeightedMap`, with precomputed row-independent terms.
 
-    It takes copies of the module's tensors, and its results are the module's but for
-    rounding. A single row is mapped several times as fast, as
-    ``examples/benchmarks/mixture_forms.py`` measures.
+    The results are those of the module up to rounding, from copies of its tensors. A
+    single row is mapped several times faster, see
+    ``examples/benchmarks/mixture_forms.py``.
     """
 
     @torch.no_grad()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Matrix products whose rows do not depend on each other, to the last bit."""
+"""Matrix products in which the bits of a row do not depend on the other rows."""
 
 # Optimised products treat the columns that do not fill a register differently for
 # different rows. Contiguous columns in multiples of this leave no such remainder.
@@ -7,10 +7,10 @@ _COLUMNS = 16
 
 
 def padded_columns(matrix):
-    """Return a contiguous copy of a matrix, columns of 0 added where they are needed.
+    """Return a contiguous copy of a matrix, padded with columns of 0 if needed.
 
-    Rows times such a copy are what :func:`row_stable_product` returns, before it drops
-    the added columns: to be kept where one matrix meets many rows.
+    The product of rows and this copy is that of :func:`row_stable_product` before the
+    added columns are dropped. Store the copy if one matrix multiplies many rows.
 
     The matrix, and zeros to its right.
 
@@ -23,7 +23,7 @@ def padded_columns(matrix):
 
 
 def row_stable_product(rows, matrix):
-    """Return ``rows @ matrix`` such that equal rows give equal bits in any row.
+    """Return ``rows @ matrix`` such that equal rows give equal bits.
 
     Together with blocks of a fixed number of rows this makes the result for a row
     independent of the rows that come with it.

@@ -12,22 +12,22 @@ from sktransform.utils._sklearn import init_callback_context
 class FitProgress:
     """Report the iterations of a fit loop to scikit-learn's callbacks.
 
-    To be opened once, inside an estimator's decorated `fit`. As a context manager it
-    closes itself when the loop ends, early or not; when an error leaves the loop, only
-    the decorator's teardown runs, as for scikit-learn's own estimators. Callbacks need
-    scikit-learn 1.9; before it nothing is reported and nothing asks to stop.
+    Use it once, as a context manager, inside an estimator's `fit` that is decorated by
+    `fit_context`. It reports the end of the fit when the loop ends, early or not; after
+    an error, only the decorator's teardown runs, as for scikit-learn's estimators.
+    Callbacks need scikit-learn 1.9; with earlier releases nothing is reported.
 
     Parameters
     ----------
     estimator : estimator instance
-        The estimator whose `fit` is running. Callbacks are told of it if it is a
+        The estimator whose `fit` is running. Nothing is reported unless it is a
         `sklearn.callback.CallbackSupportMixin`.
 
     max_iter : int
-        The greatest number of iterations.
+        Largest number of iterations.
 
     task_name : str, default="iteration"
-        What callbacks show as the name of one iteration.
+        Name of one iteration, which callbacks show.
 
     X : array-like or None, default=None
         The training data, for callbacks that score.

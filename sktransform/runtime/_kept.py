@@ -9,16 +9,15 @@ _KEPT = weakref.WeakKeyDictionary()
 
 
 def built_once(owner, name, runtime, state, build):
-    """Return the result of a function, called again only if its result would differ.
+    """Return the cached result of a function of fitted arrays.
 
-    It is kept as long as the owner lives, for the device and precision that were asked
-    for last. It is not an attribute of the owner: neither pickled nor copied with it.
-
-    The result, to be left as it is.
+    The result is cached for the owner's lifetime, for the last device and precision. It
+    is not an attribute of the owner, and is neither pickled nor copied with it. Do not
+    modify the result.
 
     `name`: key of the result, one of several of the owner.
-    `state`: the fitted arrays that the result depends on. They are made read-only,
-      because a change of their numbers would not be noticed; new arrays are.
+    `state`: the fitted arrays on which the result depends. New arrays are detected;
+      in-place changes are not, so the arrays are made read-only.
     `build`: takes nothing and returns the result.
     """
     kept = _KEPT.setdefault(owner, {})

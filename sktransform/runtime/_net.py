@@ -199,6 +199,6 @@ def check_finite(what, values):
     """Raise one sentence about a training that diverged."""
     if not np.isfinite(values).all():
         raise ValueError(
-            f"The {what} is not finite: lower the learning rate, or bring the data to "
-            "a common scale."
+            f"The training diverged, since the {what} is not finite; lower the "
+            "learning rate, or scale the data to a common range."
         )

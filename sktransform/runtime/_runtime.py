@@ -33,8 +33,8 @@ _CPU = torch.device("cpu")
 class SparseRows:
     """Rows of a sparse table, of which a few at a time are made dense.
 
-    They have a length and are taken by index, like the rows of an array. What needs
-    all of them dense refuses them.
+    They have a length and can be indexed, like the rows of an array. Functions that
+    need dense rows raise an error.
 
     - `table` (n_samples, n_features): the rows; columns in order, none of them twice in
       a row.
@@ -76,8 +76,8 @@ class SparseRows:
 
     def __array__(self, dtype=None, copy=None):
         raise TypeError(
-            "Sparse data was passed, but dense data is required here, where all rows "
-            "are held at once. Use 'X.toarray()' to convert them, if memory allows."
+            "Sparse data was passed, but dense data is required, since all rows "
+            "are needed at once. Use 'X.toarray()' to convert it, if memory allows."
         )
 
     def toarray(self):
@@ -99,7 +99,7 @@ def resolve_device(X, device):
         resolved = torch.device(device)
     except RuntimeError as error:
         raise ValueError(
-            f"device={device!r} is not a device of torch; use 'auto', 'cpu' or 'cuda'."
+            f"device={device!r} is not a torch device; use 'auto', 'cpu' or 'cuda'."
         ) from error
     if resolved.type not in _BLOCK_ROWS:
         raise ValueError(
@@ -107,7 +107,7 @@ def resolve_device(X, device):
         )
     if resolved.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(
-            f"device={device!r} was asked for, but torch finds no CUDA device here; "
+            f"device={device!r} is not available: torch finds no CUDA device here; "
             "use device='auto' or device='cpu'."
         )
     return resolved
@@ -120,13 +120,13 @@ class Runtime:
     Parameters
     ----------
     device : torch.device
-        Where the call computes.
+        Device of the computation.
 
     dtype : torch.dtype
-        The precision of the caller's rows, and of what the caller gets back.
+        Precision of the input rows and of the results.
 
     output_device : torch.device or None
-        Where results go: a tensor's own device, or None for NumPy arrays.
+        Device of the results: that of an input tensor, or None for NumPy arrays.
     """
 
     device: torch.device
@@ -162,7 +162,7 @@ class Runtime:
         Parameters
         ----------
         values : array-like or Tensor
-            Numbers of any shape; read-only memory and negative strides are welcome.
+            Numbers of any shape, also with read-only memory or negative strides.
 
         dtype : torch.dtype, default=torch.float64
             The tensor's precision; closed forms are solved in float64.
@@ -226,12 +226,12 @@ class Runtime:
         Parameters
         ----------
         random_state : int, RandomState instance or None
-            Where its seed comes from.
+            Seed of the generator.
 
         Returns
         -------
         torch.Generator
-            The generator; torch's global one is left alone.
+            The generator. torch's global generator is not used.
         """
         seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
         return torch.Generator(self.device).manual_seed(int(seed))
@@ -248,22 +248,23 @@ class Runtime:
         Parameters
         ----------
         function : callable
-            Takes a tensor of shape (rows, n_features), returns one of shape (rows,
-            ...) whose row depends on the same row of its input alone.
+            Maps a tensor of shape (rows, n_features) to one of shape (rows, ...), such
+            that each output row depends only on the same input row.
 
         X : ndarray, SparseRows or Tensor of shape (n_samples, n_features)
-            The rows, in any memory layout. Sparse ones give the bits of the same rows
-            as an array.
+            The rows, in any memory layout. Sparse and dense rows give the same bits.
 
         cpu_rows : int, default=32
-            Rows of a block on the CPU. Always the same for one function, unless it is
-            known to give the same bits: they depend on it as a rule.
+            Number of rows of a block on the CPU. Use the same number for every call
+            with one function, because the last bits of the results usually depend on
+            it.
 
         Returns
         -------
         ndarray or Tensor of shape (n_samples, ...)
-            The results in the rows' precision: a tensor on its input's device for a
-            tensor, else an array. A row has the same bits whatever rows come with it.
+            The results in the precision of X: a tensor on the device of X if X is a
+            tensor, else an array. The result of a row does not depend on the other
+            rows.
         """
         n_samples, rows = X.shape[0], cpu_rows
         if self.device.type != "cpu":
@@ -295,12 +296,12 @@ class Runtime:
 
     @staticmethod
     def arrays(*tensors: torch.Tensor) -> tuple[np.ndarray, ...]:
-        """Return tensors as NumPy arrays of their own precision.
+        """Return tensors as NumPy arrays of the same precision.
 
         Parameters
         ----------
         *tensors : Tensor or ndarray
-            Tensors of any device; arrays are returned as they are.
+            Tensors on any device; arrays are returned unchanged.
 
         Returns
         -------
@@ -316,7 +317,7 @@ class Runtime:
 
     @classmethod
     def state(cls, tensors: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
-        """Return a dict of tensors as a dict of NumPy arrays, fit to be kept.
+        """Return a dict of tensors as a dict of NumPy arrays.
 
         Parameters
         ----------

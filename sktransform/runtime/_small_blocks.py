@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A small block for rows that come alone, where it gives them the same bits."""
+"""Small blocks for few rows, if they give the same bits as whole blocks."""
 
 import torch
 
@@ -8,11 +8,11 @@ FEW_ROWS = 4
 
 
 class SmallBlocks:
-    """Choose the rows of a block on the CPU.
+    """Choose the number of rows of a block on the CPU.
 
-    A few rows need not wait for a whole block if they have the same bits in a small
-    one. Optimised products leave that open: it is tried out, once for each number of
-    threads.
+    Few rows are mapped in a small block if this gives the same bits as a whole block.
+    Whether it does depends on the matrix products of the machine, so it is tested once
+    for each number of threads.
 
     - `function`: takes a tensor of shape (n_rows, n_features) on the CPU, returns one
       of as many rows.

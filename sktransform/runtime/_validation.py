@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Checks of rows beside scikit-learn's own.
+"""Checks of rows in addition to those of scikit-learn.
 
-Those do not take tensors of every device; what is here says the same things in the same
-words. And they take longer for one row than its transformation.
+scikit-learn's checks do not accept tensors on every device; the checks of tensors here
+raise the same messages. For a single row scikit-learn's check takes longer than the
+transformation, so valid arrays are recognised here.
 """
 
 import numpy as np
@@ -56,13 +57,13 @@ def check_tensor(estimator, X, *, reset=None, min_samples=1):
 
 
 def is_valid_array(estimator, X, min_samples=1):
-    """Tell, at once, that scikit-learn's check would return X itself.
+    """Return whether scikit-learn's check would return X itself, as a quick test.
 
-    Whether X is a plain array of finite rows in float32 or float64, of the right shape.
-    If not, it may still be valid: a data frame, for example.
+    True if X is a NumPy array of finite rows in float32 or float64, of the right shape.
+    If False, X may still be valid, for example a data frame.
 
-    `estimator`: fitted: its `n_features_in_` is compared, and names that it has seen
-      may call for a warning.
+    `estimator`: a fitted estimator, whose `n_features_in_` is compared; if it was
+      fitted with feature names, the full check is needed for its warning.
     """
     if type(X) is not np.ndarray or hasattr(estimator, "feature_names_in_"):
         return False

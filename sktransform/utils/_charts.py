@@ -24,7 +24,7 @@ def place_centers(X, n_centers, row_weights, random_state):
     """
     if n_centers > len(X):
         warnings.warn(
-            f"{n_centers} charts were asked for, but there are {len(X)} distinct rows; "
+            f"n_gaussians={n_centers}, but there are {len(X)} distinct rows; "
             f"{len(X)} charts are used.",
             DegenerateDataWarning,
             stacklevel=4,
@@ -59,7 +59,7 @@ def farthest_rows(X, n_rows, row_weights):
 
 
 def chart_widths(centers, width):
-    """Return a width for each centre from the distances to its nearest others.
+    """Return a width for each centre from the distances to its nearest centres.
 
     Positive widths in squared units of the centres; 1 for a single centre, whose width
     does not matter.

@@ -17,8 +17,8 @@ DESCRIPTIONS = {
     "X": "Rows",
     "X_train": "Training rows",
     "device": (
-        'Where to compute: "cpu", "cuda", "cuda:1", ... "auto" takes a tensor\'s own\n'
-        "device, else CUDA if there is one, else the CPU"
+        'Device of the computation: "cpu", "cuda", "cuda:1", ... "auto" takes that of\n'
+        "an input tensor, else CUDA if it is available, else the CPU"
     ),
     "feature_names_in": (
         "Names of features seen during `fit`, if they are all strings"
@@ -26,12 +26,12 @@ DESCRIPTIONS = {
     "groups": ("Rows of one group are never split between training and held-out rows"),
     "n_features_in": "Number of features seen during `fit`",
     "n_jobs": (
-        "Number of fits at a time, see :class:`joblib.Parallel`. It does not change\n"
+        "Number of parallel jobs, see :class:`joblib.Parallel`. It does not change\n"
         "the result"
     ),
-    "random_state": "Seed of everything that is drawn",
+    "random_state": "Seed of all random draws",
     "sample_weight": ("Weights of the rows, not negative. None weighs every row 1"),
-    "seed": "Seed that `random_state` gave to the fit",
+    "seed": "Seed of the fit, derived from `random_state`",
     "shape": (
         "Shape of a row that is an image or a series: ``(length,)`` or ``(length,\n"
         "channels)``, ``(height, width)`` or ``(height, width, channels)``. None for\n"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Distances along data: shortest paths over neighbours, and their scaling."""
+"""Geodesic distances by shortest paths over neighbours, and classical scaling."""
 
 import warnings
 
@@ -61,8 +61,8 @@ def _neighbor_graph(X, n_neighbors):
     if n_parts > 1:
         warnings.warn(
             f"The graph of {n_neighbors} nearest neighbours falls into {n_parts} "
-            "parts, which were connected by the shortest edges between them. "
-            "Distances from one part to another say little; a larger n_neighbors "
+            "parts, which were connected by the shortest edges between the parts. "
+            "Distances from one part to another are unreliable; a larger n_neighbors "
             "may connect the parts.",
             DisconnectedGraphWarning,
             stacklevel=6,

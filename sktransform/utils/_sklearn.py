@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Names of scikit-learn that are private or missing in some releases.
 
-What third parties need most has no public address yet; when it moves, this file is
-the one to mend. Callbacks exist from scikit-learn 1.9 on: before, an estimator has no
-`set_callbacks` and its fit does not report.
+Third-party estimators need some names that are not public yet. If scikit-learn moves
+one, only this file has to change. Callbacks exist from scikit-learn 1.9 on: with
+earlier releases an estimator has no `set_callbacks` and its fit reports nothing.
 """
 
 import functools
@@ -83,12 +83,12 @@ def validate_params(
 def fit_context(
     *, prefer_skip_nested_validation: bool
 ) -> Callable[[_Function], _Function]:
-    """Run a fit method in scikit-learn's context, and undo it whole if it fails.
+    """Run a fit method in scikit-learn's context, and undo it if it fails.
 
     scikit-learn's own decorator validates the parameters and tears callbacks down. This
-    one also puts the estimator back as it was when anything, an interrupt included,
-    leaves the method early: no estimator is ever half new. Fitted arrays must
-    therefore be replaced, never written to in place.
+    decorator also restores the earlier state of the estimator after any exception,
+    including KeyboardInterrupt, so that no estimator is partly refitted. Fitted arrays
+    must therefore be replaced, never modified in place.
     """
 
     def decorator(fit_method):

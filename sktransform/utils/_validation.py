@@ -28,7 +28,7 @@ def check_distances(distances, name, *, subject=None, n_rows=None):
         )
     if n_rows is not None and len(values) != n_rows:
         raise ValueError(
-            f"{subject} must hold the distances between the {n_rows} rows of X, got "
+            f"{subject} must be the distances between the {n_rows} rows of X, got "
             f"shape {values.shape}."
         )
     if values.min() < 0:
@@ -39,13 +39,13 @@ def check_distances(distances, name, *, subject=None, n_rows=None):
     tolerance = 1e-5 * values.max()
     if np.diagonal(values).max() > tolerance:
         raise ValueError(
-            f"{subject} must have a zero diagonal, a row's distance to itself, got up "
+            f"{subject} must have a zero diagonal, got entries up "
             f"to {np.diagonal(values).max():g}."
         )
     if not np.allclose(values, values.T, rtol=0, atol=tolerance):
         asymmetry = np.abs(values - values.T).max()
         raise ValueError(
-            f"{subject} must be a symmetric matrix, but entries and their transposed "
+            f"{subject} must be a symmetric matrix, but entries and their transposes "
             f"differ by up to {asymmetry:g}."
         )
     values = (values + values.T) / 2

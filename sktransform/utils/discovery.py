@@ -45,7 +45,8 @@ def all_displays() -> list[tuple[str, type]]:
     Returns
     -------
     list of tuple of (str, type)
-        Name and class of each Display, sorted by name; empty without the plots.
+        Name and class of each Display, sorted by name; empty if matplotlib is not
+        installed.
 
     Examples
     --------

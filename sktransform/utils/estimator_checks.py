@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The package's own contract, beyond scikit-learn's checks, for any transformer.
+"""Checks of the package's contract, beyond scikit-learn's checks.
 
-Of predictors it asks the same, where a method is there: predictions of rows stand for
+They apply to transformers, and to predictors, whose predictions then take the role of
 transformed rows.
 
-An estimator declares what the checks cannot see: the class attribute
-``_inverse_contract`` is ``"exact"`` or ``"least_squares"`` where there is an
-`inverse_transform`, and scikit-learn's tags say whether `fit` requires a target.
+An estimator with `inverse_transform` declares its contract by the class attribute
+``_inverse_contract``, which is ``"exact"`` or ``"least_squares"``. scikit-learn's tags
+declare whether `fit` requires a target.
 """
 
 import functools
@@ -34,17 +34,17 @@ CONTRACT_CHECKS = tuple(
 
 
 def check_transformer(estimator: Any) -> None:
-    """Run every check of the contract on clones of one transformer.
+    """Run every check of the contract on clones of one estimator.
 
     Parameters
     ----------
     estimator : estimator instance
-        The transformer to check; it is not changed.
+        The transformer or predictor to check; it is not changed.
 
     Raises
     ------
     AssertionError
-        At the first check that fails, with the check's name.
+        If a check fails; the message names the first failing check.
 
     Examples
     --------
@@ -72,16 +72,17 @@ def parametrize_with_contract(
     Parameters
     ----------
     estimators : list of estimator instance
-        The transformers to check.
+        The transformers or predictors to check.
 
     expected_failed_checks : callable, default=None
-        Takes an estimator and returns a dict of check name to reason. Such a check is
-        marked as a strict expected failure: once it passes, the test fails.
+        Function that takes an estimator and returns a dict from names of checks to
+        reasons. These checks are marked as strict expected failures: the test fails if
+        such a check passes.
 
     Returns
     -------
     pytest.MarkDecorator
-        Gives a test the arguments `estimator` and `check`, to call
+        Decorator of a test with the arguments `estimator` and `check`, which calls
         ``check(estimator)``.
 
     Examples
@@ -99,7 +100,9 @@ def parametrize_with_contract(
     for estimator in estimators:
         expected = expected_failed_checks(estimator) if expected_failed_checks else {}
         if unknown := set(expected) - names:
-            raise ValueError(f"Not checks of the contract: {sorted(unknown)}.")
+            raise ValueError(
+                f"expected_failed_checks names unknown checks: {sorted(unknown)}."
+            )
         label = re.sub(r"\s", "", repr(estimator))
         for check in CONTRACT_CHECKS:
             reason = expected.get(check.__name__)

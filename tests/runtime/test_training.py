@@ -276,8 +276,8 @@ def test_the_quadratic_is_solved_by_lbfgs_in_one_epoch(line):
 @pytest.mark.parametrize(
     ("values", "learning_rate", "sentence"),
     [
-        (np.nan, 0.05, "The training loss of epoch 1 is not finite: lower"),
-        (1.0, 1e30, "is not finite: lower the learning rate, or bring the data"),
+        (np.nan, 0.05, "the training loss of epoch 1 is not finite; lower"),
+        (1.0, 1e30, "is not finite; lower the learning rate, or scale the data"),
     ],
 )
 def test_a_loss_that_is_not_finite_is_named(line, values, learning_rate, sentence):

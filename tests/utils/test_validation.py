@@ -21,7 +21,7 @@ MISTAKES = {
     "condensed": (pdist(DISTANCES), "Expected 2D array, got 1D array"),
     "other rows": (
         DISTANCES[:4, :4],
-        r"distances must hold the distances between the 6 rows of X, got .* \(4, 4\)",
+        r"distances must be the distances between the 6 rows of X, got .* \(4, 4\)",
     ),
     "negative": (-DISTANCES, "distances must hold distances of at least 0"),
     "diagonal": (_with(2, 2, 1.0), "distances must have a zero diagonal"),

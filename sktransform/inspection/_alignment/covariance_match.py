@@ -18,23 +18,25 @@ _CURVES = {"gallery": "--", "queries, regression": "-", "queries, matched": "-"}
 class CovarianceMatchDisplay:
     """Variance of a gallery and of mapped queries along the gallery's principal axes.
 
-    Least squares shrinks queries, unevenly over directions, and shrunk queries are
-    drawn to the gallery's hubs; matched ones vary as the gallery does. Create it with
+    Least squares shrinks queries, by different factors in different directions, and
+    shrunk queries retrieve mainly hubs of the gallery. After covariance matching the
+    variances of the queries are those of the gallery. Create the display with
     :meth:`from_estimator` or :meth:`from_views`.
 
     Parameters
     ----------
     variances : dict of str to ndarray of shape (n_axes,)
-        Variances along the gallery's principal axes of "gallery", "queries,
-        regression" and, where it is known, "queries, matched".
+        Variances along the gallery's principal axes: of the "gallery", of the mapped
+        queries ("queries, regression") and, if given, of the matched queries ("queries,
+        matched").
 
     Attributes
     ----------
     curves_ : list of Line2D
-        The variances, as shares of the gallery's total.
+        The variances, as shares of the gallery's total variance.
 
     ratios_ : list of Line2D
-        Those of the queries over the gallery's.
+        Ratios of the queries' variances to those of the gallery.
 
     axes_ : ndarray of matplotlib Axes
         The two axes.
@@ -44,7 +46,7 @@ class CovarianceMatchDisplay:
 
     See Also
     --------
-    sktransform.metrics.hubness : How far few rows are found by many queries.
+    sktransform.metrics.hubness : Measures whether few rows are found by many queries.
 
     Examples
     --------
@@ -60,7 +62,7 @@ class CovarianceMatchDisplay:
         self.variances = variances
 
     def ratio(self, name: str) -> np.ndarray:
-        """Return a view's variances over the gallery's.
+        """Return the ratio of the variances of a view to those of the gallery.
 
         Parameters
         ----------
@@ -70,22 +72,22 @@ class CovarianceMatchDisplay:
         Returns
         -------
         ndarray of shape (n_axes,)
-            The ratios; 1 where the view varies as the gallery does.
+            The ratios, one for each principal axis.
         """
         return self.variances[name] / self.variances["gallery"]
 
     def plot(self, ax: Any = None) -> Self:
-        """Draw the variances, and the queries' over the gallery's.
+        """Draw the variances, and their ratios to those of the gallery.
 
         Parameters
         ----------
         ax : pair of matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
         CovarianceMatchDisplay
-            The display itself, with what was drawn as attributes.
+            The display itself; its attributes are the drawn artists.
 
         Raises
         ------
@@ -98,7 +100,7 @@ class CovarianceMatchDisplay:
             _, ax = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
         self.axes_ = np.atleast_1d(np.asarray(ax, dtype=object))
         if len(self.axes_) != 2:
-            raise ValueError(f"2 axes are needed, but {len(self.axes_)} were given.")
+            raise ValueError(f"2 axes are needed, but ax has {len(self.axes_)}.")
         self.figure_ = self.axes_[0].figure
         total = self.variances["gallery"].sum()
         shares = {name: values / total for name, values in self.variances.items()}
@@ -137,28 +139,28 @@ class CovarianceMatchDisplay:
         n_axes: int | None = None,
         ax: Any = None,
     ) -> Self:
-        """Map rows with a fitted adapter, before and after its calibration.
+        """Map rows with a fitted adapter, without and with its calibration.
 
         Parameters
         ----------
         estimator : estimator instance
-            A fitted adapter with a method `regress`, as
-            :class:`sktransform.alignment.EmbeddingAdapter` has that was fitted with
+            A fitted adapter with a method `regress`, such as
+            :class:`sktransform.alignment.EmbeddingAdapter` fitted with
             ``store_moments=True``.
 
         X : array-like of shape (n_queries, n_features)
-            Rows of the first view, at least two that the adapter has not seen: those
-            that it has are mapped too well.
+            Rows of the first view, at least two. They should not be training rows,
+            whose predictions vary too much.
 
         y : array-like of shape (n_gallery, n_outputs)
-            Rows of the gallery, not necessarily those of X.
+            Rows of the gallery, not necessarily the rows of X.
 
         n_axes : int, default=None
-            Number of the gallery's principal axes. None takes all along which the
-            gallery varies.
+            Number of principal axes of the gallery. None uses all axes with positive
+            variance.
 
         ax : pair of matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -168,7 +170,7 @@ class CovarianceMatchDisplay:
         Raises
         ------
         TypeError
-            If the estimator has no regression of its own.
+            If the estimator has no method `regress`.
         """
         check_method(estimator, "regress", cls.__name__)
         views = estimator.regress(X), estimator.transform(X)
@@ -184,7 +186,7 @@ class CovarianceMatchDisplay:
         n_axes: int | None = None,
         ax: Any = None,
     ) -> Self:
-        """Compare views of one space.
+        """Compare the variances of given rows of one space.
 
         Parameters
         ----------
@@ -195,14 +197,14 @@ class CovarianceMatchDisplay:
             Rows mapped into the gallery's space by a regression.
 
         matched : array-like of shape (n_queries, n_features), default=None
-            The same rows mapped such that their covariance is the gallery's.
+            The same rows after covariance matching.
 
         n_axes : int, default=None
-            Number of the gallery's principal axes. None takes all along which the
-            gallery varies.
+            Number of principal axes of the gallery. None uses all axes with positive
+            variance.
 
         ax : pair of matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -212,7 +214,8 @@ class CovarianceMatchDisplay:
         Raises
         ------
         ValueError
-            If the views differ in width, or the gallery does not vary.
+            If the views have different numbers of columns, or if all rows of the
+            gallery are equal.
         """
         views = dict(zip(_CURVES, (gallery, queries, matched), strict=True))
         views = {
@@ -222,7 +225,9 @@ class CovarianceMatchDisplay:
         }
         widths = {name: view.shape[1] for name, view in views.items()}
         if len(set(widths.values())) > 1:
-            raise ValueError(f"The views must lie in one space, got widths {widths}.")
+            raise ValueError(
+                f"The views must lie in one space, but have {widths} columns."
+            )
         covariance = np.atleast_2d(np.cov(views["gallery"].T, ddof=0))
         values, vectors = np.linalg.eigh(covariance)
         n_varying = int(np.sum(values > 1e-10 * values.sum()))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Path display: loss and distance from a rotation over the bound."""
+"""Lambda path display: loss and retrieval over the bound of an aligner."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -18,7 +18,7 @@ _BOUNDS, _LEAST = 10, 1e-3
 
 
 class LambdaPathDisplay:
-    """Loss and retrieval of maps between a rotation and least squares.
+    """Loss and retrieval of maps over the bound on the distance from a rotation.
 
     Create it with :meth:`from_estimator` or :meth:`from_path`.
 
@@ -28,10 +28,10 @@ class LambdaPathDisplay:
         Bounds on the distance from a rotation, in rising order.
 
     losses : dict of str to ndarray of shape (n_lams,)
-        Name of a loss, and its values along the path.
+        Losses along the path, by name.
 
     retrieval : ndarray of shape (n_lams,), default=None
-        A measure of search along the path, between 0 and 1.
+        Retrieval score along the path, between 0 and 1.
 
     chosen : float, default=None
         The bound that was chosen.
@@ -42,20 +42,20 @@ class LambdaPathDisplay:
         The losses.
 
     retrieval_ : Line2D or None
-        The measure of search, on an axis of its own.
+        The retrieval score, drawn on a second axis.
 
     chosen_ : Line2D or None
         The chosen bound.
 
     axes_ : ndarray of matplotlib Axes
-        The axes of the losses, and of the measure of search if there is one.
+        The axes of the losses, and of the retrieval score if there is one.
 
     figure_ : matplotlib Figure
         The figure.
 
     See Also
     --------
-    SingularValueDisplay : What a bound means for the map.
+    SingularValueDisplay : Draws the singular values of the map for one bound.
 
     Examples
     --------
@@ -84,15 +84,15 @@ class LambdaPathDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         retrieval_name : str, default="recall@1"
-            What the measure of search is called.
+            Name of the retrieval score.
 
         Returns
         -------
         LambdaPathDisplay
-            The display itself, with what was drawn as attributes.
+            The display itself; its attributes are the drawn artists.
         """
         import matplotlib.pyplot as plt
 
@@ -161,32 +161,32 @@ class LambdaPathDisplay:
         ax: Any = None,
         **plot_kw: Any,
     ) -> Self:
-        """Draw the path of a fitted aligner, and how new rows fare along it.
+        """Draw the path of a fitted aligner, and the scores of new rows along it.
 
         Parameters
         ----------
         estimator : estimator instance
             A fitted aligner with a method `path`, as
-            :class:`sktransform.alignment.OrthogonalAligner` has. What its folds said,
-            `lam_path_` and `cv_loss_`, is drawn if it has chosen its bound by them.
+            :class:`sktransform.alignment.OrthogonalAligner` has. If the bound was
+            chosen by cross-validation, the losses in `cv_loss_` are drawn too.
 
         X : array-like of shape (n_samples, n_features), default=None
-            Rows of the first view that the aligner has not seen. They show what its
-            own pairs cannot: None draws no search.
+            Rows of the first view that the aligner was not fitted to. Their loss and
+            retrieval score are drawn; None draws neither.
 
         y : array-like of shape (n_samples, n_outputs), default=None
             The same rows in the other view.
 
         lams : array-like of shape (n_lams,), default=None
-            Bounds to draw, not negative. None takes what the method `path` takes, or
-            where folds have compared bounds, these and others up to the largest.
+            Bounds to draw, at least 0. None uses the bounds in `lam_path_`, with others
+            from 0 to the largest of them, or else the default of the method `path`.
 
         k : int, default=1
-            A search counts if a row of X finds its own row of y among the first k, by
-            cosine.
+            The retrieval score is the recall@k by cosine: the share of mapped rows of X
+            whose row of y is among their k nearest rows of y.
 
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         **plot_kw
             Further keywords of :meth:`plot`.
@@ -199,14 +199,17 @@ class LambdaPathDisplay:
         Raises
         ------
         TypeError
-            If the estimator has no path.
+            If the estimator has no method `path`.
 
         ValueError
-            If one of X and y is given without the other, or they do not fit.
+            If one of X and y is given without the other, or if they have different
+            numbers of rows.
         """
         check_method(estimator, "path", cls.__name__)
         if (X is None) != (y is None):
-            raise ValueError("X and y are two views of the same rows; give both.")
+            raise ValueError(
+                "X and y are two views of the same rows, but one is None; give both."
+            )
         compared = getattr(estimator, "lam_path_", None)
         is_compared = compared is not None and lams is None
         if is_compared:
@@ -239,7 +242,7 @@ class LambdaPathDisplay:
         ax: Any = None,
         **plot_kw: Any,
     ) -> Self:
-        """Draw a path that is known already.
+        """Draw given losses along a path.
 
         Parameters
         ----------
@@ -247,16 +250,16 @@ class LambdaPathDisplay:
             Bounds, not negative and finite, in any order.
 
         losses : dict of str to array-like of shape (n_lams,)
-            Names of losses and their values. NaN is left out of a curve.
+            Losses along the path, by name. NaN is left out of a curve.
 
         retrieval : array-like of shape (n_lams,), default=None
-            A measure of search along the path.
+            Retrieval score along the path.
 
         chosen : float, default=None
             The bound that was chosen.
 
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         **plot_kw
             Further keywords of :meth:`plot`.
@@ -269,8 +272,8 @@ class LambdaPathDisplay:
         Raises
         ------
         ValueError
-            If bounds are negative or not finite, or a curve has another number of
-            values than there are bounds.
+            If bounds are negative or not finite, or if a curve does not have one value
+            for each bound.
         """
         lams = to_array(lams).astype(float)
         if not np.all(np.isfinite(lams) & (lams >= 0)):

@@ -13,7 +13,7 @@ from sktransform.inspection._tools import to_array
 
 
 class ResidualMapDisplay:
-    """The target's rows on its principal axes, coloured by how far their images miss.
+    """Rows of the target in two principal components, coloured by the error of a map.
 
     Create it with :meth:`from_estimator` or :meth:`from_predictions`.
 
@@ -23,11 +23,12 @@ class ResidualMapDisplay:
         The target's rows on its first two principal axes.
 
     residuals : ndarray of shape (n_samples,)
-        Distance of each row from its image, in units of the root mean squared distance
-        of the target's rows from their mean: 1 is what a constant would miss by.
+        Distance of each row from its prediction, in units of the root mean squared
+        distance of the target's rows from their mean: 1 is the error of a constant
+        prediction.
 
     shifts : ndarray of shape (n_samples, 2)
-        From each row to its image, on the same axes.
+        Vectors from each row to its prediction, on the same axes.
 
     Attributes
     ----------
@@ -38,7 +39,7 @@ class ResidualMapDisplay:
         The shifts of some rows.
 
     colorbar_ : Colorbar
-        The scale.
+        The colorbar of the residuals.
 
     ax_ : matplotlib Axes
         The axes.
@@ -48,7 +49,7 @@ class ResidualMapDisplay:
 
     See Also
     --------
-    SingularValueDisplay : Which directions a map stretches.
+    SingularValueDisplay : Draws how a map stretches directions.
 
     Examples
     --------
@@ -75,10 +76,10 @@ class ResidualMapDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         n_arrows : int, default=40
-            Rows, evenly spread over those given, that get an arrow to their image.
+            Number of evenly spaced rows for which an arrow to the prediction is drawn.
 
         **scatter_kw
             Keywords for the rows' `Axes.scatter`.
@@ -86,7 +87,7 @@ class ResidualMapDisplay:
         Returns
         -------
         ResidualMapDisplay
-            The display itself, with what was drawn as attributes.
+            The display itself; its attributes are the drawn artists.
         """
         import matplotlib.pyplot as plt
 
@@ -133,18 +134,18 @@ class ResidualMapDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            A fitted aligner. Of a
-            :class:`sktransform.alignment.BackwardCompatibleAligner` the columns are
-            compared that stand for those of y.
+            A fitted aligner. For a
+            :class:`sktransform.alignment.BackwardCompatibleAligner` only the columns
+            that correspond to y are compared.
 
         X : array-like of shape (n_samples, n_features)
-            Rows of the first view; new ones tell more.
+            Rows of the first view, preferably not training rows.
 
         y : array-like of shape (n_samples, n_outputs)
             The same rows in the other view, of at least two columns.
 
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         **plot_kw
             Further keywords of :meth:`plot`.
@@ -163,7 +164,7 @@ class ResidualMapDisplay:
     def from_predictions(
         cls, y: ArrayLike, mapped: ArrayLike, *, ax: Any = None, **plot_kw: Any
     ) -> Self:
-        """Compare rows that are mapped already with the target.
+        """Compare given predictions with the target.
 
         Parameters
         ----------
@@ -171,10 +172,10 @@ class ResidualMapDisplay:
             The target's rows, at least two, of at least two columns.
 
         mapped : array-like of shape (n_samples, n_outputs)
-            Their images.
+            Predictions of the rows of y.
 
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         **plot_kw
             Further keywords of :meth:`plot`.
@@ -187,8 +188,8 @@ class ResidualMapDisplay:
         Raises
         ------
         ValueError
-            If the tables differ in shape, or have fewer than two rows or columns, or
-            y does not vary.
+            If the arrays differ in shape, have fewer than two rows or columns, or if
+            all rows of y are equal.
         """
         y = check_array(
             to_array(y),
@@ -201,8 +202,8 @@ class ResidualMapDisplay:
         check_consistent_length(y, mapped)
         if y.shape != mapped.shape:
             raise ValueError(
-                f"y has shape {y.shape} and its images {mapped.shape}; both must lie "
-                "in one space."
+                f"y has shape {y.shape} and mapped has shape {mapped.shape}; both must "
+                "lie in one space."
             )
         if np.all(y == y[0]):
             raise ValueError("All rows of y are equal; give rows that vary.")

@@ -12,10 +12,11 @@ from sktransform.inspection._tools import to_array
 
 
 class SingularValueDisplay:
-    """Singular values of a linear map, and how far they may lie from 1.
+    """Singular values of a linear map, and the bound on their distance from 1.
 
-    A value of 1 keeps lengths, 0 loses a direction. Create it with
-    :meth:`from_estimator` or :meth:`from_singular_values`.
+    A singular value of 1 preserves the length of its direction; a value of 0 means that
+    the direction is lost. Create the display with :meth:`from_estimator` or
+    :meth:`from_singular_values`.
 
     Parameters
     ----------
@@ -31,11 +32,12 @@ class SingularValueDisplay:
         The singular values.
 
     rotation_ : Line2D
-        The value 1.
+        Line at the value 1.
 
     bands_ : list of PolyCollection
-        Where a value can lie under the bound if all others are 1, and if all are as
-        far from 1 as it is; empty without a finite bound above 0.
+        Two ranges of values that the bound allows: for one singular value if all others
+        are 1, and for all singular values if they are equally far from 1. Empty without
+        a finite bound above 0.
 
     ax_ : matplotlib Axes
         The axes.
@@ -45,7 +47,7 @@ class SingularValueDisplay:
 
     See Also
     --------
-    LambdaPathDisplay : Loss and distance from a rotation over the bound.
+    LambdaPathDisplay : Draws the loss over the bound.
 
     Examples
     --------
@@ -70,7 +72,7 @@ class SingularValueDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         **line_kw
             Keywords for the spectrum's `Axes.plot`.
@@ -78,7 +80,7 @@ class SingularValueDisplay:
         Returns
         -------
         SingularValueDisplay
-            The display itself, with what was drawn as attributes.
+            The display itself; its attributes are the drawn artists.
         """
         import matplotlib.pyplot as plt
         from matplotlib.ticker import MaxNLocator
@@ -125,11 +127,12 @@ class SingularValueDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            A fitted aligner. Its `singular_values_` and `lam_` are read if it has
-            them; else `coef_` is decomposed, in units of its root mean square.
+            A fitted aligner. Its `singular_values_` and `lam_` are drawn if it has
+            them. Otherwise the singular values of `coef_` are drawn, divided by their
+            root mean square.
 
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         **line_kw
             Keywords for the spectrum's `Axes.plot`.
@@ -167,7 +170,7 @@ class SingularValueDisplay:
         ax: Any = None,
         **line_kw: Any,
     ) -> Self:
-        """Draw singular values that are known already.
+        """Draw given singular values.
 
         Parameters
         ----------
@@ -178,7 +181,7 @@ class SingularValueDisplay:
             Bound on ``sqrt(sum (s_i^2 - 1)^2)``.
 
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         **line_kw
             Keywords for the spectrum's `Axes.plot`.
@@ -191,14 +194,14 @@ class SingularValueDisplay:
         Raises
         ------
         ValueError
-            If the values are not numbers from 0 on, along one axis.
+            If the values are not a one-dimensional array of numbers of at least 0.
         """
         values = check_array(
             to_array(singular_values), ensure_2d=False, input_name="singular_values"
         )
         if values.ndim != 1 or values.min() < 0:
             raise ValueError(
-                "singular_values must be numbers of at least 0 along one axis, got "
-                f"shape {values.shape} and {values.min()} as the least."
+                "singular_values must be a one-dimensional array of numbers of at "
+                f"least 0, got shape {values.shape} with minimum {values.min()}."
             )
         return cls(np.sort(values)[::-1], lam=lam).plot(ax, **line_kw)

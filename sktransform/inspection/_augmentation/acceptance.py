@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Picture of an acceptance test: losses with and without augmentation."""
+"""Acceptance display: losses of an estimator with and without augmentation."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -15,9 +15,9 @@ _LABELS = {_NONE: "no augmentation", _REPEATED: "repeated rows (control)"}
 class AcceptanceDisplay:
     """Held-out losses of an estimator with and without augmentation.
 
-    Rows that are merely repeated are the control: what they gain is an effect of more
-    rows on the estimator's own regularisation, and not of augmentation. Create it with
-    :meth:`from_estimator` or :meth:`from_losses`.
+    Training on repeated, unchanged rows is the control: its gain is an effect of the
+    number of rows on the estimator's regularisation, and not of augmentation. Create
+    the display with :meth:`from_estimator` or :meth:`from_losses`.
 
     Parameters
     ----------
@@ -29,7 +29,8 @@ class AcceptanceDisplay:
         The name of the policy in use.
 
     errors : dict of str to float, default=None
-        Standard errors of the paired difference from "none", of those that are known.
+        Standard errors of the paired difference from "none", for the names for which
+        they are known.
 
     Attributes
     ----------
@@ -37,10 +38,10 @@ class AcceptanceDisplay:
         The losses, in the order of `losses`.
 
     intervals_ : dict of str to LineCollection
-        Intervals of the difference from "none", around the losses.
+        Intervals of the difference from "none", drawn around the losses.
 
     none_ : Line2D
-        The loss without augmentation, as a line across the picture.
+        Line at the loss without augmentation.
 
     ax_ : matplotlib Axes
         The axes.
@@ -50,7 +51,7 @@ class AcceptanceDisplay:
 
     See Also
     --------
-    ExcessDisplay : Which transformations the candidates consist of.
+    ExcessDisplay : Draws the transformations of the candidates.
 
     Examples
     --------
@@ -75,7 +76,7 @@ class AcceptanceDisplay:
         self.errors = errors
 
     def gain(self, name: str) -> float:
-        """Return by how much a loss is below that without augmentation.
+        """Return the decrease of the loss relative to no augmentation.
 
         Parameters
         ----------
@@ -85,17 +86,17 @@ class AcceptanceDisplay:
         Returns
         -------
         float
-            The gain; negative if there is a loss.
+            ``losses["none"] - losses[name]``.
         """
         return self.losses[_NONE] - self.losses[name]
 
     def plot(self, ax: Any = None, *, z: float = 1.0) -> Self:
-        """Draw the losses below each other.
+        """Draw the losses.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         z : float, default=1.0
             Half width of the intervals, in standard errors.
@@ -103,7 +104,7 @@ class AcceptanceDisplay:
         Returns
         -------
         AcceptanceDisplay
-            The display itself, with what was drawn as attributes.
+            The display itself; its attributes are the drawn artists.
         """
         import matplotlib.pyplot as plt
 
@@ -160,7 +161,7 @@ class AcceptanceDisplay:
         Parameters
         ----------
         losses : dict of str to float
-            Mean held-out losses, that of "none" among them.
+            Mean held-out losses by name; "none" is required.
 
         chosen : str
             The name of the policy in use.
@@ -169,7 +170,7 @@ class AcceptanceDisplay:
             Standard errors of the paired difference from "none".
 
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         **plot_kw
             Further keywords of :meth:`plot`.
@@ -182,12 +183,13 @@ class AcceptanceDisplay:
         Raises
         ------
         ValueError
-            If the loss without augmentation, or that of the policy in use, is missing.
+            If `losses` has no "none" or no entry for `chosen`.
         """
         for name in (_NONE, chosen):
             if name not in losses:
                 raise ValueError(
-                    f"losses has no {name!r}, only {', '.join(map(repr, losses))}."
+                    f"losses has no {name!r}, only {', '.join(map(repr, losses))}; add "
+                    "it."
                 )
         order = [name for name in (_NONE, _REPEATED) if name in losses]
         order += [name for name in losses if name not in _LABELS]
@@ -205,7 +207,7 @@ class AcceptanceDisplay:
             `acceptance_gain_`, `acceptance_se_` and `chosen_`.
 
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         **plot_kw
             Further keywords of :meth:`plot`.
@@ -218,13 +220,14 @@ class AcceptanceDisplay:
         Raises
         ------
         ValueError
-            If there was nothing to compare, and no loss was measured.
+            If the augmenter has measured no losses.
         """
         losses = augmenter.acceptance_losses_
         if not losses:
             raise ValueError(
-                "The acceptance test has measured no loss: there was no candidate, or "
-                "there were too few rows for folds."
+                "The augmenter has measured no loss, so there is nothing to draw: "
+                "there was no candidate, or there were too few rows for "
+                "cross-validation."
             )
         candidates = {n: v for n, v in losses.items() if n not in _LABELS}
         # The error that is kept is that of the candidate whose gain is kept: not always

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Picture of rows beside augmented copies of them."""
+"""Augmented examples display: rows and augmented copies of them."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -26,13 +26,13 @@ class AugmentedExamplesDisplay:
     Parameters
     ----------
     rows : ndarray of shape (n_rows, n_features)
-        The rows; of objects for a table of mixed columns.
+        The rows; an array of objects for a table of mixed columns.
 
     views : ndarray of shape (n_views, n_rows, n_features)
         Augmented copies of them.
 
     kind : {"images", "series", "table"}
-        How they are drawn.
+        How rows and copies are drawn.
 
     shape : tuple of int, default=None
         Shape of one row: ``(height, width)`` or ``(height, width, channels)`` of an
@@ -42,7 +42,7 @@ class AugmentedExamplesDisplay:
         Names of the columns of a table.
 
     titles : list of str of length n_rows, default=None
-        What to write beside each row.
+        Title of each row.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class AugmentedExamplesDisplay:
 
     See Also
     --------
-    ExcessDisplay : How far the transformations go.
+    ExcessDisplay : Draws the learned ranges of the transformations.
 
     Examples
     --------
@@ -102,7 +102,7 @@ class AugmentedExamplesDisplay:
         Returns
         -------
         ndarray of bool of shape (n_views, n_rows, n_features)
-            The cells; missing values are equal to each other.
+            True for changed cells; two missing values count as equal.
         """
         is_missing = (self.rows != self.rows) & (self.views != self.views)
         return np.asarray((self.views != self.rows) & ~is_missing, dtype=bool)
@@ -113,7 +113,7 @@ class AugmentedExamplesDisplay:
         Returns
         -------
         AugmentedExamplesDisplay
-            The display itself, with what was drawn as attributes.
+            The display itself; its attributes are the drawn artists.
         """
         self.images_, self.lines_, self.tables_ = [], [], []
         self.features_ = np.arange(self.rows.shape[1])
@@ -220,17 +220,17 @@ class AugmentedExamplesDisplay:
             Augmented copies of them.
 
         kind : {"images", "series", "table"}, default=None
-            How to draw them. None takes a table without a shape, series for a shape of
-            one number, and images for one of two or three.
+            How rows and copies are drawn. None draws a table if `shape` is None, series
+            if `shape` has one number, and images if it has two or three.
 
         shape : tuple of int, default=None
             Shape of one row, see :class:`AugmentedExamplesDisplay`.
 
         feature_names : sequence of str of length n_features, default=None
-            Names of the columns of a table. None takes those of a data frame.
+            Names of the columns of a table. None uses the names of a data frame.
 
         titles : sequence of str of length n_rows, default=None
-            What to write beside each row.
+            Title of each row.
 
         Returns
         -------
@@ -240,7 +240,8 @@ class AugmentedExamplesDisplay:
         Raises
         ------
         ValueError
-            If the copies do not fit the rows, or the shape does not fit them.
+            If the copies differ in shape from the rows, or if `shape` does not fit the
+            rows.
         """
         if feature_names is None and hasattr(rows, "columns"):
             feature_names = [str(name) for name in rows.columns]
@@ -248,7 +249,7 @@ class AugmentedExamplesDisplay:
         views = np.stack([_table(view) for view in views])
         if views.shape[1:] != rows.shape:
             raise ValueError(
-                f"Each table of copies has shape {views.shape[1:]}, but the rows have "
+                f"Each table of copies has shape {views.shape[1:]}, but rows has shape "
                 f"{rows.shape}; give a copy of every row."
             )
         if shape is not None and np.prod(shape) != rows.shape[1]:
@@ -259,7 +260,9 @@ class AugmentedExamplesDisplay:
             kind = "table" if shape is None else _KINDS[len(shape) == 1]
         check_choice("kind", kind, _KINDS)
         if kind != "table" and shape is None:
-            raise ValueError(f"kind={kind!r} needs the shape of a row.")
+            raise ValueError(
+                f"kind={kind!r} needs the shape of a row, but shape is None."
+            )
         if titles is not None:
             titles = [str(title) for title in titles]
         names = None if feature_names is None else list(feature_names)
@@ -279,16 +282,16 @@ class AugmentedExamplesDisplay:
         titles: Sequence[str] | None = None,
         **view_kw: Any,
     ) -> Self:
-        """Draw copies of rows that a fitted augmenter makes.
+        """Draw rows and copies of them from a fitted augmenter.
 
         Parameters
         ----------
         augmenter : estimator instance
             A fitted augmenter with the method `augment`. Its parameter `shape`, if it
-            has one, says whether rows are images or series.
+            has one, is the shape of the rows.
 
         X : array-like or data frame of shape (n_rows, n_features)
-            The rows, a few of them.
+            A few rows.
 
         n_views : int, default=5
             Copies of each row.
@@ -297,7 +300,7 @@ class AugmentedExamplesDisplay:
             Seed of the copies.
 
         titles : sequence of str of length n_rows, default=None
-            What to write beside each row.
+            Title of each row.
 
         **view_kw
             Further keywords of :meth:`from_views`.
@@ -319,7 +322,7 @@ def _table(rows):
         rows = rows.to_numpy()
     rows = to_array(rows)
     if rows.ndim != 2:
-        raise ValueError(f"Rows make a table of 2 axes, but got {rows.ndim}.")
+        raise ValueError(f"rows must be two-dimensional, got {rows.ndim} dimensions.")
     return rows
 
 

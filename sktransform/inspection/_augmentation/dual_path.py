@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Picture of a primal-dual training: multipliers step by step."""
+"""Dual path display: Lagrange multipliers over the steps of a training."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -14,33 +14,34 @@ _LINES = ("-", "--", "-.", ":")
 
 
 class DualPathDisplay:
-    """Dual variables of required invariances over the steps of training.
+    """Lagrange multipliers of required invariances over the steps of training.
 
-    A dual variable is the price of a constraint, in loss on unchanged rows. It rises
-    while the constraint is violated and falls to 0 where it is met. Create it with
-    :meth:`from_estimator` or :meth:`from_path`.
+    A multiplier (dual variable) is the rate at which the loss on unchanged rows would
+    fall if its constraint were relaxed. It rises while the constraint is violated and
+    falls towards 0 while it is met. Create the display with :meth:`from_estimator` or
+    :meth:`from_path`.
 
     Parameters
     ----------
     path : ndarray of shape (n_steps, n_transformations)
-        The dual variables after each step.
+        The multipliers after each step.
 
     names : list of str of length n_transformations
         Names of the transformations.
 
     steps : ndarray of shape (n_steps,)
-        What the steps are counted as.
+        Numbers of the steps.
 
     Attributes
     ----------
     lines_ : list of Line2D
-        The paths, that of the largest last value first.
+        One line for each transformation, in descending order of the last value.
 
     order_ : ndarray of int
-        The transformations in that order.
+        Indices of the transformations in the order of `lines_`.
 
     legend_ : Legend
-        Their names.
+        Legend with the names.
 
     ax_ : matplotlib Axes
         The axes.
@@ -50,7 +51,7 @@ class DualPathDisplay:
 
     See Also
     --------
-    ExcessDisplay : Held-out losses, which tell true from false invariances.
+    ExcessDisplay : Draws held-out losses, which show which transformations keep labels.
 
     Examples
     --------
@@ -72,12 +73,12 @@ class DualPathDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
         DualPathDisplay
-            The display itself, with what was drawn as attributes.
+            The display itself; its attributes are the drawn artists.
         """
         import matplotlib.pyplot as plt
 
@@ -117,21 +118,21 @@ class DualPathDisplay:
         steps: ArrayLike | None = None,
         ax: Any = None,
     ) -> Self:
-        """Draw a given path.
+        """Draw given multipliers.
 
         Parameters
         ----------
         path : array-like of shape (n_steps, n_transformations)
-            Dual variables after each step.
+            Multipliers after each step.
 
         names : sequence of str of length n_transformations, default=None
             Names of the transformations; None numbers them.
 
         steps : array-like of shape (n_steps,), default=None
-            What the steps are counted as; None counts from 1.
+            Numbers of the steps; None counts from 1.
 
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -141,8 +142,8 @@ class DualPathDisplay:
         Raises
         ------
         ValueError
-            If the path is not two-dimensional with at least one step, or names and
-            steps do not fit it.
+            If `path` is not two-dimensional with at least one step, or if `names` or
+            `steps` have the wrong length.
         """
         path = to_array(path).astype(float)
         if path.ndim != 2 or not path.size:
@@ -171,7 +172,7 @@ class DualPathDisplay:
             the attributes `dual_path_` and `names_`.
 
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -186,7 +187,7 @@ class DualPathDisplay:
         path = getattr(augmenter, "dual_path_", None)
         if path is None:
             raise ValueError(
-                f"{type(augmenter).__name__} has no dual path; fit a "
+                f"{type(augmenter).__name__} has no attribute dual_path_; fit a "
                 "ConstrainedAugmenter."
             )
         return cls.from_path(path, augmenter.names_, ax=ax)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Picture of a range filter: excess loss by magnitude, and learned ranges."""
+"""Excess display: excess loss by magnitude, and learned ranges."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -15,11 +15,12 @@ _CURVE, _RANGE = class_style(0)[0], class_style(3)[0]
 
 
 class ExcessDisplay:
-    """Excess of the held-out loss against magnitude, a panel for each transformation.
+    """Excess loss on held-out rows by magnitude, with a panel for each transformation.
 
-    A curve that stays at 0 belongs to a transformation that leaves the label alone; one
-    that rises shows how far it may go. A dashed line is the learned range. Create it
-    with :meth:`from_estimator` or :meth:`from_curves`.
+    The excess loss is the mean loss on transformed rows minus the mean loss on
+    unchanged rows. It is 0 up to the magnitude at which a transformation begins to
+    change labels. A dashed line is the learned range. Create the display with
+    :meth:`from_estimator` or :meth:`from_curves`.
 
     Parameters
     ----------
@@ -27,7 +28,7 @@ class ExcessDisplay:
         Magnitudes from 0, no change, to 1, the full range.
 
     excess : ndarray of shape (n_transformations, n_magnitudes)
-        Mean loss of transformed rows, less that of the rows themselves.
+        Mean loss on transformed rows minus the mean loss on unchanged rows.
 
     standard_errors : ndarray of shape (n_transformations, n_magnitudes), default=None
         Standard errors of the excess.
@@ -36,13 +37,13 @@ class ExcessDisplay:
         Names of the transformations; None leaves the panels without titles.
 
     ranges : ndarray of shape (n_transformations,), default=None
-        Learned ranges, 0 for a transformation that was rejected.
+        Learned ranges, 0 for rejected transformations.
 
     status : list of str of length n_transformations, default=None
-        What was found of each, such as "kept" or "shrunk", for the titles.
+        Status of each transformation, such as "kept" or "shrunk", for the titles.
 
     tolerance : float, default=None
-        The excess that is allowed.
+        The allowed excess loss.
 
     Attributes
     ----------
@@ -50,7 +51,7 @@ class ExcessDisplay:
         The curves.
 
     bands_ : list of PolyCollection
-        Their intervals; empty without standard errors.
+        The intervals of the curves; empty without standard errors.
 
     ranges_ : list of (Line2D or None)
         The learned ranges; None where a transformation was rejected.
@@ -63,8 +64,8 @@ class ExcessDisplay:
 
     See Also
     --------
-    AcceptanceDisplay : Whether an estimator gains by these ranges.
-    sktransform.metrics.label_invariance_excess : The numbers, for any model.
+    AcceptanceDisplay : Draws whether an estimator improves.
+    sktransform.metrics.label_invariance_excess : Computes the excess for any model.
 
     Examples
     --------
@@ -105,12 +106,12 @@ class ExcessDisplay:
         self.tolerance = tolerance
 
     def plot(self, *, n_columns: int = 4, z: float = 1.96) -> Self:
-        """Draw the curves in a new figure, on one scale.
+        """Draw the curves in a new figure with a common scale.
 
         Parameters
         ----------
         n_columns : int, default=4
-            Panels beside each other.
+            Number of panels in a row of the figure.
 
         z : float, default=1.96
             Half width of the intervals, in standard errors.
@@ -118,7 +119,7 @@ class ExcessDisplay:
         Returns
         -------
         ExcessDisplay
-            The display itself, with what was drawn as attributes.
+            The display itself; its attributes are the drawn artists.
         """
         self.figure_, axes = panel_grid(
             len(self.excess), n_columns, (2.6, 2.1), sharex=True, sharey=True
@@ -183,11 +184,11 @@ class ExcessDisplay:
             Magnitudes from 0 to 1.
 
         excess : array-like of shape (n_transformations, n_magnitudes)
-            Their excess; of shape (n_magnitudes,) for a single transformation. What is
-            not finite is left out.
+            Excess loss; the shape may be (n_magnitudes,) for a single transformation.
+            Values that are not finite are not drawn.
 
         standard_errors : array-like of the shape of `excess`, default=None
-            Its standard errors.
+            Standard errors of the excess.
 
         names : sequence of str of length n_transformations, default=None
             Names of the transformations.
@@ -196,10 +197,10 @@ class ExcessDisplay:
             Learned ranges.
 
         status : sequence of str of length n_transformations, default=None
-            What was found of each transformation.
+            Status of each transformation.
 
         tolerance : float, default=None
-            The excess that is allowed.
+            The allowed excess loss.
 
         **plot_kw
             Keywords of :meth:`plot`.
@@ -212,21 +213,22 @@ class ExcessDisplay:
         Raises
         ------
         ValueError
-            If the shapes do not fit together.
+            If the arrays have inconsistent shapes.
         """
         magnitudes = to_array(magnitudes).astype(float)
         excess = np.atleast_2d(to_array(excess).astype(float))
         if excess.shape[1:] != magnitudes.shape:
             raise ValueError(
-                f"excess has shape {excess.shape}, but there are {len(magnitudes)} "
-                "magnitudes; give one line for each transformation."
+                f"excess has shape {excess.shape}, but magnitudes has "
+                f"{len(magnitudes)} entries; give one row for each transformation and "
+                "one column for each magnitude."
             )
         if standard_errors is not None:
             standard_errors = np.atleast_2d(to_array(standard_errors).astype(float))
             if standard_errors.shape != excess.shape:
                 raise ValueError(
-                    f"standard_errors has shape {standard_errors.shape}, but the "
-                    f"excess has {excess.shape}; give one for each number."
+                    f"standard_errors has shape {standard_errors.shape}, but "
+                    f"excess has shape {excess.shape}; both must be equal."
                 )
         if ranges is not None:
             ranges = np.atleast_1d(to_array(ranges).astype(float))

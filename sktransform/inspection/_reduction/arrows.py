@@ -83,7 +83,7 @@ def draw_expansion(ax, points, shapes, expansion, n_ellipses, keywords):
     known = np.flatnonzero(np.isfinite(expansion) & (expansion > 0))
     if not len(known):
         raise ValueError(
-            "The expansion is not positive and finite at any row, so that there is no "
+            "The expansion is not positive and finite at any row, so there is no "
             "ellipse to draw."
         )
     rows = known[spread_rows(points[known], n_ellipses)]

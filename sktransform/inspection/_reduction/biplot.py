@@ -27,28 +27,29 @@ _LEAST_SHARE = 0.1
 
 
 class BiplotDisplay:
-    """Biplot of one chart: its linear view of its rows, and arrows of its features.
+    """Biplot of one chart: rows mapped by the chart, and arrows of the features.
 
-    A biplot draws rows and features of a linear map in one picture. A mixture has one
-    for each chart: rows are as opaque as their weight in the chart, relative to the
-    largest. Create it with :meth:`from_estimator`.
+    A biplot draws rows and features of a linear map in one figure. Each chart of a
+    mixture has its own biplot. The opacity of a row is the weight of the chart at the
+    row, relative to the largest weight. Create the display with :meth:`from_estimator`.
 
     Parameters
     ----------
     points : ndarray of shape (n_samples, n_components)
-        Rows as the chart's own affine map places them.
+        Rows mapped by the affine map of the chart.
 
     weights : ndarray of shape (n_samples,)
         Weight of the chart at each row, from 0 to 1.
 
     directions : ndarray of shape (n_features, n_components)
-        How the chart moves a row when a feature grows by one standard deviation.
+        Movement of a row by the chart's map when a feature grows by one standard
+        deviation.
 
     feature_names : sequence of str of length n_features
         Names of the features.
 
     chart : int
-        Which chart it is.
+        Index of the chart.
 
     target : ndarray of shape (n_samples,), default=None
         Classes or numbers that colour the rows.
@@ -65,13 +66,13 @@ class BiplotDisplay:
         The arrows.
 
     texts_ : list of Text
-        The arrows' names.
+        Names of the features at the arrows.
 
     legend_ : Legend or None
         The legend of the classes.
 
     colorbar_ : Colorbar or None
-        The scale of a numeric target.
+        The colorbar of a numeric target.
 
     ax_ : matplotlib Axes
         The axes.
@@ -81,7 +82,7 @@ class BiplotDisplay:
 
     See Also
     --------
-    EmbeddingDisplay : The whole map.
+    EmbeddingDisplay : Draws the embedding by the whole mixture.
 
     Examples
     --------
@@ -128,13 +129,13 @@ class BiplotDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         components : pair of int, default=(0, 1)
             The embedding's columns on the horizontal and the vertical axis.
 
         n_arrows : int, default=6
-            Number of arrows: those of the features that the chart moves most.
+            Number of arrows, for the features with the largest movement.
 
         scatter_kw : dict, default=None
             Keywords for the rows' `Axes.scatter`.
@@ -145,7 +146,7 @@ class BiplotDisplay:
         Returns
         -------
         BiplotDisplay
-            The display itself, with what was drawn as attributes.
+            The display itself; its attributes are the drawn artists.
 
         Raises
         ------
@@ -231,10 +232,11 @@ class BiplotDisplay:
             Classes or numbers that colour the rows.
 
         chart : int, default=None
-            Which chart. None takes the one that is the leading chart of most rows.
+            Index of the chart. None uses the chart that has the largest weight at the
+            most rows.
 
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         **plot_kw
             Further keywords of :meth:`plot`.
@@ -255,7 +257,7 @@ class BiplotDisplay:
             chart = int(np.bincount(weights.argmax(axis=1)).argmax())
         if not 0 <= chart < weights.shape[1]:
             raise ValueError(
-                f"chart={chart} must be from 0 to {weights.shape[1] - 1}, the last one."
+                f"chart must be from 0 to {weights.shape[1] - 1}, got {chart}."
             )
         linear = estimator.components_[chart]
         rows = to_array(X) - estimator.centers_[chart]

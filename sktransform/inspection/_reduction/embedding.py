@@ -28,8 +28,8 @@ from sktransform.inspection._tools import (
 class EmbeddingDisplay:
     """Scatter plot of an embedding, with centres, influence arrows and expansion.
 
-    Create it with :meth:`from_estimator` or :meth:`from_embedding`; what is drawn is
-    kept as arrays.
+    Create it with :meth:`from_estimator` or :meth:`from_embedding`. The arrays that are
+    drawn are attributes.
 
     Parameters
     ----------
@@ -43,23 +43,24 @@ class EmbeddingDisplay:
         Embedded centres of the charts.
 
     directions : ndarray of shape (n_features, n_components), default=None
-        How the embedding moves, in the mean over rows, when a feature grows by one
-        standard deviation.
+        Mean movement of the rows in the embedding when a feature grows by one standard
+        deviation.
 
     feature_names : sequence of str of length n_features, default=None
-        Names of the features that directions belong to.
+        Names of the features.
 
     ellipses : ndarray of shape (n_samples, n_components, n_components), default=None
-        Shape matrices of the images of small balls of the data around the rows.
+        Shape matrices of the ellipses to which the map takes small balls around the
+        rows.
 
     expansion : ndarray of shape (n_samples,), default=None
-        How much the map stretches around the rows; nan where that is unknown.
+        Local expansion of the map at each row; NaN where it is unknown.
 
     distortion : ndarray of shape (n_samples,), default=None
         Stress of each row's distances.
 
     influence : ndarray of shape (n_samples, n_features), default=None
-        How strongly each feature moves each row.
+        Influence of each feature on each row.
 
     Attributes
     ----------
@@ -79,26 +80,26 @@ class EmbeddingDisplay:
         The arrows.
 
     texts_ : list of Text
-        The arrows' names.
+        Names of the features at the arrows.
 
     ellipses_ : EllipseCollection or None
         The ellipses.
 
     ellipses_rows_ : ndarray of int or None
-        The rows that they belong to.
+        Indices of the rows of the ellipses.
 
     ellipses_colorbar_ : Colorbar or None
-        The scale of the expansion.
+        The colorbar of the expansion.
 
     legend_ : Legend or None
         The legend of the classes.
 
     colorbar_ : Colorbar or None
-        The scale of a numeric target.
+        The colorbar of a numeric target.
 
     See Also
     --------
-    sktransform.reduction.GaussianWeightedLinearReducer : Makes embeddings.
+    sktransform.reduction.GaussianWeightedLinearReducer : Computes embeddings.
 
     Examples
     --------
@@ -149,15 +150,16 @@ class EmbeddingDisplay:
         components: tuple[int, int] = (0, 1),
         title: str = "Embedding",
     ) -> Path:
-        """Write the embedding as one interactive page, which needs no network.
+        """Write the embedding as one interactive HTML page, which needs no network.
 
-        Rows tell their class, distortion and most influential features under the mouse;
-        the legend switches classes. Needs plotly, the extra "interactive".
+        A tooltip shows the class, distortion and most influential features of a row; a
+        click on the legend hides or shows a class. Needs plotly, which the extra
+        "interactive" installs.
 
         Parameters
         ----------
         path : str or path-like
-            Where to write; the file takes about 5 MB, most of it plotly.
+            File to write. Its size is about 5 MB, mostly for plotly.
 
         components : pair of int, default=(0, 1)
             The embedding's columns on the horizontal and the vertical axis.
@@ -168,7 +170,7 @@ class EmbeddingDisplay:
         Returns
         -------
         Path
-            Where the page was written.
+            Path of the written file.
         """
         return write_html(
             path,
@@ -199,18 +201,19 @@ class EmbeddingDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         components : pair of int, default=(0, 1)
             The embedding's columns on the horizontal and the vertical axis.
 
         n_arrows : int, default=0
-            Number of influence arrows: those of the features that move rows most.
+            Number of influence arrows, for the features with the largest influence.
 
         n_ellipses : int, default=0
-            Number of rows, spread over the map, with the image of a ball around them:
-            a circle of expansion 1 where the map keeps distances. All are enlarged
-            by the same factor.
+            Number of rows, spread over the embedding, at which an ellipse of the local
+            expansion is drawn: the image of a small ball around the row, which is a
+            circle where the map preserves distances. All ellipses are enlarged by the
+            same factor.
 
         scatter_kw : dict, default=None
             Keywords for the rows' `Axes.scatter`.
@@ -227,13 +230,13 @@ class EmbeddingDisplay:
         Returns
         -------
         EmbeddingDisplay
-            The display itself, with what was drawn as attributes.
+            The display itself; its attributes are the drawn artists.
 
         Raises
         ------
         ValueError
-            If a component does not exist, or arrows or ellipses are asked for but
-            there are no numbers for them.
+            If a component does not exist, or if `n_arrows` or `n_ellipses` is above 0
+            but the directions or the expansion are missing.
         """
         import matplotlib.pyplot as plt
 
@@ -241,13 +244,14 @@ class EmbeddingDisplay:
         check_numbers(n_arrows=n_arrows, n_ellipses=n_ellipses)
         if n_arrows and self.directions is None:
             raise ValueError(
-                "Arrows need the features' directions: use from_estimator with an "
-                "estimator that has a jacobian method."
+                "Arrows need the features' directions, but directions is None; use "
+                "from_estimator with an estimator that has a jacobian method."
             )
         if n_ellipses and self.ellipses is None:
             raise ValueError(
-                "Ellipses need the expansion: use from_estimator with n_ellipses and "
-                "an estimator that has an expansion method."
+                "Ellipses need the expansion, but ellipses is None; use "
+                "from_estimator with n_ellipses and an estimator that has an "
+                "expansion method."
             )
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
@@ -296,14 +300,15 @@ class EmbeddingDisplay:
         """Embed rows with a fitted estimator and draw them.
 
         The attributes `directions`, `distortion` and `influence`, which arrows and
-        pages need, are computed when first read; until then the rows should not change.
-        Of a sparse table distortion and influence are None.
+        :meth:`to_html` need, are computed on first access; do not modify X before. For
+        sparse X `distortion` and `influence` are None.
 
         Parameters
         ----------
         estimator : estimator instance
-            A fitted transformer. Its `embedded_centers_` are drawn if it has them;
-            arrows need its `jacobian` and `feature_scale_`, ellipses its `expansion`.
+            A fitted transformer. If it has `embedded_centers_`, these are drawn. Arrows
+            need its method `jacobian` and its attribute `feature_scale_`, ellipses its
+            method `expansion`.
 
         X : array-like of shape (n_samples, n_features)
             The rows.
@@ -318,7 +323,7 @@ class EmbeddingDisplay:
             Number of ellipses of expansion.
 
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         **plot_kw
             Further keywords of :meth:`plot`.
@@ -359,7 +364,7 @@ class EmbeddingDisplay:
         ax: Any = None,
         **plot_kw: Any,
     ) -> Self:
-        """Draw rows that are embedded already.
+        """Draw a given embedding.
 
         Parameters
         ----------
@@ -373,26 +378,27 @@ class EmbeddingDisplay:
             Embedded centres of the charts.
 
         directions : ndarray of shape (n_features, n_components), default=None
-            Mean movement for a standard deviation of each feature.
+            Mean movement of the rows when a feature grows by one standard deviation.
 
         feature_names : sequence of str of length n_features, default=None
             Names of the features.
 
         ellipses : ndarray of shape (n_samples, n_components, n_components), \
                 default=None
-            Shape matrices of the images of small balls around the rows.
+            Shape matrices of the ellipses to which the map takes small balls around the
+            rows.
 
         expansion : ndarray of shape (n_samples,), default=None
-            How much the map stretches around the rows.
+            Local expansion of the map at each row.
 
         distortion : ndarray of shape (n_samples,), default=None
             Stress of each row's distances.
 
         influence : ndarray of shape (n_samples, n_features), default=None
-            How strongly each feature moves each row.
+            Influence of each feature on each row.
 
         ax : matplotlib Axes, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         **plot_kw
             Further keywords of :meth:`plot`.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Influence display: which columns move rows, over all, one by one, and on the map."""
+"""Influence display: the influence of features, as means, per row or on the map."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -40,16 +40,17 @@ _CROWDED_SHARE = 0.15
 
 
 class InfluenceDisplay:
-    """Influence of the features: over all rows, at each row, or on the map.
+    """Influence of the features: as means, for each row, or on the embedding.
 
-    Bars show the global influence and a heat map the local one; on the map, drawn once
-    for each leading feature, rows are coloured by the influence of that feature. Create
-    it with :meth:`from_estimator`.
+    Bars show the mean influence over rows and a heat map the influence at each row.
+    With ``kind="map"`` the embedding is drawn once for each leading feature, with rows
+    coloured by the influence of that feature. Create the display with
+    :meth:`from_estimator`.
 
     Parameters
     ----------
     influence : ndarray of shape (n_samples, n_features)
-        How strongly each feature moves each row.
+        Influence of each feature on each row.
 
     feature_names : sequence of str of length n_features
         Names of the features.
@@ -58,7 +59,7 @@ class InfluenceDisplay:
         Classes or numbers by which rows are ordered in the heat map.
 
     embedding : ndarray of shape (n_samples, n_components), default=None
-        The embedded rows, for the map.
+        The embedding, needed for ``kind="map"``.
 
     Attributes
     ----------
@@ -84,7 +85,7 @@ class InfluenceDisplay:
         The rows on the map, one collection for each feature, all on one scale.
 
     colorbar_ : Colorbar or None
-        The scale of the heat map, or of the maps.
+        The colorbar of the heat map, or of the maps.
 
     legend_ : Legend or None
         The legend of the classes.
@@ -97,7 +98,7 @@ class InfluenceDisplay:
 
     See Also
     --------
-    EmbeddingDisplay : The map, with arrows of the leading features.
+    EmbeddingDisplay : Draws the embedding with arrows of the leading features.
 
     Examples
     --------
@@ -150,15 +151,15 @@ class InfluenceDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or pair of them, default=None
-            Where to draw; a pair for `kind="both"`. None makes a new figure, as does
-            `kind="map"`.
+            Axes to draw on; a pair for ``kind="both"``. None makes a new figure.
+            ``kind="map"`` always makes a new figure.
 
         kind : {"bar", "heatmap", "both", "map"}, default="both"
             What to draw.
 
         n_features : int, default=None
-            Most features drawn, those of the largest global influence. None draws 15,
-            or 6 maps.
+            Largest number of features, those with the largest mean influence. None
+            draws 15 features, or 6 maps.
 
         components : pair of int, default=(0, 1)
             The embedding's columns on the horizontal and the vertical axis of a map.
@@ -175,12 +176,12 @@ class InfluenceDisplay:
         Returns
         -------
         InfluenceDisplay
-            The display itself, with what was drawn as attributes.
+            The display itself; its attributes are the drawn artists.
 
         Raises
         ------
         ValueError
-            If kind is unknown, if ax has another number of axes than kind needs, or if
+            If `kind` has an invalid value, if `ax` has the wrong number of axes, or if
             a component does not exist.
         """
         import matplotlib.pyplot as plt
@@ -208,7 +209,7 @@ class InfluenceDisplay:
         self.axes_ = np.atleast_1d(np.asarray(ax, dtype=object))
         if len(self.axes_) != n_axes:
             raise ValueError(
-                f"kind={kind!r} needs {n_axes} axes, but {len(self.axes_)} were given."
+                f"kind={kind!r} needs {n_axes} axes, but ax has {len(self.axes_)}."
             )
         self.figure_ = self.axes_[0].figure
         if kind != "heatmap":
@@ -335,7 +336,7 @@ class InfluenceDisplay:
         kind: str = "both",
         **plot_kw: Any,
     ) -> Self:
-        """Ask a fitted estimator for its influence and draw it.
+        """Compute the influence with a fitted estimator and draw it.
 
         Parameters
         ----------
@@ -349,7 +350,7 @@ class InfluenceDisplay:
             Classes or numbers that order the rows.
 
         ax : matplotlib Axes or pair of them, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         kind : {"bar", "heatmap", "both", "map"}, default="both"
             What to draw; see :meth:`plot`.

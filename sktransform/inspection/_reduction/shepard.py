@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""ShepardDisplay: embedded distances against those of the data."""
+"""Shepard display: embedded distances against distances of the data."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -19,23 +19,23 @@ _MEDIANS = 20
 
 
 class ShepardDisplay:
-    """Shepard's diagram: embedded against original distances, and the rows' distortion.
+    """Shepard diagram: embedded against original distances, and distortion of rows.
 
     Create it with :meth:`from_estimator` or :meth:`from_embedding`.
 
     Parameters
     ----------
     distances : ndarray of shape (n_pairs,)
-        Distances between rows.
+        Distances of pairs of rows.
 
     embedded_distances : ndarray of shape (n_pairs,)
-        Distances between the same embedded rows.
+        Distances of the same pairs in the embedding.
 
     embedding : ndarray of shape (n_samples, n_components), default=None
-        The embedded rows, for a map of the distortion.
+        The embedding, on which the distortion is drawn.
 
     distortion : ndarray of shape (n_samples,), default=None
-        Each row's own stress.
+        Stress of each row's distances.
 
     Attributes
     ----------
@@ -43,16 +43,16 @@ class ShepardDisplay:
         The pairs.
 
     identity_ : Line2D
-        Where pairs lie whose distance is kept.
+        Line of equal distances.
 
     medians_ : Line2D
-        Medians of groups of equally many pairs.
+        Medians of the embedded distances in bins with equal numbers of pairs.
 
     distortion_ : BarContainer or PathCollection or None
         The histogram or the map of the distortion.
 
     colorbars_ : list of Colorbar
-        The scales.
+        The colorbars.
 
     axes_ : ndarray of matplotlib Axes
         The axes, one or two.
@@ -62,7 +62,7 @@ class ShepardDisplay:
 
     See Also
     --------
-    sktransform.metrics.stress : The same comparison as one number.
+    sktransform.metrics.stress : Summarises the same comparison in one number.
 
     Examples
     --------
@@ -104,14 +104,15 @@ class ShepardDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or pair of them, default=None
-            Where to draw; a pair if the distortion is drawn. None makes a new figure.
+            Axes to draw on; a pair if the distortion is drawn. None makes a new figure.
 
         kind : {"histogram", "scatter"}, default="histogram"
-            Whether pairs are counted in cells or drawn one by one.
+            Whether pairs are drawn as a two-dimensional histogram or as points.
 
         distortion : {"map", "histogram"} or None, default="map"
-            How the distortion of rows is drawn. If it is unknown it is left out, and
-            an embedding of one component gets a histogram.
+            How the distortion of rows is drawn: on the embedding or as a histogram;
+            None does not draw it. An embedding of one component always gets a
+            histogram.
 
         pairs_kw : dict, default=None
             Keywords for the pairs' `Axes.hist2d` or `Axes.scatter`.
@@ -122,12 +123,13 @@ class ShepardDisplay:
         Returns
         -------
         ShepardDisplay
-            The display itself, with what was drawn as attributes.
+            The display itself; its attributes are the drawn artists.
 
         Raises
         ------
         ValueError
-            If a choice is unknown, or ax has another number of axes than needed.
+            If `kind` or `distortion` has an invalid value, or `ax` has the wrong number
+            of axes.
         """
         import matplotlib.pyplot as plt
 
@@ -140,9 +142,7 @@ class ShepardDisplay:
             )
         self.axes_ = np.atleast_1d(np.asarray(ax, dtype=object))
         if len(self.axes_) != n_axes:
-            raise ValueError(
-                f"{n_axes} axes are needed, but {len(self.axes_)} were given."
-            )
+            raise ValueError(f"{n_axes} axes are needed, but ax has {len(self.axes_)}.")
         self.figure_ = self.axes_[0].figure
         self.colorbars_, self.distortion_ = [], None
         self._draw_pairs(self.axes_[0], kind, pairs_kw or {})
@@ -217,24 +217,23 @@ class ShepardDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            A fitted transformer. Its method `distortion` is asked for the rows'
-            distortion if it has one and no distances are given.
+            A fitted transformer. If it has a method `distortion` and `distances` is
+            None, this method computes the distortion of the rows.
 
         X : array-like of shape (n_samples, n_features)
             At least two rows.
 
         distances : array-like of shape (n_samples, n_samples), default=None
-            Distances that the map was to keep, such as those along the data. None
-            takes Euclidean ones.
+            Target distances, such as geodesic ones. None uses Euclidean distances.
 
         n_pairs : int, default=50_000
-            Most pairs; above this number a random sample of pairs.
+            Largest number of pairs; if there are more, a random sample is drawn.
 
         random_state : int, RandomState instance or None, default=0
-            Draws the sample.
+            Seed of the sample.
 
         ax : matplotlib Axes or pair of them, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         **plot_kw
             Further keywords of :meth:`plot`.
@@ -271,7 +270,7 @@ class ShepardDisplay:
         ax: Any = None,
         **plot_kw: Any,
     ) -> Self:
-        """Compare distances of rows that are embedded already.
+        """Compare the distances of given rows and a given embedding.
 
         Parameters
         ----------
@@ -282,19 +281,19 @@ class ShepardDisplay:
             The embedded rows.
 
         distances : array-like of shape (n_samples, n_samples), default=None
-            Distances that were to be kept. None takes Euclidean ones.
+            Target distances. None uses Euclidean distances.
 
         distortion_of_rows : array-like of shape (n_samples,), default=None
-            Each row's own stress. With distances, None takes it from them.
+            Stress of each row's distances. None computes it if `distances` is given.
 
         n_pairs : int, default=50_000
-            Most pairs; above this number a random sample of pairs.
+            Largest number of pairs; if there are more, a random sample is drawn.
 
         random_state : int, RandomState instance or None, default=0
-            Draws the sample.
+            Seed of the sample.
 
         ax : matplotlib Axes or pair of them, default=None
-            Where to draw. None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         **plot_kw
             Further keywords of :meth:`plot`.

@@ -193,7 +193,9 @@ def test_axes_without_variance_are_left_out(rows):
 
 def test_wrong_usage_raises(rows):
     for values in ([-1.0, 2.0], np.eye(3)):
-        with pytest.raises(ValueError, match="numbers of at least 0 along one axis"):
+        with pytest.raises(
+            ValueError, match="one-dimensional array of numbers of at least 0"
+        ):
             SingularValueDisplay.from_singular_values(values)
     for lams in ([0, np.inf], [-1, 0]):
         with pytest.raises(ValueError, match="finite and not negative"):

@@ -188,9 +188,9 @@ def test_copies_of_an_estimator_are_seeded():
 
 def test_wrong_usage_raises(augmenter):
     rows = np.zeros((2, 4))
-    with pytest.raises(ValueError, match="one line for each transformation"):
+    with pytest.raises(ValueError, match="one row for each transformation"):
         ExcessDisplay.from_curves(MAGNITUDES, np.zeros((3, 2)))
-    with pytest.raises(ValueError, match="give one for each number"):
+    with pytest.raises(ValueError, match="both must be equal"):
         ExcessDisplay.from_curves(MAGNITUDES, np.zeros((2, 3)), np.zeros(3))
     with pytest.raises(ValueError, match="names has 1 entries"):
         ExcessDisplay.from_curves(MAGNITUDES, np.zeros((2, 3)), names=["a"])
@@ -218,5 +218,5 @@ def test_wrong_usage_raises(augmenter):
         AugmentedExamplesDisplay.from_views(rows, rows[None], kind="images")
     with pytest.raises(ValueError, match="must be one of"):
         AugmentedExamplesDisplay.from_views(rows, rows[None], kind="sound")
-    with pytest.raises(ValueError, match="2 axes"):
+    with pytest.raises(ValueError, match="must be two-dimensional"):
         AugmentedExamplesDisplay.from_views(rows[0], rows[None])

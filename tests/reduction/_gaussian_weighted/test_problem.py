@@ -176,7 +176,7 @@ WRONG_DISTANCES = {
     "diagonal": (_spoiled(1.0, (4, 4)), "distances must have a zero diagonal"),
     "of other rows": (
         lambda D: D[:50, :50],
-        r"distances must hold the distances between the 180 rows of X",
+        r"distances must be the distances between the 180 rows of X",
     ),
     "not square": (lambda D: D[:, :50], "distances must be a square matrix"),
 }

@@ -76,7 +76,7 @@ MISTAKES = {
     ),
     "unknown device": (
         lambda: _fit(device="gpu"),
-        "device='gpu' is not a device of torch; use 'auto', 'cpu' or 'cuda'",
+        "device='gpu' is not a torch device; use 'auto', 'cpu' or 'cuda'",
     ),
     "device that torch has and we do not support": (
         lambda: _fit(device="meta"),
