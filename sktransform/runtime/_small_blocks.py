@@ -12,7 +12,8 @@ class SmallBlocks:
 
     A few rows need not wait for a whole block if they have the same bits in a small
     one. Optimised products leave that open: it is tried out, once for each number of
-    threads.
+    threads. That gains time where a block takes much longer than its call, as with a
+    search among stored rows: see ``examples/benchmarks/mixture_forms.py``.
 
     - `function`: takes a tensor of shape (n_rows, n_features) on the CPU, returns one
       of as many rows.
