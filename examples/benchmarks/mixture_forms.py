@@ -6,9 +6,11 @@ Forms of one mixture, and what each is there for
 A Gaussian-weighted mixture of affine maps is defined once, by ``GaussianWeightedMap``.
 Three faster forms of it stay in the package only because they gain time:
 ``PreparedMap`` maps rows that come alone, ``TrainableMap`` has its gradient written
-out, and ``NearbyCharts`` leaves out charts without weight. All are compared with the
-definition, by automatic differentiation where there is a gradient: seconds a call, and
-the largest difference of results as a share of the largest result.
+out, and ``NearbyCharts`` leaves out charts without weight. So does ``SmallBlocks``,
+which maps a row that comes alone in a block of 4 rows instead of 32 if its bits allow
+that: ``AnchoredMap``, whose search takes most of the time, uses it. All are compared
+with the definition, by automatic differentiation where there is a gradient: seconds a
+call, and the largest difference of results as a share of the largest result.
 """
 
 import argparse
@@ -21,11 +23,16 @@ from rich.table import Table
 
 from sktransform.nn._gaussian_weighted import GaussianWeightedMap
 from sktransform.nn._prepared import PreparedMap
+from sktransform.reduction._gaussian_weighted.anchors import AnchoredMap, local_scales
 from sktransform.reduction._gaussian_weighted.gradients import TrainableMap
 from sktransform.reduction._gaussian_weighted.sparse_gradients import NearbyCharts
+from sktransform.runtime._runtime import Runtime
 
 # Rows, charts and inputs of a step of the neighbour solver with many rows.
 N_ROWS, N_CHARTS, N_INPUTS, N_OUTPUTS = 1024, 200, 50, 2
+
+# Rows that an anchored map stores, and those that come to it at once.
+N_STORED, ARRIVING = 5000, (1, 1000)
 
 # Widths as shares of the mean squared distance between charts: two or three charts have
 # weight at a row, or nearly all have.
@@ -112,6 +119,27 @@ def serving_forms(rows, state):
     return {"GaussianWeightedMap": call(module), "PreparedMap": call(prepared)}
 
 
+def anchored_forms(state, n_arriving):
+    """Return functions that map rows in whole blocks and in the blocks chosen."""
+    generator = torch.Generator().manual_seed(1)
+    rows = torch.randn(N_STORED, N_INPUTS, generator=generator)
+    prepared = PreparedMap(GaussianWeightedMap(torch.zeros(N_INPUTS), **state))
+    neighbors = torch.cdist(rows, rows).topk(8, largest=False).indices[:, 1:]
+    scales = local_scales(rows, neighbors)
+    anchored = AnchoredMap(prepared, rows, prepared(rows), scales, 1.0)
+    arriving = rows[:n_arriving].numpy()
+    runtime = Runtime.from_rows(arriving, "cpu")
+
+    def whole():
+        return (torch.from_numpy(runtime.map(anchored, arriving)),)
+
+    def chosen():
+        n_rows = anchored.block_rows(arriving)
+        return (torch.from_numpy(runtime.map(anchored, arriving, n_rows)),)
+
+    return {"AnchoredMap": whole, "SmallBlocks": chosen}
+
+
 def compare(table, task, forms, n_repeats):
     """Add a row for each form: seconds, gain, and difference from the first."""
     expected, base = None, None
@@ -144,6 +172,9 @@ def main():
         forms = training_forms(rows, pulls, state)
         compare(table, f"a training step, {name} charts", forms, n_repeats)
     compare(table, "one row", serving_forms(rows, state), n_repeats)
+    for n_arriving in ARRIVING:
+        forms = anchored_forms(state, n_arriving)
+        compare(table, f"anchored, rows: {n_arriving}", forms, n_repeats)
     Console(width=100).print(table)
 
 

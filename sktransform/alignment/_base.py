@@ -12,7 +12,6 @@ from sktransform.base import AlignerMixin, TorchTransformer
 from sktransform.nn._affine import AffineMap
 from sktransform.runtime._kept import built_once
 from sktransform.runtime._runtime import QUERY_ROWS, Runtime, resolve_device
-from sktransform.runtime._small_blocks import SmallBlocks
 from sktransform.utils._sklearn import check_params
 from sktransform.utils._typing import Output
 
@@ -84,15 +83,10 @@ class AffineAligner(
         """
         X = self._validate_rows(X, reset=False)
         runtime = self._runtime(X)
-
-        def build():
-            module = make_module(runtime, state)
-            return SmallBlocks(module, QUERY_ROWS, runtime.dtype)
-
-        blocks = built_once(self, name, runtime, state, build)
-        is_on_cpu = runtime.device.type == "cpu"
-        n_rows = blocks.rows_for(X) if is_on_cpu else QUERY_ROWS
-        return runtime.map(blocks.function, X, n_rows)
+        module = built_once(
+            self, name, runtime, state, lambda: make_module(runtime, state)
+        )
+        return runtime.map(module, X, QUERY_ROWS)
 
     def inverse_transform(self, X: ArrayLike) -> Output:
         """Map rows of the target's space back into the space of X.

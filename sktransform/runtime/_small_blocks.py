@@ -12,7 +12,9 @@ class SmallBlocks:
 
     Few rows are mapped in a small block if this gives the same bits as a whole block.
     Whether it does depends on the matrix products of the machine, so it is tested once
-    for each number of threads.
+    for each number of threads. That gains time where a block takes much longer than its
+    call, as with a search among stored rows: see
+    ``examples/benchmarks/mixture_forms.py``.
 
     - `function`: takes a tensor of shape (n_rows, n_features) on the CPU, returns one
       of as many rows.
