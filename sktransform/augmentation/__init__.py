@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Learned augmentation: changes of rows that leave a task alone, and more rows."""
+"""Learned data augmentation: policies of transformations that keep the labels."""
 
 from sktransform.augmentation._augmented_classifier import AugmentedClassifier
 from sktransform.augmentation._augmented_regressor import AugmentedRegressor

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Base of estimators that train on rows and, if it helps, on augmented copies."""
+"""Base of estimators that train on augmented copies if these improve them."""
 
 from numbers import Integral
 from typing import Any
@@ -126,7 +126,7 @@ class AugmentedEstimator(HeldAugmenterMixin, CallbackSupportMixin):
         return averaged(policy, rows, decode, function, self.tta_, self.seed_)
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Return which metadata `fit` takes, and what it hands to the estimator.
+        """Return the metadata that `fit` takes and passes to the estimator.
 
         Returns
         -------

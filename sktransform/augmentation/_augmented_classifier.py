@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Classifier that trains on rows and, if it helps, on augmented copies of them."""
+"""Classifier that trains on augmented copies if these improve it."""
 
 from typing import Self
 
@@ -28,10 +28,11 @@ def _estimator_has(name):
 
 @fill_doc
 class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
-    """Train a classifier on rows and, if it helps, on augmented copies of them.
+    """Train a classifier on augmented copies of its rows if these improve it.
 
-    The copies are made inside `fit`, after a cross-validation or a pipeline has held
-    out its own rows: what is held out is neither seen nor changed.
+    A policy of transformations is learned inside `fit`, and the classifier is trained
+    on the rows and augmented copies of them, or on the rows alone if no policy improves
+    it. Rows that a cross-validation holds out are neither used nor changed.
 
     Parameters
     ----------
@@ -39,23 +40,24 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
         The classifier; it is cloned.
 
     augmenter : InvarianceAugmenter, ConstrainedAugmenter or None, default=None
-        Learns the policy; it is cloned. None takes an :class:`InvarianceAugmenter`.
-        Unless that has an estimator of its own, its policy is accepted only if it
-        improves this classifier.
+        Augmenter that learns the policy; it is cloned. None uses an
+        :class:`InvarianceAugmenter`. The acceptance test of an `InvarianceAugmenter`
+        uses its own `estimator` or, if that is None, this classifier.
 
     n_copies : int or "auto", default="auto"
         Augmented copies of each row. "auto" is ``2400 // n_samples``, clipped to
         [2, 8].
 
     tta : int or "auto", default=0
-        Test-time augmentation: number of augmented copies of each row to predict over
-        which scores are averaged, the row itself having half of the weight. "auto"
-        averages over 8 if that lowers the held-out cross-entropy by more than its
-        standard error. 0 predicts rows alone. Transformations of status "inconclusive"
-        take no part.
+        Test-time augmentation: number of augmented copies of each predicted row over
+        which scores are averaged; the unchanged row has half of the weight. "auto" uses
+        8 copies if they lower the held-out cross-entropy by more than one standard
+        error, and otherwise 0. With 0 there is no averaging. Transformations with
+        status "inconclusive" are not used.
 
     random_state : int, RandomState instance or None, default=None
-        Seed, also of the augmenter and of parts of the classifier without one.
+        Seed, also of the augmenter and of parts of the classifier whose `random_state`
+        is None.
 
     Attributes
     ----------
@@ -63,7 +65,7 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
         The trained classifier.
 
     augmenter_ : InvarianceAugmenter or ConstrainedAugmenter
-        The fitted augmenter. Its `chosen_` says whether there are copies at all.
+        The fitted augmenter. If its `chosen_` is "none", no copies were used.
 
     classes_ : ndarray of shape (n_classes,)
         The classes.
@@ -82,8 +84,8 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
 
     See Also
     --------
-    AugmentedRegressor : The same for numbers.
-    InvarianceAugmenter : The policy, its settings, and the evidence for it.
+    AugmentedRegressor : Trains a regressor on augmented copies.
+    InvarianceAugmenter : Learns the policy.
 
     Examples
     --------
@@ -135,13 +137,13 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If rows and labels do not fit each other, or the classifier takes no
-            weights.
+            If X and y are inconsistent, or if weights are given and the classifier does
+            not support them.
         """
         return self._fit_augmented(X, y, sample_weight, groups, "classification")
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Return the class of each row.
+        """Predict the class of each row.
 
         Parameters
         ----------
@@ -207,7 +209,7 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
 
     @available_if(_estimator_has("decision_function"))
     def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """Return the classifier's scores.
+        """Return the decision function of the classifier.
 
         Parameters
         ----------
@@ -217,7 +219,7 @@ class AugmentedClassifier(AugmentedEstimator, ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Scores, as the classifier gives them.
+            Decision function of the classifier.
         """
         return self._averaged("decision_function", X)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Regressor that trains on rows and, if it helps, on augmented copies of them."""
+"""Regressor that trains on augmented copies if these improve it."""
 
 from typing import Self
 
@@ -14,10 +14,11 @@ from sktransform.utils._sklearn import fit_context
 
 @fill_doc
 class AugmentedRegressor(AugmentedEstimator, RegressorMixin, BaseEstimator):
-    """Train a regressor on rows and, if it helps, on augmented copies of them.
+    """Train a regressor on augmented copies of its rows if these improve it.
 
-    The copies are made inside `fit`, after a cross-validation or a pipeline has held
-    out its own rows: what is held out is neither seen nor changed.
+    A policy of transformations is learned inside `fit`, and the regressor is trained on
+    the rows and augmented copies of them, or on the rows alone if no policy improves
+    it. Rows that a cross-validation holds out are neither used nor changed.
 
     Parameters
     ----------
@@ -25,23 +26,24 @@ class AugmentedRegressor(AugmentedEstimator, RegressorMixin, BaseEstimator):
         The regressor; it is cloned.
 
     augmenter : InvarianceAugmenter, ConstrainedAugmenter or None, default=None
-        Learns the policy; it is cloned. None takes an :class:`InvarianceAugmenter`.
-        Unless that has an estimator of its own, its policy is accepted only if it
-        improves this regressor.
+        Augmenter that learns the policy; it is cloned. None uses an
+        :class:`InvarianceAugmenter`. The acceptance test of an `InvarianceAugmenter`
+        uses its own `estimator` or, if that is None, this regressor.
 
     n_copies : int or "auto", default="auto"
         Augmented copies of each row. "auto" is ``2400 // n_samples``, clipped to
         [2, 8].
 
     tta : int or "auto", default=0
-        Test-time augmentation: number of augmented copies of each row to predict over
-        which predictions are averaged, the row itself having half of the weight. "auto"
-        averages over 8 if that lowers the held-out squared error by more than its
-        standard error. 0 predicts rows alone. Transformations of status "inconclusive"
-        take no part.
+        Test-time augmentation: number of augmented copies of each predicted row over
+        which predictions are averaged; the unchanged row has half of the weight. "auto"
+        uses 8 copies if they lower the held-out squared error by more than one standard
+        error, and otherwise 0. With 0 there is no averaging. Transformations with
+        status "inconclusive" are not used.
 
     random_state : int, RandomState instance or None, default=None
-        Seed, also of the augmenter and of parts of the regressor without one.
+        Seed, also of the augmenter and of parts of the regressor whose `random_state`
+        is None.
 
     Attributes
     ----------
@@ -49,7 +51,7 @@ class AugmentedRegressor(AugmentedEstimator, RegressorMixin, BaseEstimator):
         The trained regressor.
 
     augmenter_ : InvarianceAugmenter or ConstrainedAugmenter
-        The fitted augmenter. Its `chosen_` says whether there are copies at all.
+        The fitted augmenter. If its `chosen_` is "none", no copies were used.
 
     tta_ : int
         Number of augmented copies over which predictions are averaged.
@@ -65,8 +67,8 @@ class AugmentedRegressor(AugmentedEstimator, RegressorMixin, BaseEstimator):
 
     See Also
     --------
-    AugmentedClassifier : The same for classes.
-    InvarianceAugmenter : The policy, its settings, and the evidence for it.
+    AugmentedClassifier : Trains a classifier on augmented copies.
+    InvarianceAugmenter : Learns the policy.
 
     Examples
     --------
@@ -100,7 +102,7 @@ class AugmentedRegressor(AugmentedEstimator, RegressorMixin, BaseEstimator):
             %(X_train)s.
 
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Numbers.
+            Targets.
 
         sample_weight : array-like of shape (n_samples,), default=None
             %(sample_weight)s. A copy has the weight of its row.
@@ -116,13 +118,13 @@ class AugmentedRegressor(AugmentedEstimator, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If rows and targets do not fit each other, or the regressor takes no
-            weights.
+            If X and y are inconsistent, or if weights are given and the regressor does
+            not support them.
         """
         return self._fit_augmented(X, y, sample_weight, groups, "regression")
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Return the number, or numbers, of each row.
+        """Predict the target of each row.
 
         Parameters
         ----------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Base of the augmenters: augmented copies of rows, recorded, replayed and undone."""
+"""Base of the augmenters: augmented copies of rows, with record, replay and inverse."""
 
 from typing import Any
 
@@ -56,8 +56,9 @@ class BaseAugmenter(OneToOneFeatureMixin, TorchTransformer):
     ) -> Output:
         """Learn the policy, and return one augmented copy of each training row.
 
-        A pipeline trains its last step on this; at prediction it calls `transform`,
-        which changes nothing.
+        A pipeline calls this method in training, so that its last step is trained on
+        the copies. At prediction it calls `transform`, which returns the rows
+        unchanged.
 
         Parameters
         ----------
@@ -65,7 +66,7 @@ class BaseAugmenter(OneToOneFeatureMixin, TorchTransformer):
             %(X_train)s.
 
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Classes, or numbers.
+            Class labels, or targets of a regression.
 
         sample_weight : array-like of shape (n_samples,), default=None
             %(sample_weight)s.
@@ -83,7 +84,7 @@ class BaseAugmenter(OneToOneFeatureMixin, TorchTransformer):
         Raises
         ------
         ValueError
-            If rows, labels, weights or groups do not fit each other.
+            If rows, labels, weights or groups are inconsistent.
         """
         dataset, fitted = fit_augmenter(self, X, y, sample_weight, groups, owner=self)
         policy, rows = fitted.policy, np.arange(len(dataset))
@@ -154,39 +155,41 @@ class BaseAugmenter(OneToOneFeatureMixin, TorchTransformer):
             %(X)s.
 
         n_copies : int, default=1
-            Copies of each row.
+            Number of copies of each row.
 
         random_state : int, tuple of int, RandomState instance or None, default=None
-            Seed of the draws. None draws anew at every call and in every process. A
-            tuple such as ``(epoch, batch)`` is a key in the stream of the fit: one fit
-            and one key always give the same copies, in any process.
+            Seed of the draws. With None the copies differ in every call and process. A
+            tuple such as ``(epoch, batch)`` is combined with the seed of the fit: the
+            same fit and tuple give the same copies in any process.
 
         return_params : bool, default=False
-            Whether to return also a record of the draws.
+            Whether to return a record of the draws too.
 
         y : array-like of shape (n_samples,), default=None
-            Classes of the rows. Without them, transformations that mix rows of one
-            class are left out.
+            Classes of the rows. If None, transformations that mix rows of one class are
+            not used.
 
         groups : array-like of shape (n_samples,), default=None
-            Rows of one group share their draws. None draws for each row.
+            Groups of rows that share their draws. None draws independently for each
+            row.
 
         Returns
         -------
         copies : ndarray, data frame or Tensor of shape (n_samples * n_copies, \
 n_features)
-            The first copy of each row, then the second of each, and so on; the rows
-            themselves are not among them.
+            The first copy of every row, then the second copy of every row, and so on,
+            without the unchanged rows.
 
         params : dict of str to ndarray
-            What `apply` and `inverse_augment` take: a table with a line for each
-            transformation that acted on a row. Only if `return_params`.
+            The record: columns of a table with a line for each transformation applied
+            to a row, which `apply` and `inverse_augment` take. Returned only if
+            `return_params` is True.
 
         Raises
         ------
         ValueError
-            If the rows are not those of the fit, y holds an unknown class, or copies
-            are sampled by the loss of training rows.
+            If X does not have the columns of the fit, if y has an unknown class, or if
+            ``sampling="metropolis-hastings"``.
         """
         encoder, rows = self._encoded(X)
         if self.policy_["sampling"] != "uniform":
@@ -217,25 +220,27 @@ n_features)
         return made, to_table(draw, exact, sources, copies, labels, self.names_)
 
     def apply(self, X: ArrayLike, params: Any) -> Output:
-        """Repeat recorded transformations, bit for bit.
+        """Apply recorded transformations again.
 
         Parameters
         ----------
         X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            The rows that `augment` was given, or others in their order.
+            The rows that were passed to `augment`, or other rows, to which the recorded
+            transformations are applied by row index.
 
         params : dict or data frame
-            What `augment` returned.
+            The record returned by `augment`.
 
         Returns
         -------
         ndarray, data frame or Tensor of shape (n_copies, n_features)
-            The augmented copies, in the order of the table.
+            The augmented copies, in the order of the record. For the original rows they
+            have the bits of the recorded copies.
 
         Raises
         ------
         ValueError
-            If the table is of another fit, or names rows that X has not.
+            If the record belongs to another fit, or has indices beyond the rows of X.
         """
         encoder, rows = self._encoded(X)
         policy = Policy.from_state(self.policy_)
@@ -243,7 +248,7 @@ n_features)
         foreign = sources[(sources < 0) | (sources >= len(rows))]
         if len(foreign):
             raise ValueError(
-                f"params names row {foreign[0]}, but X has {len(rows)} rows; give "
+                f"params has row {foreign[0]}, but X has {len(rows)} rows; give "
                 "the rows that were augmented."
             )
         labels = None if labels is None else torch.from_numpy(labels)
@@ -253,29 +258,31 @@ n_features)
     def inverse_augment(
         self, X: ArrayLike, params: Any, *, allow_lossy: bool = False
     ) -> Output:
-        """Return augmented copies as the rows that they were made of.
+        """Invert recorded transformations.
 
         Parameters
         ----------
         X : array-like, data frame or Tensor of shape (n_copies, n_features)
-            Copies that `augment` returned.
+            Copies returned by `augment`.
 
         params : dict or data frame
-            The record that it returned beside them.
+            The record returned with the copies.
 
         allow_lossy : bool, default=False
-            Whether to undo also transformations whose inverse is an approximation.
+            Whether to accept transformations whose inverse is an approximation, and
+            clipped or rounded cells.
 
         Returns
         -------
         ndarray, data frame or Tensor of shape (n_copies, n_features)
-            The rows: exact up to rounding, unless `allow_lossy`.
+            The original rows, one for each copy: exact up to rounding, or approximate
+            with ``allow_lossy=True``.
 
         Raises
         ------
         ValueError
-            If a transformation that acted has no inverse, or, unless `allow_lossy`,
-            only an approximate one; or if cells were clipped or rounded.
+            If an applied transformation has no inverse. With ``allow_lossy=False`` also
+            if an inverse is approximate, or if cells were clipped or rounded.
         """
         encoder, rows = self._encoded(X)
         policy = Policy.from_state(self.policy_)
@@ -286,7 +293,7 @@ n_features)
 
     @property
     def transformations_(self) -> tuple[Any, ...]:
-        """Transformations that were chosen from, bound to columns."""
+        """Candidate transformations, with columns as indices."""
         return tuple(from_record(record) for record in self.policy_["records"])
 
     def report(self) -> Any:
@@ -295,9 +302,9 @@ n_features)
         Returns
         -------
         pandas.DataFrame
-            A row for each transformation: its status, its learned range, also in
-            natural units, whether the policy in use applies it, and the excess loss or
-            the multiplier that were measured.
+            One row for each transformation, with its status, its learned range (as a
+            fraction and in natural units), whether the policy in use applies it, and
+            its measured excess loss or Lagrange multiplier.
         """
         check_is_fitted(self)
         return range_report(self)
@@ -319,7 +326,7 @@ n_features)
         if (self.classes_[codes] != y).any():
             unknown = y[self.classes_[codes] != y][0]
             raise ValueError(
-                f"y holds class {unknown}, which the fit has not seen; give classes of "
+                f"y has class {unknown}, which the fit has not seen; give classes of "
                 f"{self.classes_}."
             )
         return torch.from_numpy(codes)

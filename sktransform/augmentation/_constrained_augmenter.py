@@ -16,13 +16,13 @@ from sktransform.utils._typing import RandomState
 
 @fill_doc
 class ConstrainedAugmenter(BaseAugmenter):
-    """Require invariance to transformations, and draw each by its multiplier.
+    """Require invariance to transformations, and draw them by Lagrange multipliers.
 
-    For a model that must be robust to known changes, such as a tilted camera. A small
-    network is trained under the constraint that its loss under each transformation
-    stays below a bound; rows are then augmented in proportion to the Lagrange
-    multipliers of the constraints. It does not find out which transformations
-    leave the labels alone, and uses those of the largest loss most, see
+    Use it for a model that must be robust to known changes, such as a tilted camera. A
+    small proxy network is trained under the constraint that its loss under each
+    transformation is at most a bound. Copies are then drawn in proportion to the
+    Lagrange multipliers of the constraints. Transformations with a large loss are used
+    most, even if they change labels; to learn which transformations keep the labels use
     :class:`InvarianceAugmenter`.
 
     Parameters
@@ -70,42 +70,42 @@ class ConstrainedAugmenter(BaseAugmenter):
     Attributes
     ----------
     dual_ : ndarray of shape (K,)
-        Multipliers of the K constraints, the mean over the last third of the training.
+        Lagrange multipliers of the K constraints, averaged over the last third of the
+        training.
 
     dual_path_ : ndarray of shape (n_steps, K)
-        Multipliers step by step.
+        Lagrange multipliers after each step of the training.
 
     epsilon_ : float or None
-        The bound; None for "relative".
+        The bound on the loss; None for ``epsilon="relative"``.
 
     acceptance_rate_ : ndarray of shape (K,)
-        Share of proposals that the chains accepted; NaN without proposals.
+        Acceptance rate of the Metropolis-Hastings proposals; NaN without proposals.
 
     chosen_ : {"none", "policy"}
-        "none" if all multipliers stayed 0: then nothing is augmented.
+        "policy", or "none" if all multipliers stayed 0, so that no copy is changed.
 
     names_ : list of str
         Names of the transformations.
 
     range_ : ndarray of shape (K,)
-        Ranges, all 1: as declared.
+        Ranges of the transformations, all 1 (the declared range).
 
     active_ : ndarray of bool of shape (K,)
-        Which transformations the policy applies: those with a positive
-        multiplier.
+        Whether the policy applies a transformation: True if its multiplier is positive.
 
     status_ : list of str
         "declared" for each transformation.
 
     classes_ : ndarray of shape (n_classes,) or None
-        The classes, None for numbers.
+        The classes; None for regression.
 
     n_copies_ : int
-        Copies of each row for estimators that leave the number open.
+        Number of copies of each row, used by estimators with ``n_copies="auto"``.
 
     policy_ : dict
-        The policy as plain records and arrays: transformations, references, ranges and
-        probabilities.
+        The policy as records and arrays: transformations, their statistics of the
+        training rows ("references"), ranges and probabilities.
 
     seed_ : int
         %(seed)s.
@@ -118,14 +118,15 @@ class ConstrainedAugmenter(BaseAugmenter):
 
     See Also
     --------
-    InvarianceAugmenter : Learns which transformations leave the labels alone.
+    InvarianceAugmenter : Learns which transformations keep the labels.
     AugmentedClassifier : Trains an estimator on rows and augmented copies of them.
 
     Notes
     -----
-    The primal-dual training is that of [1]_, its relaxation that of [2]_. A copy has
-    one transformation drawn by its share of the multipliers, averaged over the
-    training; each other, of multiplier m, joins it with probability m / (1 + m).
+    The primal-dual training is that of [1]_, its relaxation that of [2]_. Each copy
+    draws one transformation with probability proportional to its multiplier, averaged
+    over the training, and adds every other transformation with probability ``m / (1 +
+    m)``, where m is the multiplier of the added transformation.
 
     References
     ----------
@@ -199,16 +200,16 @@ class ConstrainedAugmenter(BaseAugmenter):
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
-        """Learn the multipliers, and the policy that they give.
+        """Learn the Lagrange multipliers and the policy.
 
         Parameters
         ----------
         X : array-like, data frame or Tensor of shape (n_samples, n_features)
             %(X_train)s. Data frames may have columns of strings, categories and
-            booleans; NaN is a missing cell.
+            booleans. NaN marks missing cells.
 
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Classes, or numbers.
+            Class labels, or targets of a regression.
 
         sample_weight : array-like of shape (n_samples,), default=None
             %(sample_weight)s.
@@ -224,7 +225,8 @@ class ConstrainedAugmenter(BaseAugmenter):
         Raises
         ------
         ValueError
-            If rows, labels or declared transformations do not fit each other.
+            If rows and labels are inconsistent, or if a transformation does not fit the
+            columns.
         """
         fit_augmenter(self, X, y, sample_weight, groups, owner=self)
         return self

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fit of an augmenter: from a table to a learned policy and fitted attributes.
 
-The augmenters themselves call it, and the estimators that hold one: nowhere else is a
-fitted attribute of an augmenter written.
+The augmenters and the estimators that have an augmenter call `fit_augmenter`, which is
+the only function that sets fitted attributes of an augmenter.
 """
 
 from dataclasses import replace
@@ -118,8 +118,8 @@ def fit_held_augmenter(owner, augmenter, X, y, sample_weight, groups, *, task="a
         augmenter.set_params(task=task)
     if task not in ("auto", augmenter.task):
         raise ValueError(
-            f"{type(owner).__name__} is for {task}, but its augmenter has "
-            f"task={augmenter.task!r}; leave that at 'auto'."
+            f"{type(owner).__name__} is an estimator for {task}, but its augmenter has "
+            f"task={augmenter.task!r}; use task='auto'."
         )
     if owner.n_copies != "auto" and getattr(augmenter, "n_copies", None) == "auto":
         augmenter.set_params(n_copies=owner.n_copies)
@@ -155,7 +155,7 @@ def _passes_weights(owner, estimator, sample_weight):
     if not has_fit_parameter(estimator, "sample_weight"):
         raise ValueError(
             f"{type(estimator).__name__} does not support sample weights: its fit "
-            "takes no sample_weight. Fit without them, or enable metadata routing."
+            "takes no sample_weight; fit without weights, or enable metadata routing."
         )
     return True
 
@@ -168,8 +168,8 @@ def _settings(augmenter, dataset):
     if dataset.y is None:
         raise ValueError(
             f"{type(augmenter).__name__} requires y to be passed, but the target y is "
-            "None: give labels, or augment without learning by an InvarianceAugmenter "
-            "with learn=False."
+            "None: give labels, or use an InvarianceAugmenter "
+            "with learn=False, which needs no labels."
         )
     if is_constrained:
         return ConstrainSettings(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Augmenter that learns which transformations leave the labels alone, and how far."""
+"""Augmenter that learns which transformations keep the labels."""
 
 from collections.abc import Mapping
 from numbers import Integral, Real
@@ -17,11 +17,11 @@ from sktransform.utils._typing import RandomState
 
 @fill_doc
 class InvarianceAugmenter(BaseAugmenter):
-    """Learn which transformations of rows leave their labels alone, and how far.
+    """Learn which transformations of rows keep their labels, and up to which magnitude.
 
-    At prediction nothing changes: `transform` returns the rows as they are. Only
     `fit_transform`, which a pipeline calls on training rows, and `augment` return
-    augmented copies. Rows held out by a cross-validation are therefore never changed.
+    augmented copies. `transform`, which a pipeline calls at prediction, returns the
+    rows unchanged. Rows held out by a cross-validation are therefore never changed.
 
     Parameters
     ----------
@@ -74,61 +74,68 @@ class InvarianceAugmenter(BaseAugmenter):
     Attributes
     ----------
     chosen_ : {"none", "policy", "unshrunk"}
-        Which policy is in use: that of the range filter, the same without the
-        transformations that had to shrink, or none. "none" is a normal answer.
+        The policy in use: "policy" is the policy of the range filter, "unshrunk" the
+        same policy without the transformations whose range was reduced, and "none" no
+        augmentation, which is a frequent result.
 
     names_ : list of str
         Names of the K transformations.
 
     range_ : ndarray of shape (K,)
-        Learned ranges, from 0, rejected, to 1, as declared.
+        Learned ranges as fractions of the declared ranges, from 0 (rejected) to 1.
 
     active_ : ndarray of bool of shape (K,)
-        Which transformations the policy in use applies.
+        Whether the policy in use applies a transformation.
 
     status_ : list of str
-        "rejected", "shrunk", "kept" (shown to be harmless), "inconclusive" (neither of
-        them), or "declared" where nothing was learned.
+        Result for each transformation: "rejected", "shrunk" (its range was reduced),
+        "kept" (its excess loss is shown to be small), "inconclusive" (too few rows to
+        decide), or "declared" (nothing was learned).
 
     excess_ : ndarray of shape (K,)
-        Held-out loss under each transformation at full range less that of the rows.
+        Excess loss of each transformation at its full declared range: the held-out loss
+        on transformed rows minus the loss on unchanged rows.
 
     excess_se_ : ndarray of shape (K,)
-        Standard errors of the excess.
+        Standard errors of the excess loss.
 
     excess_curve_ : dict of str to ndarray
-        ``"magnitude"`` (M,), and ``"excess"`` and ``"se"`` (K, M), NaN where a
-        transformation has no such magnitude.
+        Excess loss by magnitude: ``"magnitude"`` of shape (M,), and ``"excess"`` and
+        its standard error ``"se"`` of shape (K, M); NaN where a transformation does not
+        have the magnitude.
 
     rounds_ : list of dict
-        For each round of the filter ``"clean_loss"``, ``"range"`` and ``"active"``.
+        One dict for each round of the range filter: ``"clean_loss"``, the held-out loss
+        on unchanged rows; ``"range"``, the ranges; and ``"active"``, whether a
+        transformation is used.
 
     clean_loss_ : float
-        Held-out loss of the proxy network on unchanged rows in the chosen round; NaN
-        without rounds.
+        Held-out loss of the proxy networks on unchanged rows in the chosen round; NaN
+        if the range filter did not run.
 
     clean_loss_none_ : float
-        The same for a network trained without augmentation.
+        Held-out loss of proxy networks trained without augmentation.
 
     acceptance_losses_ : dict of str to float
-        Held-out losses of the estimator without augmentation (``"none"``), with rows
-        merely repeated (``"repeated"``, a control), and with each candidate.
+        Held-out losses of the estimator trained without augmentation (``"none"``), on
+        repeated, unchanged rows (``"repeated"``, a control), and with each candidate
+        policy.
 
     acceptance_gain_ : float
-        Decrease of the estimator's loss by the candidate that was best at first.
+        Decrease of the estimator's held-out loss by the best candidate.
 
     acceptance_se_ : float
         Standard error of the gain.
 
     classes_ : ndarray of shape (n_classes,) or None
-        The classes, None for numbers.
+        The classes; None for regression.
 
     n_copies_ : int
         Copies of each row in the acceptance test.
 
     policy_ : dict
-        The policy as plain records and arrays: transformations, references, ranges and
-        probabilities.
+        The policy as records and arrays: transformations, their statistics of the
+        training rows ("references"), ranges and probabilities.
 
     seed_ : int
         %(seed)s.
@@ -141,23 +148,25 @@ class InvarianceAugmenter(BaseAugmenter):
 
     See Also
     --------
-    ConstrainedAugmenter : Requires invariance instead of testing for it.
+    ConstrainedAugmenter : Requires invariance to given transformations.
     AugmentedClassifier : Trains an estimator on rows and augmented copies of them.
-    InvarianceResampler : Returns more rows, for imbalanced-learn's pipelines.
+    InvarianceResampler : Returns rows and copies in pipelines of imbalanced-learn.
 
     Notes
     -----
     ``fit_transform(X, y)`` differs from ``fit(X, y).transform(X)`` on purpose, as that
     of :class:`sklearn.preprocessing.TargetEncoder` does.
 
-    One network is trained on all transformations at once, and on held-out rows the
-    excess loss of each is measured. The worst half of those with too much of it loses
-    half of its range, round by round; of the rounds whose loss on unchanged rows is
-    within a standard error of the best, the last is the policy. Then an acceptance test
-    asks the estimator, by the Brier score of calibrated held-out scores, whether it
-    improves; a gain that is not clear is the mean over two partitions into folds.
-    Tables of fewer than 200 rows have more folds, and two partitions always. Standard
-    errors heed the groups.
+    The range filter trains one proxy network per fold on copies by all transformations,
+    and measures the excess loss of each transformation on held-out rows. In each round,
+    the worst half of the transformations with a significant excess loss above `tol`
+    have their range halved or are rejected. Of the rounds whose loss on unchanged rows
+    is within one standard error of the best round, the last gives the policy. The
+    acceptance test then measures, by cross-validation, whether the policy lowers the
+    loss of the estimator: the Brier score of calibrated scores, or the squared error. A
+    gain that is not clearly significant is averaged over two partitions into folds.
+    Tables of fewer than 200 rows have more folds, and always two partitions. With
+    `groups`, standard errors are computed over groups.
 
     Examples
     --------
@@ -233,20 +242,21 @@ class InvarianceAugmenter(BaseAugmenter):
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
-        """Learn the policy.
+        """Learn the policy from labelled rows.
 
         Parameters
         ----------
         X : array-like, data frame or Tensor of shape (n_samples, n_features)
             %(X_train)s. Data frames may have columns of strings, categories and
-            booleans; NaN is a missing cell.
+            booleans. NaN marks missing cells.
 
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Classes, or numbers. May be left out only if `learn` is False.
+            Class labels, or targets of a regression. May be None only if `learn` is
+            False.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            %(sample_weight)s. They weigh all losses, and train an `estimator` that
-            takes them.
+            %(sample_weight)s. They weigh all losses, and are passed to `estimator` if
+            its `fit` takes them.
 
         groups : array-like of shape (n_samples,), default=None
             %(groups)s.
@@ -259,7 +269,8 @@ class InvarianceAugmenter(BaseAugmenter):
         Raises
         ------
         ValueError
-            If rows, labels or declared transformations do not fit each other.
+            If rows and labels are inconsistent, or if a transformation does not fit the
+            columns.
         """
         fit_augmenter(self, X, y, sample_weight, groups, owner=self)
         return self

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Sampler of more training rows by a learned policy, for imbalanced-learn."""
+"""Resampler for imbalanced-learn that adds augmented copies by a learned policy."""
 
 from numbers import Integral
 from typing import Any, Self
@@ -31,35 +31,36 @@ from sktransform.utils._typing import RandomState
 
 @fill_doc
 class InvarianceResampler(HeldAugmenterMixin, CallbackSupportMixin, BaseEstimator):
-    """Return training rows followed by augmented copies that keep their labels.
+    """Resample training rows by adding augmented copies with the same labels.
 
-    A sampler in the sense of imbalanced-learn: its pipelines call `fit_resample` when
-    they are fitted, and skip it at prediction. There is no `transform`.
+    It follows the sampler interface of imbalanced-learn: pipelines call `fit_resample`
+    in training and skip the step at prediction. There is no `transform`.
 
     Parameters
     ----------
     augmenter : InvarianceAugmenter, ConstrainedAugmenter or None, default=None
-        Learns the policy; it is cloned. None takes an :class:`InvarianceAugmenter`.
+        Augmenter that learns the policy; it is cloned. None uses an
+        :class:`InvarianceAugmenter`.
 
     n_copies : int or "auto", default="auto"
         Augmented copies of each row. "auto" is ``2400 // n_samples``, clipped to
         [2, 8].
 
     preserve_total_weight : bool, default=False
-        Whether weights given to `fit_resample` are divided among a row and its copies,
-        so that their sum stays.
+        Whether a weight given to `fit_resample` is divided equally among a row and its
+        copies, so that the sum of the weights does not change.
 
     random_state : int, RandomState instance or None, default=None
-        Seed, also of an augmenter without one.
+        Seed, also of the augmenter if its `random_state` is None.
 
     Attributes
     ----------
     augmenter_ : InvarianceAugmenter or ConstrainedAugmenter
-        The fitted augmenter, with the policy and the evidence for it.
+        The fitted augmenter, which has the policy and its measured losses.
 
     sample_indices_ : ndarray of shape (n_samples_new,)
-        The row of X that each new row is, or is a copy of: for example to keep copies
-        of one row in one fold.
+        Index of the row of X of which each returned row is a copy, or which it is. Use
+        it, for example, to keep copies of one row in one fold.
 
     seed_ : int
         %(seed)s.
@@ -72,7 +73,7 @@ class InvarianceResampler(HeldAugmenterMixin, CallbackSupportMixin, BaseEstimato
 
     See Also
     --------
-    AugmentedClassifier : Adds the rows inside `fit`, in any pipeline of scikit-learn.
+    AugmentedClassifier : Adds the copies inside `fit`, in any pipeline of scikit-learn.
 
     Examples
     --------
@@ -129,7 +130,7 @@ class InvarianceResampler(HeldAugmenterMixin, CallbackSupportMixin, BaseEstimato
             %(X_train)s.
 
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Classes, or numbers.
+            Class labels, or targets of a regression.
 
         sample_weight : array-like of shape (n_samples,), default=None
             %(sample_weight)s.
@@ -162,7 +163,7 @@ class InvarianceResampler(HeldAugmenterMixin, CallbackSupportMixin, BaseEstimato
             %(X_train)s.
 
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Classes, or numbers.
+            Class labels, or targets of a regression.
 
         sample_weight : array-like of shape (n_samples,), default=None
             %(sample_weight)s. Rows of weight 0 are left out.
@@ -171,25 +172,25 @@ class InvarianceResampler(HeldAugmenterMixin, CallbackSupportMixin, BaseEstimato
             %(groups)s.
 
         **arrays : dict of str to array-like
-            Further arrays with an entry for each row.
+            Further arrays with one entry for each row, which are repeated like y.
 
         Returns
         -------
         X : ndarray, data frame or Tensor of shape (n_samples_new, n_features)
-            The rows, then the first copy of each, and so on.
+            The rows, then the first copy of every row, and so on.
 
         y : ndarray, series or frame of shape (n_samples_new,) or (n_samples_new, \
 n_outputs)
-            Their labels, in the container of y.
+            Labels of the returned rows, in the container of y.
 
         *others : ndarray
-            Weights, groups and further arrays of the new rows, in this order, of
-            those that were given.
+            Weights, groups and further arrays of the returned rows, in this order, if
+            they were given.
 
         Raises
         ------
         ValueError
-            If rows, labels and arrays differ in length.
+            If X, y and the arrays have different numbers of rows.
         """
         check_consistent_length(X, y, *arrays.values())
         dataset, fitted = self._learn(X, y, sample_weight, groups)

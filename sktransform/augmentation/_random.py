@@ -58,7 +58,7 @@ def _checked_key(key):
     """Return a key as ints, or raise ValueError."""
     if not all(isinstance(part, Integral) and part >= 0 for part in key):
         raise ValueError(
-            f"random_state={key!r} is a key and must hold integers of 0 or more."
+            f"random_state must be a tuple of integers of at least 0, got {key!r}."
         )
     return [int(part) for part in key]
 

@@ -78,7 +78,7 @@ def test_a_logarithm_of_no_probability_is_minus_infinity():
             AugmentedClassifier(
                 LogisticRegression(), InvarianceAugmenter(task="regression")
             ),
-            "task='regression'; leave that at 'auto'",
+            "task='regression'; use task='auto'",
         ),
         (
             InvarianceAugmenter(estimator=Ridge(), task="classification"),

@@ -59,16 +59,17 @@ _PATIENCE = 10
 
 @fill_doc
 class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
-    """Learn what transformations of objects do to their frozen embeddings.
+    """Learn how embeddings change when the embedded objects are transformed.
 
-    At prediction nothing changes: `transform` returns the embeddings as they are, of
-    rows that an `encoder` makes embeddings of first. Only `fit_transform`, which a
-    pipeline calls on training rows, and :meth:`augment` return augmented copies. A map
-    is trained to predict where the embedding of an object would be had the object been
-    transformed. It augments embeddings whose objects are no longer available, at the
-    cost of a small network instead of the encoder.
+    A small network is trained to predict the embedding of a transformed object from the
+    embedding of the object and the parameters of the transformation. It augments
+    embeddings whose objects are no longer available, and is much faster than the
+    encoder. `fit_transform`, which a pipeline calls on training rows, and
+    :meth:`augment` return augmented copies. `transform`, which a pipeline calls at
+    prediction, returns unchanged embeddings; with an `encoder` it computes them from
+    rows.
 
-    The map is measured on held-out rows and compared with doing nothing: see
+    The error of the map on held-out rows is compared with that of the identity: see
     `fidelity_` and :meth:`report`.
 
     Parameters
@@ -108,26 +109,26 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
     Attributes
     ----------
     fidelity_ : dict
-        On pairs of held-out rows: "cosine" between imitated and true copies, "control",
-        that between the unchanged embeddings and the true copies, and the "gain" of
-        one over the other, each with a 95 % interval over rows or groups (as
-        "cosine_interval" and so on); "explained", the share of the squared movement
-        that is imitated, 1 at best and 0 for doing nothing; "n_pairs". NaN if there
-        are fewer than ten rows or groups.
+        Scores on held-out pairs. "cosine": mean cosine between predicted and true
+        embeddings of copies. "control": the same for unchanged embeddings. "gain":
+        "cosine" minus "control". Each has a 95 % confidence interval over rows or
+        groups, "cosine_interval" and so on. "explained": share of the squared change of
+        the embeddings that is predicted, 1 at best and 0 for the identity. "n_pairs":
+        number of pairs. The scores are NaN with fewer than ten rows or groups.
 
     conditions_ : list of dict
-        Inputs of the map beside the embedding: "name", "n_parameters"
-        and "n_states" (0 for a continuous one) of each transformation.
+        One dict for each transformation that the map is conditioned on: "name",
+        "n_parameters" and "n_states" (0 for a continuous transformation).
 
     map_ : dict of str to ndarray
-        Weights of the map.
+        Weights of the network.
 
     parameters_ : ndarray of shape (n_draws, n_parameters)
-        Parameters that :meth:`augment` draws from: those of the training pairs, at
-        most 1024 of them.
+        Parameters from which :meth:`augment` draws: those of at most 1024 training
+        pairs.
 
     loss_curve_ : ndarray of shape (`n_iter_`,)
-        Training loss of each pass.
+        Training loss of each epoch.
 
     n_iter_ : int
         Passes over the pairs.
@@ -143,21 +144,22 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
 
     See Also
     --------
-    InvarianceAugmenter : Learns which transformations to apply to rows themselves.
-    ClassReplay : New embeddings instead of copies of given ones.
+    InvarianceAugmenter : Learns which transformations of rows keep the labels.
+    ClassReplay : Samples new embeddings of each class.
 
     Notes
     -----
     ``fit_transform(X, y)`` differs from ``fit(X, y).transform(X)`` on purpose, as that
     of :class:`sklearn.preprocessing.TargetEncoder` does.
 
-    The map is that of [1]_, smaller: the embedding is cut into tokens, which attend to
-    a token for each transformation. Its output is a displacement that is added to the
-    embedding and is 0 before training; half of the loss asks that parameters of 0
-    displace nothing. What a transformation draws beside its parameters, such as noise,
-    is imitated in the mean. There is no inverse.
+    The network is a smaller version of that in [1]_: the embedding is split into
+    tokens, which attend to one token for each transformation. The output is a
+    displacement that is added to the embedding and is 0 before training. The loss is
+    the squared error plus the squared displacement predicted for parameters of 0. If a
+    transformation has further randomness, such as noise, the network predicts the mean.
+    There is no inverse.
 
-    To make augmented copies in `fit`, each transformation acts with probability 0.75.
+    For the copies made in `fit`, each transformation is applied with probability 0.75.
 
     References
     ----------
@@ -234,7 +236,7 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         discrete: Sequence[int] = (),
         groups: ArrayLike | None = None,
     ) -> Self:
-        """Learn the map, and measure it on rows held out.
+        """Train the map, and evaluate it on held-out rows.
 
         Parameters
         ----------
@@ -245,20 +247,22 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
             Classes, for transformations that mix rows of one class.
 
         Z_aug : array-like of shape (n_pairs, n_embedding), default=None
-            Embeddings of transformed objects. None transforms the rows.
+            Given embeddings of transformed objects. None transforms the rows of X.
 
         params : array-like or data frame of shape (n_pairs, n_parameters), default=None
-            How each of them was made, 0 for the identity, best from -1 to 1.
+            Parameters of the transformation of each row of `Z_aug`, where 0 is the
+            identity. They should range from -1 to 1.
 
         sources : array-like of int of shape (n_pairs,), default=None
-            The row of X that each of them belongs to. None stands for one copy of all
-            rows, then the next.
+            Index of the row of X that belongs to each row of `Z_aug`. None means that
+            `Z_aug` has one copy of all rows of X after the other.
 
         discrete : sequence of int, default=()
-            Columns of `params` that hold states: whole numbers from 0, the identity.
+            Columns of `params` that are discrete states: integers from 0, where 0 is
+            the identity.
 
         groups : array-like of shape (n_samples,), default=None
-            Rows of one group are held out together.
+            Groups of rows that are held out together.
 
         Returns
         -------
@@ -268,8 +272,8 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         Raises
         ------
         ValueError
-            If X is not numeric, finite and two-dimensional, if copies, parameters and
-            sources do not fit together, or if there is nothing to imitate.
+            If X is not numeric, finite and two-dimensional, if `Z_aug`, `params` and
+            `sources` are inconsistent, or if there is no transformation.
         """
         rows = self._validate_rows(X, reset=True, min_samples=2)
         check_consistent_length(rows, y, groups)
@@ -280,8 +284,8 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
             pairs = given_pairs(embeddings, Z_aug, params, sources, discrete)
         elif params is not None or sources is not None:
             raise ValueError(
-                "params or sources was given, but not Z_aug, the copies that they "
-                "describe; give Z_aug too, or leave them out."
+                "params or sources is given, but Z_aug, the copies that they "
+                "describe, is None; give Z_aug too, or leave them out."
             )
         else:
             pairs = self._make_pairs(X if is_frame(X) else rows, y, embeddings, root)
@@ -314,7 +318,7 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
     def fit_transform(
         self, X: ArrayLike, y: ArrayLike | None = None, **fit_params: Any
     ) -> Output:
-        """Learn the map, and return one augmented copy of each embedding.
+        """Train the map, and return one augmented copy of each embedding.
 
         Parameters
         ----------
@@ -348,7 +352,7 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_embedding)
-            Embeddings: of the encoder, or a copy of X.
+            Embeddings computed by the encoder, or a copy of X.
         """
         check_is_fitted(self)
         return self._embed(X)
@@ -367,31 +371,32 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         Parameters
         ----------
         Z : array-like, data frame or Tensor of shape (n_samples, n_embedding)
-            Embeddings: what :meth:`transform` returns.
+            Embeddings, as returned by :meth:`transform`.
 
         n_copies : int, default=1
-            Copies of each.
+            Number of copies of each embedding.
 
         random_state : int, tuple of int, RandomState instance or None, default=None
-            Seed of the draws. None draws anew at every call and in every process. A
-            tuple such as ``(epoch, batch)`` is a key in the stream of the fit: one fit
-            and one key always give the same copies, in any process.
+            Seed of the draws. With None the copies differ in every call and process. A
+            tuple such as ``(epoch, batch)`` is combined with the seed of the fit: the
+            same fit and tuple give the same copies in any process.
 
         return_params : bool, default=False
-            Whether to return also the draws.
+            Whether to return the drawn parameters too.
 
         groups : array-like of shape (n_samples,), default=None
-            Embeddings of one group, such as the patches of a slide, share what is
-            drawn for them. None draws for each embedding.
+            Groups of embeddings that share their draws, such as the patches of one
+            slide. None draws independently for each embedding.
 
         Returns
         -------
         copies : ndarray or Tensor of shape (n_samples * n_copies, n_embedding)
-            The first copy of each, then the second, and so on; the embeddings
-            themselves are not among them.
+            The first copy of every embedding, then the second copy of every embedding,
+            and so on, without the unchanged embeddings.
 
         params : ndarray of shape (n_samples * n_copies, n_parameters)
-            What :meth:`apply` takes. Only if `return_params`.
+            Parameters of the copies, which :meth:`apply` takes. Returned only if
+            `return_params` is True.
 
         Raises
         ------
@@ -408,7 +413,7 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         return (copies, P) if return_params else copies
 
     def apply(self, Z: ArrayLike, params: ArrayLike) -> Output:
-        """Return embeddings transformed by given parameters.
+        """Predict embeddings of transformed objects for given parameters.
 
         Parameters
         ----------
@@ -416,31 +421,32 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
             Embeddings.
 
         params : array-like of shape (n_samples, n_parameters)
-            Parameters of all transformations, 0 for those that do not act. Embeddings
-            whose parameters are all 0 stay, bit for bit.
+            Parameters of all transformations, 0 for transformations that are not
+            applied. Embeddings whose parameters are all 0 are returned unchanged, bit
+            for bit.
 
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_embedding)
-            The transformed embeddings.
+            The predicted embeddings.
 
         Raises
         ------
         ValueError
-            If Z does not have the columns of the encoder's embeddings, or the
-            parameters do not fit.
+            If Z does not have the columns of the encoder's embeddings, or if `params`
+            has the wrong shape or invalid states.
         """
         Z = self._checked_embeddings(Z)
         return self._moved(Z, check_parameters(params, len(Z), self.conditions_))
 
     def report(self) -> Any:
-        """Return how well the map imitates, compared with doing nothing.
+        """Return the scores of the map, compared with the identity.
 
         Returns
         -------
         pandas.DataFrame
-            Mean cosine with the true copies on held-out rows and its 95 % interval, in
-            a line each for the map, for doing nothing, and for the gain.
+            Mean cosine with the true embeddings of held-out copies and its 95 %
+            confidence interval, in one row each for the map, the identity and the gain.
         """
         import pandas as pd
 
@@ -481,7 +487,7 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         if Z.ndim != 2 or Z.shape[1] != self._n_features_out:
             raise ValueError(
                 f"Z has shape {tuple(Z.shape)}, but augment takes embeddings of "
-                f"{self._n_features_out} columns: what transform returns."
+                f"{self._n_features_out} columns, as returned by transform."
             )
         return Z
 
@@ -519,12 +525,12 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Names of the columns of X; None takes those seen during `fit`.
+            Names of the columns of X. None uses the names seen during `fit`.
 
         Returns
         -------
         ndarray of str of shape (n_embedding,)
-            Without an encoder the columns' own names.
+            Names of the columns of X if there is no encoder, else generated names.
         """
         check_is_fitted(self)
         if self.encoder is None:
@@ -547,8 +553,8 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
         )
         if not bound:
             raise ValueError(
-                "There is no transformation to imitate; give some, or copies as Z_aug "
-                "and params."
+                "There is no transformation to learn; give transformations, or copies "
+                "as Z_aug and params."
             )
         copies, parameters, sources = sampled_copies(
             bound, training, self.n_copies, _P_ON, root

@@ -20,8 +20,8 @@ def given_pairs(embeddings, Z_aug, params, sources, discrete):
     names = [str(name) for name in getattr(params, "columns", ())]
     if params is None:
         raise ValueError(
-            "Z_aug needs params: give for each of its rows the parameters of the "
-            "transformation that made it."
+            "Z_aug needs params: give, for each row of Z_aug, the parameters of the "
+            "transformation of its object."
         )
     copies, parameters = as_rows(Z_aug, "Z_aug"), as_rows(params, "params")
     n_rows, width = embeddings.shape
@@ -57,13 +57,13 @@ def _checked_sources(sources, n_pairs, n_rows):
     sources = np.asarray(sources)
     if sources.shape != (n_pairs,) or sources.dtype.kind not in "iu":
         raise ValueError(
-            f"sources must be {n_pairs} whole numbers, one for each row of Z_aug, got "
-            f"shape {sources.shape} of {sources.dtype}."
+            f"sources must be {n_pairs} integers, one for each row of Z_aug, got "
+            f"an array of shape {sources.shape} and dtype {sources.dtype}."
         )
     if sources.min() < 0 or sources.max() >= n_rows:
         raise ValueError(
-            f"sources must be rows from 0 to {n_rows - 1}, got {sources.min()} to "
-            f"{sources.max()}."
+            f"sources must be row indices from 0 to {n_rows - 1}, got {sources.min()} "
+            f"to {sources.max()}."
         )
     return sources.astype(np.int64)
 
@@ -97,7 +97,8 @@ def check_parameters(params, n_rows, conditions):
     width = sum(condition["n_parameters"] for condition in conditions)
     if parameters.shape != (n_rows, width):
         raise ValueError(
-            f"params has shape {parameters.shape}, but {n_rows} embeddings need "
-            f"({n_rows}, {width}): a row for each, in the columns of the fit."
+            f"params has shape {parameters.shape}, but for {n_rows} embeddings it must "
+            f"have shape ({n_rows}, {width}): a row for each, in the columns of the "
+            "fit."
         )
     return parameters

@@ -139,7 +139,7 @@ def train_map(pairs, masks, settings, root, **training_kw):
 
 
 def fidelity(imitated, pairs, mask, units):
-    """Return how well imitated copies (n_held_out, d) fit, see `LatentAugmenter`.
+    """Return scores of predicted copies (n_held_out, d), see `LatentAugmenter`.
 
     Pairs of one unit are not independent; without pairs everything is NaN.
     """

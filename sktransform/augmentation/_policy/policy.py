@@ -231,7 +231,9 @@ def n_copies_for(n_rows, n_copies):
 def check_copies(n_copies):
     """Raise ValueError unless a number of copies is a whole number above 0."""
     if not isinstance(n_copies, Integral) or n_copies < 1:
-        raise ValueError(f"n_copies={n_copies!r} must be a whole number, 1 or more.")
+        raise ValueError(
+            f"n_copies must be an integer of at least 1, got {n_copies!r}."
+        )
 
 
 def augmented_rows(dataset, policy, n_copies, root, *key, sampler=None):

@@ -142,16 +142,16 @@ def check_invertible(policy, draw, params, names, allow_lossy):
     for index in np.flatnonzero(draw.on.any(0)):
         name, contract = names[index], policy.transformations[index].inverse_contract
         if contract is None:
-            raise ValueError(f"{name} has no inverse; leave these copies out.")
+            raise ValueError(f"{name} has no inverse; leave out its copies.")
         if allow_lossy:
             continue
         if contract == "lossy":
             raise ValueError(
-                f"{name} has an approximate inverse only; set allow_lossy=True to "
+                f"{name} has only an approximate inverse; set allow_lossy=True to "
                 "accept it."
             )
         if not exact[indices == index].all():
             raise ValueError(
-                f"{name} moved cells that had to be clipped or rounded afterwards; "
-                "set allow_lossy=True to accept an approximate inverse."
+                f"Cells changed by {name} were clipped or rounded, so its inverse is "
+                "not exact; set allow_lossy=True to accept an approximate inverse."
             )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Replay of classes: a small generator for each, so that rows need not be kept."""
+"""Class replay: one generator of rows per class, so that rows need not be stored."""
 
 import warnings
 import zlib
@@ -31,17 +31,18 @@ from sktransform.utils._typing import RandomState
 
 @fill_doc
 class ClassReplay(TorchEstimator):
-    """Learn a small generator of rows for each class, and replay rows from it.
+    """Learn a small generator of rows for each class, and sample rows from it.
 
-    Each class has a generator of its own: a variational autoencoder of its standardised
-    rows with a Gaussian for the residuals of the decoder, or for a class of few rows
-    that Gaussian alone. A new class is learned by :meth:`partial_fit` without changing
-    the generators of the others and without their rows: a classifier of all classes is
-    trained on rows drawn from the generators. Made for embeddings, but any rows of
-    numbers will do.
+    The generator of a class is a variational autoencoder of its standardised rows with
+    a Gaussian for the residuals of the decoder, or, for a class of few rows, a Gaussian
+    alone. :meth:`partial_fit` learns generators of new classes without changing those
+    of earlier classes and without their rows. A classifier of all classes can then be
+    trained on rows sampled from the generators. It is intended for embeddings, but
+    accepts any numeric rows.
 
-    It is not a transformer: rows are drawn by :meth:`sample` and :meth:`fit_resample`,
-    the latter also inside a pipeline of imbalanced-learn, which skips it at prediction.
+    It is not a transformer. Rows are sampled by :meth:`sample`, and by
+    :meth:`fit_resample`, which a pipeline of imbalanced-learn calls in training and
+    skips at prediction.
 
     Parameters
     ----------
@@ -69,10 +70,10 @@ class ClassReplay(TorchEstimator):
         The classes, sorted.
 
     generators_ : list of dict
-        A generator for each class: "mean" and "scale" of its columns, the "offset",
-        "components" and "noise" of a Gaussian over the columns that vary, the weights
-        of a "decoder" and the mixture of "latent" Gaussians that it decodes (both empty
-        without one), and "n_rows".
+        One generator for each class: "mean" and "scale" of the columns; "offset",
+        "components" and "noise" of a Gaussian over the columns that vary; the weights
+        of the "decoder" and the Gaussian mixture of its "latent" codes (both empty
+        without an autoencoder); and "n_rows".
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -82,20 +83,22 @@ class ClassReplay(TorchEstimator):
 
     See Also
     --------
-    LatentAugmenter : Augmented copies of given embeddings instead of new ones.
+    LatentAugmenter : Returns augmented copies of given embeddings.
 
     Notes
     -----
-    One autoencoder for each class of embeddings, for class-incremental learning, is the
-    idea of [1]_. Two things are added. The decoder's residuals are measured and drawn
-    too, with the covariance of [2]_: a decoder alone makes rows that vary too little.
-    The decoded codes are drawn from a mixture of Gaussians fitted to the encoded rows
-    [3]_, which need not be standard normal. A constant column stays constant.
+    One autoencoder for each class of embeddings, for class-incremental learning, was
+    proposed in [1]_. There are two additions. The residuals of the decoder are sampled
+    too, with the shrunk covariance of [2]_, because the output of a decoder alone
+    varies too little. The latent codes are sampled from a Gaussian mixture fitted to
+    the encoded rows [3]_, since their distribution need not be standard normal. A
+    constant column stays constant.
 
     An autoencoder is better for classes of many rows with several modes in many
-    columns; for a single cloud of rows the Gaussian is as good.
+    columns; for a class with a single mode the Gaussian is as good.
 
-    Samples lie near training rows and can leak them: a class of one row is repeated.
+    Samples are close to training rows and may disclose them; the generator of a class
+    with one row repeats this row.
 
     References
     ----------
@@ -150,7 +153,7 @@ class ClassReplay(TorchEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Learn a generator for each class, and forget others.
+        """Learn a generator for each class, and discard earlier generators.
 
         Parameters
         ----------
@@ -168,7 +171,8 @@ class ClassReplay(TorchEstimator):
         Raises
         ------
         ValueError
-            If X is not numeric, finite and two-dimensional, or y holds no classes.
+            If X is not numeric, finite and two-dimensional, or if y has no class
+            labels.
         """
         rows, labels = self._validate_labelled(X, y, reset=True)
         self._learn(rows, labels, {})
@@ -176,13 +180,13 @@ class ClassReplay(TorchEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Learn generators for new classes; those that are known stay as they are.
+        """Learn generators for new classes without changing those of known classes.
 
         Parameters
         ----------
         X : array-like, data frame or Tensor of shape (n_samples, n_features)
-            All rows of the new classes. Rows of known ones are not used, which a
-            :class:`~sktransform.exceptions.DegenerateDataWarning` says.
+            All rows of the new classes. Rows of known classes are ignored, with a
+            :class:`~sktransform.exceptions.DegenerateDataWarning`.
 
         y : array-like of shape (n_samples,)
             Their classes.
@@ -195,8 +199,8 @@ class ClassReplay(TorchEstimator):
         Raises
         ------
         ValueError
-            If X is not numeric, finite and two-dimensional, has other columns than
-            those that were learned, or y holds no classes.
+            If X is not numeric, finite and two-dimensional, if its columns differ from
+            those of earlier calls, or if y has no class labels.
         """
         is_first = not hasattr(self, "classes_")
         rows, labels = self._validate_labelled(X, y, reset=is_first)
@@ -205,9 +209,9 @@ class ClassReplay(TorchEstimator):
         again = np.isin(labels, list(known)) if known else np.zeros(len(labels), bool)
         if again.any():
             warnings.warn(
-                f"Class {labels[again][0]!r} has a generator already, which "
-                "partial_fit leaves as it is: rows of known classes are not used. Call "
-                "fit to learn them anew.",
+                f"Class {labels[again].tolist()[0]!r} has a generator already: "
+                "partial_fit ignores rows of known classes. Call "
+                "fit to learn all generators anew.",
                 DegenerateDataWarning,
                 stacklevel=2,
             )
@@ -222,26 +226,26 @@ class ClassReplay(TorchEstimator):
         classes: ArrayLike | None = None,
         random_state: RandomState = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw new rows of the classes.
+        """Sample new rows of the classes.
 
         Parameters
         ----------
         n_per_class : int or dict, default=100
-            Rows of each class, or a dict of class to number. More rows of a class
-            begin with the same ones.
+            Number of rows of each class, or a dict from classes to numbers. With the
+            same seed, a larger sample of a class begins with the rows of a smaller one.
 
         classes : array-like, default=None
-            The classes to draw. None draws all of them, or those of the dict.
+            The classes to sample. None samples all classes, or those of the dict.
 
         random_state : int, RandomState instance or None, default=None
-            Seed of the draws. None takes that of the estimator, so that an int there
-            gives the same rows every time.
+            Seed of the draws. None uses `random_state` of the estimator; if that is an
+            int, every call returns the same rows.
 
         Returns
         -------
         X : ndarray of shape (n_new, n_features)
-            The rows, class after class in sorted order, in the precision of the rows
-            that were learned from.
+            The rows, class after class in sorted order, in the precision of the
+            training rows.
 
         y : ndarray of shape (n_new,)
             Their classes.
@@ -249,7 +253,7 @@ class ClassReplay(TorchEstimator):
         Raises
         ------
         ValueError
-            If a class has no generator, or a number is negative.
+            If a class has no generator, or if a number of rows is negative.
         """
         check_is_fitted(self)
         counts = self._counts(n_per_class, classes)
@@ -258,7 +262,7 @@ class ClassReplay(TorchEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit_resample(self, X: ArrayLike, y: ArrayLike) -> tuple[Any, ...]:
-        """Learn the classes, and return the rows followed by new ones.
+        """Learn the generators, and return the rows followed by new rows.
 
         Parameters
         ----------
@@ -271,8 +275,8 @@ class ClassReplay(TorchEstimator):
         Returns
         -------
         X : ndarray, data frame or Tensor of shape (n_samples + n_new, n_features)
-            The rows as they are, then `n_per_class` new ones for each class; in the
-            kind of container that X came in.
+            The unchanged rows, then `n_per_class` new rows for each class, in the
+            container of X.
 
         y : ndarray or series of shape (n_samples + n_new,)
             Their classes.
@@ -280,7 +284,8 @@ class ClassReplay(TorchEstimator):
         Raises
         ------
         ValueError
-            If X is not numeric, finite and two-dimensional, or y holds no classes.
+            If X is not numeric, finite and two-dimensional, or if y has no class
+            labels.
         """
         rows, labels = self._validate_labelled(X, y, reset=True)
         self._learn(rows, labels, {})
@@ -318,7 +323,8 @@ class ClassReplay(TorchEstimator):
                 own = rows[labels == label]
                 if len(own) == 1:
                     warnings.warn(
-                        f"Class {label!r} has a single row, which replay repeats.",
+                        f"Class {label!r} has a single row; its samples are copies of "
+                        "this row.",
                         DegenerateDataWarning,
                         stacklevel=3,
                     )
@@ -345,8 +351,8 @@ class ClassReplay(TorchEstimator):
         for label in classes:
             if label not in known:
                 raise ValueError(
-                    f"Class {label!r} has no generator; fit it first, or give one of "
-                    f"{self.classes_.tolist()}."
+                    f"Class {label!r} has no generator; fit this class first, or give "
+                    f"one of {self.classes_.tolist()}."
                 )
         counts = {
             label: given.get(label, 0) if given else n_per_class for label in classes

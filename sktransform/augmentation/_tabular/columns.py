@@ -115,8 +115,8 @@ def _bounds(values, bounds):
         return np.where(empty, -np.inf, least), np.where(empty, np.inf, most)
     if isinstance(bounds, str) or len(bounds) != 2 or not bounds[0] < bounds[1]:
         raise ValueError(
-            f"bounds={bounds!r} must be 'train', 'none' or two numbers (lower, upper), "
-            "the lower one first."
+            f"bounds must be 'train', 'none' or two numbers (lower, upper) with "
+            f"lower < upper, got {bounds!r}."
         )
     return np.full(d, float(bounds[0])), np.full(d, float(bounds[1]))
 
@@ -152,8 +152,8 @@ class ColumnTable:
     ----------
     kinds : tuple of str
         One of ``"continuous"``, ``"integer"``, ``"categorical"`` and ``"boolean"`` for
-        each column. Cells of the last two are codes; they are exchanged, never
-        computed with.
+        each column. Cells of the last two kinds are codes, which are swapped between
+        rows but never computed with.
 
     lower : ndarray of shape (n_features,)
         Least allowed value of each column, in input units; -inf for none.
@@ -162,14 +162,14 @@ class ColumnTable:
         Largest allowed value of each column; inf for none.
 
     mean : ndarray of shape (n_features,)
-        Mean of each column, NaN left out.
+        Mean of each column without NaN.
 
     sd : ndarray of shape (n_features,)
-        Standard deviation of each column, NaN left out. For images and series of one
+        Standard deviation of each column without NaN. For images and series of one
         channel, the same for all cells.
 
     atoms : ndarray of shape (n_atoms, n_features)
-        Values that hold at least 15 % of a column, NaN where there are fewer.
+        Frequent values: values that make up at least 15 % of a column, padded with NaN.
 
     has_nan : ndarray of bool of shape (n_features,)
         Which columns have missing cells.
@@ -462,7 +462,9 @@ def resolved(selection, columns, X, owner):
     groups = [item if isinstance(item, tuple) else [item] for item in indices]
     flat = [j for group in groups for j in group]
     if len(set(flat)) != len(flat):
-        raise ValueError(f"{owner} has a column twice in {selection!r}.")
+        raise ValueError(
+            f"{owner} has a column twice in {selection!r}; give each column once."
+        )
     return indices
 
 

@@ -34,12 +34,12 @@ from sktransform.utils._sklearn import check_sample_weight
 
 @dataclass(frozen=True, eq=False)
 class TrainingRows:
-    """Rows of which a transformation takes its scales, marginals and partners.
+    """Training rows from which a transformation computes its statistics.
 
     Parameters
     ----------
     rows : Tensor of shape (n_samples, n_features)
-        Training rows in input units, NaN for missing cells.
+        Training rows in the units of the table, NaN for missing cells.
 
     columns : ColumnTable
         Kinds, allowed values and statistics of the columns.

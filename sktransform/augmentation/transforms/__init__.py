@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Transformations of tables, images and series, with a strength, a record, a replay."""
+"""Transformations of tables, images and series, with a magnitude and a record."""
 
 from sktransform.augmentation._tabular.columns import ColumnTable
 from sktransform.augmentation._tabular.dataset import TrainingRows

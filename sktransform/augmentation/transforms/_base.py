@@ -54,7 +54,7 @@ def from_record(record):
     """Return the transformation that `to_record` described."""
     if record["kind"] not in _REGISTRY:
         raise ValueError(
-            f"No transformation named {record['kind']} is known here; import the "
+            f"No transformation named {record['kind']} is registered; import the "
             "module that defines it first."
         )
     return _REGISTRY[record["kind"]](**record["parameters"])
@@ -74,25 +74,25 @@ declaration = dataclass(frozen=True, repr=False)
 
 @dataclass(frozen=True)
 class Transformation:
-    """Base of transformations: a change of rows by a parameter, the identity at 0.
+    """Base of transformations: a change of rows by parameters, the identity at 0.
 
-    It is an immutable declaration without data: what it learns from training rows is a
-    reference, a dict of arrays, that the other methods take. Subclasses are
-    frozen dataclasses; they write `_forward`, and `_fit`, `_inverse` and `_describe`
-    where there is something to say. A subclass is known by its name, so that a policy
-    can be kept as plain records.
+    A transformation is an immutable declaration without data. Its `fit` returns
+    statistics of training rows, the reference, a dict of arrays that the other methods
+    take. Subclasses are frozen dataclasses that implement `_forward`, and, if needed,
+    `_fit`, `_inverse` and `_describe`. Each subclass is registered by its name, so that
+    a policy can be stored as plain records.
 
     Parameters
     ----------
     columns : object, default=None
-        Columns that it may touch: indices, names, a slice, a boolean mask or a callable
+        Columns to transform: indices, names, a slice, a boolean mask, or a callable
         that takes the table and returns one of these, such as
-        :class:`sklearn.compose.make_column_selector`. None takes all columns of the
-        kinds that it may touch.
+        :class:`sklearn.compose.make_column_selector`. None selects all columns of the
+        kinds that the transformation supports.
 
     See Also
     --------
-    default_transformations : A set of transformations from the columns alone.
+    default_transformations : Chooses transformations by the kinds of the columns.
 
     Examples
     --------
@@ -143,7 +143,7 @@ class Transformation:
 
     @property
     def discrete(self) -> bool:
-        """Whether it has states rather than a range: it is kept or dropped whole."""
+        """Whether the parameter is a state and not a number from a continuous range."""
         return self.n_states is not None
 
     def __repr__(self):
@@ -155,25 +155,26 @@ class Transformation:
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def bind(self, columns: ColumnTable, X: ArrayLike | None = None) -> Self:
-        """Return the same transformation with its columns as indices.
+        """Return the transformation with its columns as indices.
 
         Parameters
         ----------
         columns : ColumnTable
-            The table's columns; their names resolve names.
+            The columns of the table, by which names are resolved.
 
         X : array-like or data frame, default=None
-            The table as the user gave it, for a callable selector.
+            The original table, for a callable selector.
 
         Returns
         -------
         Transformation
-            The bound transformation, of which a record can be made.
+            The bound transformation, which can be stored as a record.
 
         Raises
         ------
         ValueError
-            If a column does not exist, or is of a kind that it may not touch.
+            If a column does not exist, or has a kind that the transformation does not
+            support.
         """
         found = resolved(self.columns, columns, X, type(self).__name__)
         if found is None:
@@ -183,12 +184,12 @@ class Transformation:
         return bound
 
     def fit(self, training: TrainingRows) -> dict[str, np.ndarray]:
-        """Return the reference: what the transformation learns from training rows.
+        """Return the reference: statistics of training rows for the other methods.
 
         Parameters
         ----------
         training : TrainingRows
-            The rows. Unbound columns are bound to their table.
+            The rows. Columns that are not yet indices are bound to their table.
 
         Returns
         -------
@@ -199,13 +200,13 @@ class Transformation:
         ------
         ValueError
             If columns or shape do not fit, if labels are needed and missing, or if
-            columns with missing cells would be mixed.
+            columns that are mixed have missing cells.
         """
         bound = self.bind(training.columns)
         if bound.needs_labels and training.labels is None:
             raise ValueError(
-                f"{type(self).__name__} mixes rows of one class and needs y; leave it "
-                "out where there are no classes."
+                f"{type(self).__name__} mixes rows of one class and needs y; give y, "
+                "or leave it out if there are no classes."
             )
         indices = np.array(bound._touched, dtype=np.int64)
         if self.mixes_columns and training.columns.has_nan[indices].any():
@@ -224,7 +225,7 @@ class Transformation:
     def sample(
         self, n_rows: int, scale: float, generator: torch.Generator
     ) -> torch.Tensor:
-        """Draw parameters, uniform on the range.
+        """Draw parameters uniformly from the range.
 
         Parameters
         ----------
@@ -232,16 +233,17 @@ class Transformation:
             Number of applications.
 
         scale : float
-            The range, from 0 to 1: the share of the declared one. A discrete
-            transformation draws one of its states other than the identity.
+            Range as a fraction of the declared range, from 0 to 1. A discrete
+            transformation ignores it and draws one of its states other than the
+            identity.
 
         generator : torch.Generator
-            Where the numbers come from.
+            Generator of the random numbers.
 
         Returns
         -------
         Tensor of float64, shape (n_rows, n_parameters)
-            Parameters in [-scale, scale], or states from 1 on.
+            Parameters in [-scale, scale], or states of at least 1.
         """
         shape = (n_rows, self.n_parameters)
         if self.discrete:
@@ -265,27 +267,28 @@ class Transformation:
         *,
         return_exact: bool = False,
     ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
-        """Return transformed rows, all of their cells within bounds.
+        """Return transformed rows with allowed values in all cells.
 
         Parameters
         ----------
         X : Tensor of shape (n_rows, n_features)
-            Rows in input units.
+            Rows in the units of the table.
 
         P : Tensor of shape (n_rows, n_parameters)
-            Parameters. Rows of which all are 0 come back bit for bit.
+            Parameters. Rows whose parameters are all 0 are returned unchanged, bit for
+            bit.
 
         reference : dict of str to ndarray
             What `fit` returned.
 
         seeds : Tensor of int64, shape (n_rows,), default=None
-            Seeds of the rows, where `uses_seeds`.
+            Seeds of the rows, needed if `uses_seeds`.
 
         labels : Tensor of int64, shape (n_rows,), default=None
-            Classes of the rows, where `needs_labels`.
+            Classes of the rows, needed if `needs_labels`.
 
         return_exact : bool, default=False
-            Whether to tell also for which rows the inverse is exact.
+            Whether to return for which rows the inverse is exact too.
 
         Returns
         -------
@@ -293,8 +296,8 @@ class Transformation:
             The rows, in the precision of X.
 
         exact : Tensor of bool, shape (n_rows,)
-            Rows that the inverse gives back up to rounding: neither clipped nor
-            rounded to whole numbers. Only if `return_exact`.
+            Rows in which no cell was clipped or rounded to a whole number, so that the
+            inverse is exact up to rounding. Returned only if `return_exact` is True.
         """
         self._check_needs(seeds, labels)
         acting, cells, P, seeds, labels = gathered(X, P, reference, seeds, labels)
@@ -319,7 +322,7 @@ class Transformation:
         reference: Mapping[str, np.ndarray],
         seeds: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Return rows as they were before `forward`.
+        """Invert `forward`.
 
         Parameters
         ----------
@@ -327,7 +330,7 @@ class Transformation:
             Transformed rows.
 
         P : Tensor of shape (n_rows, n_parameters)
-            The parameters they were transformed by.
+            The parameters that `forward` took.
 
         reference : dict of str to ndarray
             What `fit` returned.
@@ -338,8 +341,8 @@ class Transformation:
         Returns
         -------
         Tensor of shape (n_rows, n_features)
-            The rows: exact up to rounding if `inverse_contract` is ``"exact"`` or
-            ``"seeded"`` and no cell was clipped or rounded, an approximation if it is
+            The original rows: exact up to rounding if `inverse_contract` is ``"exact"``
+            or ``"seeded"`` and no cell was clipped or rounded, and approximate if it is
             ``"lossy"``.
 
         Raises
@@ -348,9 +351,7 @@ class Transformation:
             If the transformation has no inverse.
         """
         if self.inverse_contract is None:
-            raise ValueError(
-                f"{self!r} has no inverse: the cells that it overwrites are lost."
-            )
+            raise ValueError(f"{self!r} has no inverse, since it overwrites cells.")
         self._check_needs(seeds, None, labels_needed=False)
         acting, cells, P, seeds, _ = gathered(X, P, reference, seeds, None)
         result = X.clone()
@@ -364,7 +365,7 @@ class Transformation:
         return result
 
     def magnitude(self, P: torch.Tensor) -> torch.Tensor:
-        """Return how far parameters are from the identity.
+        """Return the magnitude of parameters, their distance from the identity.
 
         Parameters
         ----------
@@ -390,7 +391,7 @@ class Transformation:
         Returns
         -------
         dict of str to ndarray of shape (n_rows,)
-            Named values, such as an angle in degrees.
+            Values by name, such as an angle in degrees.
         """
         described = self._describe(P.detach().cpu().double())
         return {name: np.asarray(values) for name, values in described.items()}
@@ -433,7 +434,7 @@ class Transformation:
     def _check_needs(self, seeds, labels, *, labels_needed=True):
         if self.uses_seeds and seeds is None:
             raise ValueError(
-                f"{type(self).__name__} draws random numbers by row; give seeds."
+                f"{type(self).__name__} draws random numbers for each row; give seeds."
             )
         if self.needs_labels and labels_needed and labels is None:
             raise ValueError(

@@ -21,24 +21,25 @@ _MOST_SYMMETRIC = 6
 
 @declaration
 class Permute(Transformation):
-    """Exchange columns, or groups of columns, that play the same role.
+    """Permute columns, or groups of columns, that have the same meaning.
 
-    The inverse is exact. It has no range: it is kept or dropped whole.
+    The inverse is exact. There is no continuous range: a policy uses the transformation
+    or not.
 
     Parameters
     ----------
     columns : object, default=None
-        The columns to exchange, of one kind, or groups of equally many columns that
-        move together, such as ``[("x1", "y1"), ("x2", "y2")]``. They must have no
-        missing cells. None takes all columns.
+        The columns to permute, of one kind, or groups with equal numbers of columns
+        that move together, such as ``[("x1", "y1"), ("x2", "y2")]``. They must have no
+        missing cells. None selects all columns.
 
     group : {"symmetric", "cyclic"}, default="symmetric"
-        Which orders are drawn: all of them, for up to 6 columns or groups, or those
-        that shift all of them cyclically.
+        Permutations that are drawn: "symmetric" draws from all permutations of at most
+        6 columns or groups, "cyclic" from the cyclic shifts.
 
     See Also
     --------
-    Rotate : The continuous counterpart for two columns.
+    Rotate : Rotates two columns continuously.
 
     Examples
     --------
@@ -55,12 +56,12 @@ class Permute(Transformation):
 
     @property
     def discrete(self) -> bool:
-        """True: it has states rather than a range."""
+        """True: the parameter is a state and not a number from a continuous range."""
         return True
 
     @property
     def n_states(self) -> int | None:
-        """Number of orders, the identity counted."""
+        """Number of permutations, including the identity."""
         count = len(self.columns)
         return math.factorial(count) if self.group == "symmetric" else count
 
@@ -75,19 +76,19 @@ class Permute(Transformation):
         count, lengths = len(self.columns), {len(group) for group in self._groups}
         if count < 2 or len(lengths) > 1:
             raise ValueError(
-                "Permute exchanges at least two columns, or groups of equally many "
+                "Permute needs at least two columns, or groups with equal numbers of "
                 f"columns; got {self.columns}."
             )
         if self.group == "symmetric" and count > _MOST_SYMMETRIC:
             raise ValueError(
-                f"Permute would draw from all orders of {count} columns; use "
-                f"group='cyclic' for more than {_MOST_SYMMETRIC}."
+                f"Permute with group='symmetric' takes at most {_MOST_SYMMETRIC} "
+                f"columns or groups, got {count}; use group='cyclic'."
             )
         for together in zip(*self._groups, strict=True):
             codes = columns.categories or [()] * columns.n_features
             if len({(columns.kinds[j], codes[j]) for j in together}) > 1:
                 raise ValueError(
-                    f"Permute would exchange the columns {together}, which are of "
+                    f"Permute cannot exchange the columns {together}, which are of "
                     "different kinds or categories; name columns of one kind."
                 )
 
@@ -125,7 +126,7 @@ class Permute(Transformation):
 
 @declaration
 class Mask(Transformation):
-    """Overwrite cells by the middle of their column, or make them missing.
+    """Replace cells by the median or mode of their column, or make them missing.
 
     There is no inverse.
 
@@ -135,15 +136,17 @@ class Mask(Transformation):
         Columns of any kind, see :class:`Transformation`. None takes all of them.
 
     max_rate : float, default=0.5
-        The largest share of cells, each drawn by itself.
+        Largest probability with which each cell is replaced, independently of the
+        others.
 
     fill : {"median", "nan"}, default="median"
-        What is written: the median of a numeric column and the most frequent value of
-        any other, or NaN, for estimators that take it.
+        Replacement: "median" is the median of a numeric column and the most frequent
+        value of any other column; "nan" is NaN, for estimators that accept missing
+        cells.
 
     See Also
     --------
-    MarginalSwap : Overwrites by values of other rows.
+    MarginalSwap : Replaces cells by values of other rows.
 
     Examples
     --------
@@ -160,7 +163,7 @@ class Mask(Transformation):
 
     @property
     def makes_missing(self) -> bool:
-        """Whether it makes cells missing."""
+        """Whether the transformation makes cells missing."""
         return self.fill == "nan"
 
     def _check(self):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Default sets of transformations, from the columns of a table alone."""
+"""Default sets of transformations, chosen by the kinds of the columns."""
 
 import numpy as np
 import torch
@@ -43,10 +43,10 @@ _SERIES_MOVE = 0.1
 def default_transformations(
     rows: ArrayLike, columns: ColumnTable, *, labelled: bool = True
 ) -> tuple[Transformation, ...]:
-    """Return a set of transformations from the columns alone.
+    """Return transformations chosen by the kinds of the columns.
 
-    The ranges are wide on purpose: a learned policy makes them narrow, or drops what
-    harms.
+    The ranges are wide on purpose: a learned policy reduces them, or rejects
+    transformations that change labels.
 
     Parameters
     ----------
@@ -54,26 +54,27 @@ def default_transformations(
         Training rows; NaN is a missing cell.
 
     columns : ColumnTable
-        The columns of the table. Their `shape` tells images (two or three axes) and
-        series (one axis) from tables.
+        The columns of the table. Rows are images if their `shape` has two or three
+        axes, series if it has one, and rows of a table if it is None.
 
     labelled : bool, default=True
-        Whether there are classes, so that rows of one class can be mixed.
+        Whether there are classes, so that transformations that mix rows of one class
+        are included.
 
     Returns
     -------
     tuple of Transformation
-        For a table: numeric columns are grouped by average linkage on one minus
-        their absolute rank correlation, cut at 0.4; each category is a group; at most
-        14 in all. Each numeric group has noise and a factor, unless all of its values
-        are frequent ones; each group has a joint swap, and all columns mixup, mixup
-        with neighbours and cutmix within classes. For images: translations,
-        rotation, zoom, shear, flips and noise. For series: shifts, crops, jitter and
-        warps.
+        For a table, numeric columns are grouped by average linkage on one minus their
+        absolute rank correlation, cut at 0.4; each categorical column is a group; there
+        are at most 14 groups. Each numeric group has noise and scaling, unless all of
+        its values are frequent values; each group has a joint swap; and all columns
+        have mixup, mixup with neighbours and cutmix within classes. For images:
+        translations, rotation, zoom, shear, flips and noise. For series: shifts, crops,
+        jitter and warps.
 
     See Also
     --------
-    Transformation : What a declaration says.
+    Transformation : Base class of the transformations.
 
     Examples
     --------
@@ -101,7 +102,7 @@ def bound_transformations(chosen, rows, columns, X, *, labelled):
         if not isinstance(each, Transformation):
             raise ValueError(
                 "transformations must be 'default' or a list of Transformation, got "
-                f"{each!r} in it."
+                f"a list with {each!r}."
             )
     return tuple(each.bind(columns, X) for each in chosen)
 

@@ -45,24 +45,26 @@ class _AffineTransformation(_ImageTransformation):
 
 @declaration
 class ImageTranslate(_AffineTransformation):
-    """Move images sideways or up and down, zeros coming in.
+    """Translate images along one axis, with zeros at the border.
 
-    The inverse is lossy: pixels that leave are lost, and fractions of a pixel blur.
+    The inverse is lossy: pixels shifted out of the image are lost, and shifts by
+    fractions of a pixel blur.
 
     Parameters
     ----------
     columns : object, default=None
-        The pixels, see :class:`Transformation`. None takes all columns.
+        The pixels, see :class:`Transformation`. Only None, which selects all columns,
+        or all columns in order are allowed.
 
     axis : {"x", "y"}, default="x"
-        Along which axis.
+        Axis of the shift.
 
     max_pixels : float, default=2.0
-        The largest shift, in pixels, to either side.
+        Largest shift, in pixels, in either direction.
 
     See Also
     --------
-    ImageRoll : Whole pixels, and what leaves comes in on the other side: exact.
+    ImageRoll : Shifts cyclically by whole pixels, with an exact inverse.
 
     Examples
     --------
@@ -90,23 +92,24 @@ class ImageTranslate(_AffineTransformation):
 
 @declaration
 class ImageRotate(_AffineTransformation):
-    """Rotate images about their middle, zeros coming in.
+    """Rotate images about their centre, with zeros at the border.
 
-    Images that are not square are turned without distortion. The inverse is lossy:
+    Images that are not square are rotated without distortion. The inverse is lossy:
     corners are lost, and interpolation blurs.
 
     Parameters
     ----------
     columns : object, default=None
-        The pixels, see :class:`Transformation`. None takes all columns.
+        The pixels, see :class:`Transformation`. Only None, which selects all columns,
+        or all columns in order are allowed.
 
     max_degrees : float, default=30.0
-        The largest angle, in degrees, to either side. Positive angles turn
-        counter-clockwise, the first row being the top.
+        Largest angle, in degrees, in either direction. Positive angles rotate
+        counter-clockwise if the first row is at the top.
 
     See Also
     --------
-    ImageQuarterTurn : Turns by 90 degrees: exact.
+    ImageQuarterTurn : Rotates by multiples of 90 degrees, with an exact inverse.
 
     Examples
     --------
@@ -131,22 +134,24 @@ class ImageRotate(_AffineTransformation):
 
 @declaration
 class ImageZoom(_AffineTransformation):
-    """Enlarge or shrink images about their middle, zeros coming in.
+    """Enlarge or shrink images about their centre, with zeros at the border.
 
-    The inverse is lossy: what leaves the image is lost, and interpolation blurs.
+    The inverse is lossy: parts moved out of the image are lost, and interpolation
+    blurs.
 
     Parameters
     ----------
     columns : object, default=None
-        The pixels, see :class:`Transformation`. None takes all columns.
+        The pixels, see :class:`Transformation`. Only None, which selects all columns,
+        or all columns in order are allowed.
 
     max_log : float, default=0.2
-        The largest logarithm of the factor: it lies between ``exp(-max_log)`` and
-        ``exp(max_log)``.
+        Largest absolute logarithm of the zoom factor, which lies between
+        ``exp(-max_log)`` and ``exp(max_log)``.
 
     See Also
     --------
-    ImageShear : Slants images.
+    ImageShear : Shears images.
 
     Examples
     --------
@@ -171,21 +176,24 @@ class ImageZoom(_AffineTransformation):
 
 @declaration
 class ImageShear(_AffineTransformation):
-    """Slant images: rows move sideways, more so the farther from the middle.
+    """Shear images: rows of pixels are shifted in proportion to their height.
 
-    The inverse is lossy: what leaves the image is lost, and interpolation blurs.
+    The inverse is lossy: parts moved out of the image are lost, and interpolation
+    blurs.
 
     Parameters
     ----------
     columns : object, default=None
-        The pixels, see :class:`Transformation`. None takes all columns.
+        The pixels, see :class:`Transformation`. Only None, which selects all columns,
+        or all columns in order are allowed.
 
     max_slope : float, default=0.5
-        The largest shift of a row by pixels of height, to either side.
+        Largest shear slope in either direction: the horizontal shift in pixels for each
+        pixel of vertical distance from the centre.
 
     See Also
     --------
-    ImageRotate : Turns images without a change of form.
+    ImageRotate : Rotates images without distortion.
 
     Examples
     --------
@@ -209,24 +217,25 @@ class ImageShear(_AffineTransformation):
 
 @declaration
 class ImageRoll(_ImageTransformation):
-    """Move images by whole pixels; what leaves comes in on the other side.
+    """Shift images cyclically by whole pixels.
 
     The inverse is exact.
 
     Parameters
     ----------
     columns : object, default=None
-        The pixels, see :class:`Transformation`. None takes all columns.
+        The pixels, see :class:`Transformation`. Only None, which selects all columns,
+        or all columns in order are allowed.
 
     axis : {"x", "y"}, default="x"
-        Along which axis.
+        Axis of the shift.
 
     max_pixels : float, default=2.0
-        The largest shift, in pixels, to either side; shifts are rounded to whole ones.
+        Largest shift, in pixels, in either direction; shifts are rounded to integers.
 
     See Also
     --------
-    ImageTranslate : Fractions of a pixel, zeros coming in.
+    ImageTranslate : Shifts by fractions of a pixel, with zeros at the border.
 
     Examples
     --------
@@ -266,19 +275,22 @@ class ImageRoll(_ImageTransformation):
 class ImageFlip(_ImageTransformation):
     """Mirror images, left to right or upside down.
 
-    The inverse is exact. It has no range: it is kept or dropped whole.
+    The inverse is exact. There is no continuous range: a policy uses the transformation
+    or not.
 
     Parameters
     ----------
     columns : object, default=None
-        The pixels, see :class:`Transformation`. None takes all columns.
+        The pixels, see :class:`Transformation`. Only None, which selects all columns,
+        or all columns in order are allowed.
 
     axis : {"x", "y"}, default="x"
-        Which coordinate changes its sign: "x" exchanges left and right.
+        Coordinate that changes its sign: "x" exchanges left and right, "y" top and
+        bottom.
 
     See Also
     --------
-    ImageQuarterTurn : Turns by 90 degrees.
+    ImageQuarterTurn : Rotates by multiples of 90 degrees.
 
     Examples
     --------
@@ -308,18 +320,20 @@ class ImageFlip(_ImageTransformation):
 
 @declaration
 class ImageQuarterTurn(_ImageTransformation):
-    """Turn square images by 90, 180 or 270 degrees.
+    """Rotate square images by 90, 180 or 270 degrees.
 
-    The inverse is exact. It has no range: it is kept or dropped whole.
+    The inverse is exact. There is no continuous range: a policy uses the transformation
+    or not.
 
     Parameters
     ----------
     columns : object, default=None
-        The pixels, see :class:`Transformation`. None takes all columns.
+        The pixels, see :class:`Transformation`. Only None, which selects all columns,
+        or all columns in order are allowed.
 
     See Also
     --------
-    ImageRotate : Turns by any angle, with interpolation.
+    ImageRotate : Rotates by any angle, with interpolation.
 
     Examples
     --------

@@ -20,21 +20,22 @@ class _PixelTransformation(Transformation):
 
 @declaration
 class ImageBrightness(_PixelTransformation):
-    """Make all pixels of an image brighter or darker by the same amount.
+    """Add the same number to all pixels of an image.
 
-    The inverse is exact where no pixel is clipped.
+    The inverse is exact if no pixel is clipped.
 
     Parameters
     ----------
     columns : object, default=None
-        The pixels, see :class:`Transformation`. None takes all columns.
+        The pixels, see :class:`Transformation`. Only None, which selects all columns,
+        or all columns in order are allowed.
 
     max_sd : float, default=0.5
-        The largest change, in standard deviations of all pixels of the channel.
+        Largest absolute change, in standard deviations of all pixels of the channel.
 
     See Also
     --------
-    ImageContrast : Stretches values about the image's mean.
+    ImageContrast : Scales values about the image's mean.
 
     Examples
     --------
@@ -62,22 +63,23 @@ class ImageBrightness(_PixelTransformation):
 
 @declaration
 class ImageContrast(_PixelTransformation):
-    """Stretch the values of an image about its own mean.
+    """Scale the values of an image about its mean.
 
-    The inverse is exact where no pixel is clipped.
+    The inverse is exact if no pixel is clipped.
 
     Parameters
     ----------
     columns : object, default=None
-        The pixels, see :class:`Transformation`. None takes all columns.
+        The pixels, see :class:`Transformation`. Only None, which selects all columns,
+        or all columns in order are allowed.
 
     max_log : float, default=0.3
-        The largest logarithm of the factor: it lies between ``exp(-max_log)`` and
-        ``exp(max_log)``.
+        Largest absolute logarithm of the factor, which lies between ``exp(-max_log)``
+        and ``exp(max_log)``.
 
     See Also
     --------
-    Scale : The same for columns of a table.
+    Scale : Scales columns of a table.
 
     Examples
     --------
@@ -109,15 +111,16 @@ class ImageContrast(_PixelTransformation):
 class ImageNoise(_PixelTransformation, _NoiseTransformation):
     """Add independent Gaussian noise to each pixel.
 
-    The inverse is exact given the row's seed, where no pixel is clipped.
+    The inverse is exact given the row's seed, if no pixel is clipped.
 
     Parameters
     ----------
     columns : object, default=None
-        The pixels, see :class:`Transformation`. None takes all columns.
+        The pixels, see :class:`Transformation`. Only None, which selects all columns,
+        or all columns in order are allowed.
 
     max_sd : float, default=0.4
-        The noise's largest standard deviation, in standard deviations of all pixels of
+        Largest standard deviation of the noise, in standard deviations of all pixels of
         the channel.
 
     See Also

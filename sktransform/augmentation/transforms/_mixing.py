@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Transformations that mix rows with training rows, of all classes or of one."""
+"""Transformations that mix rows with training rows of any class or of one class."""
 
 import itertools
 from typing import Any
@@ -30,10 +30,10 @@ _ALL_KINDS = (*NUMERIC, *CATEGORICAL)
 
 @declaration
 class MarginalSwap(Transformation):
-    """Replace cells by those of random training rows.
+    """Replace cells by cells of random training rows.
 
-    A column keeps its distribution and loses its connection with the others. Columns
-    of a one-hot code come from one row. There is no inverse.
+    A column keeps its marginal distribution and loses its dependence on other columns.
+    Columns of a one-hot encoding are taken from one row. There is no inverse.
 
     Parameters
     ----------
@@ -41,22 +41,22 @@ class MarginalSwap(Transformation):
         Columns of any kind, see :class:`Transformation`. None takes all of them.
 
     max_rate : float, default=None
-        The largest share of cells that are replaced, each drawn by itself. None
-        replaces all of the columns' cells, without a range: the transformation is
-        kept or dropped whole.
+        Largest probability with which each cell is replaced. None replaces all cells of
+        the columns; there is then no continuous range: a policy uses the transformation
+        or not.
 
     joint : bool, default=True
-        Whether the columns are replaced together, from one training row, so that
+        Whether all columns are replaced together by those of one training row, so that
         they stay consistent with each other.
 
     See Also
     --------
-    ClassCutMix : Replaces from rows of the same class.
+    ClassCutMix : Replaces cells by cells of rows of the same class.
 
     Notes
     -----
-    Of the training rows at most 256 quantiles of each column are kept, or for columns
-    that move together at most 2,048 rows of these columns.
+    At most 256 quantiles of each column of the training rows are stored, or, for
+    columns that are replaced together, at most 2,048 rows of these columns.
 
     References
     ----------
@@ -156,11 +156,11 @@ class _ClassTransformation(Transformation):
 
 @declaration
 class ClassMixup(_ClassTransformation):
-    """Move a row towards another one of its class.
+    """Average a row with another row of its class (mixup).
 
-    ``(1 - u) x + u partner``, with the weight *u* up to `max_weight`. Cells that cannot
-    be averaged, categories and values that hold at least 15 % of a column, are taken
-    whole from the partner with probability *u*. There is no inverse.
+    The result is ``(1 - u) x + u partner`` with a weight *u* of at most `max_weight`.
+    Cells that are not averaged, categories and values that make up at least 15 % of a
+    column, are taken from the partner with probability *u*. There is no inverse.
 
     Parameters
     ----------
@@ -171,18 +171,18 @@ class ClassMixup(_ClassTransformation):
         The largest weight of the partner.
 
     n_neighbors : int, default=None
-        The partner is one of so many nearest training rows of the class, by the
-        distance over numeric columns in standard units. None takes any row of the
-        class, itself included.
+        Number of nearest training rows of the class from which the partner is drawn, by
+        the Euclidean distance of standardised numeric columns. None draws from all rows
+        of the class, including the row itself.
 
     See Also
     --------
-    ClassCutMix : Takes whole cells of the partner.
+    ClassCutMix : Replaces cells by cells of the partner.
 
     Notes
     -----
-    At most 2,048 training rows are kept, evenly over classes. Rows of a class that
-    the training rows lack are left as they are. Replay needs the labels.
+    At most 2,048 training rows are stored, evenly over classes. Rows of a class without
+    training rows are not changed. To apply a record again, the labels are needed.
 
     References
     ----------
@@ -275,7 +275,7 @@ class ClassMixup(_ClassTransformation):
 
 @declaration
 class ClassCutMix(_ClassTransformation):
-    """Replace some cells by those of another row of the class.
+    """Replace some cells by cells of another row of the class (cutmix).
 
     There is no inverse.
 
@@ -283,20 +283,20 @@ class ClassCutMix(_ClassTransformation):
     ----------
     columns : object, default=None
         Columns of any kind, see :class:`Transformation`, or groups of columns that are
-        replaced together. None takes all columns, one by one; those of a one-hot code
-        always come together.
+        replaced together. None selects all columns, each replaced separately; columns
+        of a one-hot encoding are always replaced together.
 
     max_rate : float, default=0.5
-        The largest share of columns or groups, each drawn by itself.
+        Largest probability with which each column or group is replaced.
 
     See Also
     --------
-    MarginalSwap : Replaces from rows of all classes.
+    MarginalSwap : Replaces cells by cells of rows of any class.
 
     Notes
     -----
-    At most 2,048 training rows are kept, evenly over classes. Rows of a class that
-    the training rows lack are left as they are. Replay needs the labels.
+    At most 2,048 training rows are stored, evenly over classes. Rows of a class without
+    training rows are not changed. To apply a record again, the labels are needed.
 
     References
     ----------

@@ -40,7 +40,7 @@ class _NoiseTransformation(Transformation):
 
 @declaration
 class Shift(Transformation):
-    """Add a multiple of the standard deviation, the same for all of its columns.
+    """Add the same multiple of the standard deviation to each column.
 
     The inverse is exact.
 
@@ -50,11 +50,11 @@ class Shift(Transformation):
         Numeric columns, see :class:`Transformation`. None takes all of them.
 
     max_sd : float, default=1.0
-        The largest shift, up or down, in standard deviations of each column.
+        Largest absolute shift, in standard deviations of each column.
 
     See Also
     --------
-    GaussianNoise : Independent shifts of each cell.
+    GaussianNoise : Shifts each cell independently.
 
     Examples
     --------
@@ -85,10 +85,10 @@ class Shift(Transformation):
 
 @declaration
 class Scale(Transformation):
-    """Multiply by a factor, the same for all of its columns.
+    """Multiply all columns by the same factor.
 
-    Values that hold at least 15 % of a column are left alone: a zero that means
-    "none" stays one. The inverse is exact.
+    Values that make up at least 15 % of a column are not changed, such as a 0 that
+    means "none". The inverse is exact.
 
     Parameters
     ----------
@@ -96,15 +96,16 @@ class Scale(Transformation):
         Numeric columns, see :class:`Transformation`. None takes all of them.
 
     max_log : float, default=0.3
-        The largest logarithm of the factor: it lies between ``exp(-max_log)`` and
-        ``exp(max_log)``.
+        Largest absolute logarithm of the factor, which lies between ``exp(-max_log)``
+        and ``exp(max_log)``.
 
     center : float or "mean", default=0.0
-        Fixed point: a value in input units, or each column's mean.
+        Fixed point of the scaling: a value in the units of the columns, or "mean", the
+        mean of each column.
 
     See Also
     --------
-    ImageContrast : The same about an image's own mean.
+    ImageContrast : Scales images about their mean.
 
     Examples
     --------
@@ -139,18 +140,18 @@ class Scale(Transformation):
 
 @declaration
 class Rotate(Transformation):
-    """Rotate rows in the plane of two columns, about their mean, in standard units.
+    """Rotate rows in the plane of two standardised columns.
 
     The inverse is exact.
 
     Parameters
     ----------
     columns : object, default=None
-        The two numeric columns. They must have no missing cells. None takes all numeric
-        columns, if there are two.
+        The two numeric columns, which must have no missing cells. None selects the
+        numeric columns if there are exactly two.
 
     max_degrees : float, default=180.0
-        The largest angle, in degrees, to either side.
+        Largest angle, in degrees, in either direction.
 
     See Also
     --------
@@ -174,8 +175,8 @@ class Rotate(Transformation):
     def _check_kinds(self, columns):
         if len(self.columns) != 2:
             raise ValueError(
-                f"Rotate turns the plane of two columns, got {len(self.columns)}; "
-                "name two."
+                f"Rotate needs a plane of two columns, got {len(self.columns)} "
+                "columns; name two."
             )
         super()._check_kinds(columns)
 
@@ -208,9 +209,10 @@ class Rotate(Transformation):
 
 @declaration
 class SignFlip(Transformation):
-    """Mirror its columns about a centre, all at once.
+    """Reflect all columns about a centre.
 
-    The inverse is exact. It has no range: it is kept or dropped whole.
+    The inverse is exact. There is no continuous range: a policy uses the transformation
+    or not.
 
     Parameters
     ----------
@@ -218,11 +220,12 @@ class SignFlip(Transformation):
         Numeric columns, see :class:`Transformation`. None takes all of them.
 
     center : float or "mean", default=0.0
-        The mirror: a value in input units, or each column's mean.
+        Centre of the reflection: a value in the units of the columns, or "mean", the
+        mean of each column.
 
     See Also
     --------
-    ImageFlip : Mirror images of images.
+    ImageFlip : Mirrors images.
 
     Examples
     --------
@@ -258,7 +261,7 @@ class SignFlip(Transformation):
 class GaussianNoise(_NoiseTransformation):
     """Add independent Gaussian noise to each cell.
 
-    Values that hold at least 15 % of a column are left alone. The inverse is exact
+    Values that make up at least 15 % of a column are not changed. The inverse is exact
     given the row's seed.
 
     Parameters
@@ -267,11 +270,11 @@ class GaussianNoise(_NoiseTransformation):
         Numeric columns, see :class:`Transformation`. None takes all of them.
 
     max_sd : float, default=0.5
-        The noise's largest standard deviation, in standard deviations of each column.
+        Largest standard deviation of the noise, in standard deviations of each column.
 
     See Also
     --------
-    ImageNoise : Noise of one size for all pixels.
+    ImageNoise : Noise with the same standard deviation for all pixels.
 
     Examples
     --------
@@ -299,11 +302,11 @@ _MOST_QUANTILES = 256
 
 @declaration
 class QuantileJitter(Transformation):
-    """Move cells up or down in rank, by the same share in all of its columns.
+    """Shift the ranks of cells within their columns, by the same amount in all columns.
 
-    A value moves far where values are rare and little where they are dense, and never
-    leaves the training range. The inverse is lossy: what reaches an end of the range,
-    or a value that several rows share, stays there.
+    Values change much where training values are sparse and little where they are dense,
+    and never leave the training range. The inverse is lossy for cells that reach an end
+    of the range or a value that several rows share.
 
     Parameters
     ----------
@@ -311,15 +314,16 @@ class QuantileJitter(Transformation):
         Numeric columns, see :class:`Transformation`. None takes all of them.
 
     max_shift : float, default=0.1
-        The largest shift, as a share of all ranks.
+        Largest absolute shift, as a fraction of all ranks.
 
     See Also
     --------
-    Shift : Moves by a multiple of the standard deviation.
+    Shift : Adds a multiple of the standard deviation.
 
     Notes
     -----
-    Ranks are linear between at most 256 quantiles of the training column.
+    Ranks are interpolated linearly between at most 256 quantiles of the training
+    column.
 
     Examples
     --------

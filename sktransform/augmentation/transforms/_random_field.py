@@ -61,25 +61,27 @@ class RandomField(Transformation):
     Parameters
     ----------
     columns : object, default=None
-        The pixels, see :class:`Transformation`. None takes all columns.
+        The pixels, see :class:`Transformation`. Only None, which selects all columns,
+        or all columns in order are allowed.
 
     kind : {"warp", "gain", "offset"}, default="warp"
-        What the field does: it moves pixels, one field for each axis; it is the
-        logarithm of a factor; or it is added. The inverse of a warp is lossy, that of
-        the others is exact given the row's seed, where no pixel is clipped.
+        Use of the field: "warp" displaces pixels, with one field for each axis; "gain"
+        multiplies pixels by the exponential of the field; "offset" adds the field. The
+        inverse of "warp" is lossy; the others have an exact inverse given the row's
+        seed, if no pixel is clipped.
 
     max_strength : float, default=0.5
-        The largest standard deviation of the field: in pixels for a warp, of the
-        logarithm for a gain, in standard deviations of all pixels of the channel for
-        an offset.
+        Largest standard deviation of the field: in pixels for "warp", of the logarithm
+        of the factor for "gain", and in standard deviations of all pixels of the
+        channel for "offset".
 
     length_scale : float, default=4.0
-        Distance in pixels over which the field stays much the same: the correlation
-        has fallen to 0.61 there.
+        Correlation length in pixels: at distance r the correlation of the field is
+        ``exp(-r^2 / (2 length_scale^2))``, 0.61 at ``r = length_scale``.
 
     See Also
     --------
-    SmoothWarp : The same for series.
+    SmoothWarp : Changes series by a smooth random function.
 
     References
     ----------

@@ -27,21 +27,22 @@ class _SeriesTransformation(Transformation):
 
 @declaration
 class SeriesRoll(_SeriesTransformation):
-    """Move series in time; what leaves at one end comes in at the other.
+    """Shift series cyclically in time.
 
     The inverse is exact.
 
     Parameters
     ----------
     columns : object, default=None
-        The samples, see :class:`Transformation`. None takes all columns.
+        The samples, see :class:`Transformation`. Only None, which selects all columns,
+        or all columns in order are allowed.
 
     max_samples : float, default=10.0
-        The largest shift, in samples, to either side; shifts are rounded to whole ones.
+        Largest shift, in samples, in either direction; shifts are rounded to integers.
 
     See Also
     --------
-    SeriesPadShift : What comes in repeats the end.
+    SeriesPadShift : Shifts, and repeats the value at the end.
 
     Examples
     --------
@@ -72,21 +73,22 @@ class SeriesRoll(_SeriesTransformation):
 
 @declaration
 class SeriesPadShift(_SeriesTransformation):
-    """Move series in time; the value at the end is repeated.
+    """Shift series in time, and repeat the value at the end.
 
-    The inverse is lossy: samples that leave are lost.
+    The inverse is lossy: samples shifted out of the series are lost.
 
     Parameters
     ----------
     columns : object, default=None
-        The samples, see :class:`Transformation`. None takes all columns.
+        The samples, see :class:`Transformation`. Only None, which selects all columns,
+        or all columns in order are allowed.
 
     max_samples : float, default=10.0
-        The largest shift, in samples, to either side; shifts are rounded to whole ones.
+        Largest shift, in samples, in either direction; shifts are rounded to integers.
 
     See Also
     --------
-    SeriesRoll : What leaves comes in at the other end.
+    SeriesRoll : Shifts cyclically.
 
     Examples
     --------
@@ -118,25 +120,28 @@ class SeriesPadShift(_SeriesTransformation):
 
 @declaration
 class SeriesCrop(_SeriesTransformation):
-    """Cut a window out of series and stretch it to their length.
+    """Crop a window of the series and stretch it to the full length.
 
-    The inverse is lossy: what lies outside the window is lost, its ends are repeated.
+    The inverse is lossy: samples outside the window are lost, and are replaced by
+    repeated end values.
 
     Parameters
     ----------
     columns : object, default=None
-        The samples, see :class:`Transformation`. None takes all columns.
+        The samples, see :class:`Transformation`. Only None, which selects all columns,
+        or all columns in order are allowed.
 
     max_share : float, default=0.5
-        The largest share of a series that is cut away.
+        Largest fraction of a series that is cut away, below 1.
 
     See Also
     --------
-    SmoothWarp : Stretches some parts and compresses others.
+    SmoothWarp : Stretches some parts of a series and compresses others.
 
     Notes
     -----
-    The second parameter is the window's position: -1 at the beginning, 1 at the end.
+    The first parameter is the fraction that is cut away, the second the position of the
+    window: -1 at the beginning, 1 at the end.
 
     Examples
     --------
@@ -154,12 +159,12 @@ class SeriesCrop(_SeriesTransformation):
         check_number(self, "max_share", self.max_share, most=1)
         if self.max_share == 1:
             raise ValueError(
-                f"max_share of SeriesCrop must be below 1, got {self.max_share!r}: "
-                "nothing would remain of the series."
+                f"max_share of SeriesCrop must be below 1, got {self.max_share!r}, at "
+                "which nothing would remain of the series."
             )
 
     def magnitude(self, P: torch.Tensor) -> torch.Tensor:
-        """Return how far parameters are from the identity: the cut alone counts.
+        """Return the magnitude of parameters, which depends on the cut alone.
 
         Parameters
         ----------
@@ -201,10 +206,11 @@ class SeriesJitter(_NoiseTransformation):
     Parameters
     ----------
     columns : object, default=None
-        The samples, see :class:`Transformation`. None takes all columns.
+        The samples, see :class:`Transformation`. Only None, which selects all columns,
+        or all columns in order are allowed.
 
     max_sd : float, default=0.3
-        The noise's largest standard deviation, in standard deviations of the channel.
+        Largest standard deviation of the noise, in standard deviations of the channel.
 
     See Also
     --------
@@ -235,29 +241,31 @@ class SmoothWarp(_SeriesTransformation):
     Parameters
     ----------
     columns : object, default=None
-        The samples, see :class:`Transformation`. None takes all columns.
+        The samples, see :class:`Transformation`. Only None, which selects all columns,
+        or all columns in order are allowed.
 
     kind : {"time", "magnitude"}, default="time"
-        What the function does: it moves samples in time, which keeps their order, or
-        it is the logarithm of a factor. The inverse in time is lossy, that in
-        magnitude is exact given the row's seed.
+        Use of the function: "time" displaces samples in time and keeps their order;
+        "magnitude" multiplies samples by the exponential of the function. The inverse
+        of "time" is lossy; that of "magnitude" is exact given the row's seed, if no
+        sample is clipped.
 
     max_strength : float, default=0.5
-        The largest standard deviation of the function: in samples for time, of the
-        logarithm for magnitude.
+        Largest standard deviation of the function: in samples for "time", of the
+        logarithm of the factor for "magnitude".
 
     length_scale : float, default=10.0
-        Samples over which the function stays much the same: the correlation has fallen
-        to 0.61 there.
+        Correlation length in samples: at distance r the correlation of the function is
+        ``exp(-r^2 / (2 length_scale^2))``, 0.61 at ``r = length_scale``.
 
     See Also
     --------
-    RandomField : The same for images.
+    RandomField : Changes images by a smooth random function.
 
     Notes
     -----
-    A displacement in time that would fall by more than 0.9 samples a sample is made
-    smaller as a whole, so that time never runs backwards.
+    If the displacement decreases by more than 0.9 samples per sample anywhere, the
+    whole displacement is scaled down, so that samples keep their order.
 
     Examples
     --------

@@ -23,16 +23,16 @@ def view_function(
 ) -> Callable[..., Any]:
     """Return a transformation as a function of rows and a magnitude.
 
-    It is what :func:`~sktransform.metrics.invariance_score` and
-    :func:`~sktransform.metrics.label_invariance_excess` ask for.
+    :func:`~sktransform.metrics.invariance_score` and
+    :func:`~sktransform.metrics.label_invariance_excess` take such a function.
 
     Parameters
     ----------
     transformation : Transformation
-        The transformation; one that needs labels is refused.
+        The transformation, which must not need labels.
 
     X : array-like, data frame or Tensor of shape (n_samples, n_features)
-        Training rows, from which scales and marginals are learned.
+        Training rows, from which statistics such as standard deviations are computed.
 
     shape : tuple of int, default=None
         Shape of a row that is an image or a series: ``(length,)`` or ``(length,
@@ -40,17 +40,19 @@ def view_function(
         tables.
 
     kinds : dict, default=None
-        Kinds of columns, by index or name, that the cells do not show.
+        Kinds of columns, by index or name, that cannot be inferred from the cells:
+        "continuous", "integer", "categorical" or "boolean".
 
     bounds : {"train", "none"} or tuple of float, default="train"
-        Allowed values of numeric columns: the training range, all, or (least, largest).
+        Allowed values of numeric columns: the range of the training rows, all numbers,
+        or the range (lower, upper).
 
     Returns
     -------
     callable
-        Takes rows in the container of X, a magnitude from 0 to 1, and a NumPy
-        Generator; returns all rows transformed at that magnitude, in that container. A
-        discrete transformation acts at any magnitude but 0.
+        Function of rows in the container of X, a magnitude from 0 to 1, and a NumPy
+        Generator. It returns all rows transformed with this magnitude, in the same
+        container. A discrete transformation is applied at any magnitude above 0.
 
     Raises
     ------
@@ -59,7 +61,7 @@ def view_function(
 
     See Also
     --------
-    sktransform.metrics.invariance_score : What a model is invariant to.
+    sktransform.metrics.invariance_score : Measures the invariance of a model.
 
     Examples
     --------
@@ -73,7 +75,7 @@ def view_function(
     """
     if transformation.needs_labels:
         raise ValueError(
-            f"{transformation!r} mixes rows of one class, so it depends on labels too; "
+            f"{transformation!r} mixes rows of one class, so it depends on labels; "
             "give another transformation."
         )
     encoder = TableEncoder.from_table(X, kinds=kinds, bounds=bounds, shape=shape)

@@ -257,7 +257,7 @@ def test_wrong_usage_raises(fitted, pairs):
         quick().fit(Z, Z_aug=Z_aug, params=params[:5])
     with pytest.raises(ValueError, match="not a multiple of the 300"):
         quick().fit(Z, Z_aug=Z_aug[:301], params=params[:301])
-    with pytest.raises(ValueError, match="rows from 0 to 299"):
+    with pytest.raises(ValueError, match="row indices from 0 to 299"):
         quick().fit(Z, Z_aug=Z_aug[:1], params=params[:1], sources=[300])
     with pytest.raises(ValueError, match="one for each row of Z_aug"):
         quick().fit(Z, Z_aug=Z_aug, params=params, sources=[1.0])
@@ -265,13 +265,13 @@ def test_wrong_usage_raises(fitted, pairs):
         quick().fit(Z, Z_aug=Z_aug, params=params, discrete=[0])
     with pytest.raises(ValueError, match="must be indices of the 2 columns"):
         quick().fit(Z, Z_aug=Z_aug, params=params, discrete=[2])
-    with pytest.raises(ValueError, match="no transformation to imitate"):
+    with pytest.raises(ValueError, match="no transformation to learn"):
         quick(transformations=[]).fit(Z)
     with pytest.raises(ValueError, match="a row for each, in the columns of the fit"):
         fitted.apply(Z, params)
-    with pytest.raises(ValueError, match="must be a whole number, 1 or more"):
+    with pytest.raises(ValueError, match="must be an integer of at least 1"):
         fitted.augment(Z, 0)
-    with pytest.raises(ValueError, match="got 'turn' in it"):
+    with pytest.raises(ValueError, match="got a list with 'turn'"):
         quick(transformations=["turn"]).fit(Z)
     with pytest.raises(ValueError, match="give Z_aug too"):
         quick().fit(Z, params=params)

@@ -86,7 +86,7 @@ def test_bounds(table):
     columns = ColumnTable.from_arrays(table, bounds=(-0.5, 7.7))
     assert columns.upper[:2].tolist() == [7.7, 7], "a whole number is within"
     for wrong in ("test", (1, 0), (1,)):
-        with pytest.raises(ValueError, match="bounds="):
+        with pytest.raises(ValueError, match="bounds must be"):
             ColumnTable.from_arrays(table, bounds=wrong)
 
 

@@ -101,7 +101,7 @@ def test_permuted_groups_move_together():
     ("declared", "message"),
     [
         (Permute((0,)), "at least two"),
-        (Permute(((0, 1), (2,))), "equally many"),
+        (Permute(((0, 1), (2,))), "equal numbers of columns"),
         (Permute(range(7)), "group='cyclic'"),
         (Permute((0, 7)), "different kinds"),
     ],
