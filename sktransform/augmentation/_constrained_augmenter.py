@@ -39,15 +39,6 @@ class ConstrainedAugmenter(BaseAugmenter):
     alpha : float or None, default=None
         Quadratic penalty on relaxing a constraint, such as 2.0. None: hard constraints.
 
-    sampling : {"uniform", "metropolis-hastings"}, default="uniform"
-        How copies of training rows are sampled from the policy.
-        "metropolis-hastings" samples those with a larger loss of the trained network
-        more often, row by row; `augment`, which has no training labels, refuses it.
-
-    chain_length : int, default=2
-        Draws that a Metropolis-Hastings chain compares, in the training of the network
-        and in `sampling`; 1 compares none.
-
     shape : tuple of int, default=None
         %(shape)s.
 
@@ -77,9 +68,6 @@ class ConstrainedAugmenter(BaseAugmenter):
 
     epsilon_ : float or None
         The bound; None for "relative".
-
-    acceptance_rate_ : ndarray of shape (K,)
-        Share of proposals that the chains accepted; NaN without proposals.
 
     chosen_ : {"none", "policy"}
         "none" if all multipliers stayed 0: then nothing is augmented.
@@ -123,7 +111,9 @@ class ConstrainedAugmenter(BaseAugmenter):
 
     Notes
     -----
-    The primal-dual training is that of [1]_, its relaxation that of [2]_. A copy has
+    The primal-dual training is that of [1]_, its relaxation that of [2]_. Parameters
+    are drawn from their declared distribution: the Metropolis-Hastings steps of [1]_,
+    towards parameters of a large loss, brought less than more copies do. A copy has
     one transformation drawn by its share of the multipliers, averaged over the
     training; each other, of multiplier m, joins it with probability m / (1 + m).
 
@@ -154,8 +144,6 @@ class ConstrainedAugmenter(BaseAugmenter):
             StrOptions({"auto", "relative"}),
         ],
         "alpha": [Interval(Real, 0, None, closed="neither"), None],
-        "sampling": [StrOptions({"uniform", "metropolis-hastings"})],
-        "chain_length": [Interval(Integral, 1, None, closed="left")],
         "shape": [tuple, list, Integral, None],
         "task": [StrOptions({"auto", "classification", "regression"})],
         "kinds": [dict, None],
@@ -170,8 +158,6 @@ class ConstrainedAugmenter(BaseAugmenter):
         *,
         epsilon: float | str = "relative",
         alpha: float | None = None,
-        sampling: str = "uniform",
-        chain_length: int = 2,
         shape: tuple[int, ...] | None = None,
         task: str = "auto",
         kinds: Mapping[str, Any] | None = None,
@@ -182,8 +168,6 @@ class ConstrainedAugmenter(BaseAugmenter):
         self.transformations = transformations
         self.epsilon = epsilon
         self.alpha = alpha
-        self.sampling = sampling
-        self.chain_length = chain_length
         self.shape = shape
         self.task = task
         self.kinds = kinds
