@@ -87,9 +87,6 @@ VARIANTS: dict[str, list[dict]] = {
             "n_copies": 2,
         }
     ],
-    "ConstrainedAugmenter": [
-        {"transformations": [Shift()], "sampling": "metropolis-hastings"},
-    ],
     "ClassReplay": [{"min_rows": 10, "max_epochs": 2}],
     "GivensAligner": [{"n_sweeps": 3}],
     "PermutationAligner": [{"signed": True}, {"rescale": False}],

@@ -44,8 +44,7 @@ def tilted(X, seed=0):
 
 # %%
 # The required transformations. Each is drawn in proportion to the Lagrange multiplier
-# of its constraint; Metropolis-Hastings sampling also prefers copies for which the
-# trained network has a large loss.
+# of its constraint.
 
 transformations = [
     ImageRotate(max_degrees=30),
@@ -66,7 +65,6 @@ models = {
     "plain": SVC(C=3).fit(X_train, y_train),
     "all, evenly": augmented(InvarianceAugmenter, learn=False),
     "constrained": augmented(ConstrainedAugmenter),
-    "and sampled": augmented(ConstrainedAugmenter, sampling="metropolis-hastings"),
 }
 for name, model in models.items():
     upright, turned = model.score(X_test, y_test), model.score(tilted(X_test), y_test)

@@ -81,7 +81,6 @@ class AugmentedEstimator(HeldAugmenterMixin, CallbackSupportMixin):
             n_training_copies(self, augmenter),
             root,
             COPIES,
-            sampler=fitted.sampler,
         )
         self.augmenter_, self.seed_ = augmenter, root
         estimator = seeded_clone(self.estimator, root)

@@ -91,12 +91,7 @@ class BaseAugmenter(OneToOneFeatureMixin, TorchTransformer):
         if dataset.labels is None:
             policy = policy.without_labels()
         key = self.seed_, AUGMENT
-        if fitted.sampler is None:
-            draw = draw_transformations(policy, rows, *key, clean_share=fitted.p_clean)
-        else:
-            draw = fitted.sampler.draw(
-                dataset, policy, *key, clean_share=fitted.p_clean
-            )
+        draw = draw_transformations(policy, rows, *key, clean_share=fitted.p_clean)
         copies = apply_draw(policy, dataset.rows, draw, dataset.labels)
         if sample_weight is None or len(dataset) == len(sample_weight):
             return dataset.decode(copies, dataset.indices)
@@ -188,16 +183,9 @@ n_features)
         Raises
         ------
         ValueError
-            If X does not have the columns of the fit, if y has an unknown class, or if
-            ``sampling="metropolis-hastings"``.
+            If X does not have the columns of the fit, or if y has an unknown class.
         """
         encoder, rows = self._encoded(X)
-        if self.policy_["sampling"] != "uniform":
-            raise ValueError(
-                "sampling='metropolis-hastings' needs the loss of labelled training "
-                "rows, which only fit_transform and InvarianceResampler.fit_resample "
-                "have; fit with sampling='uniform' for augment."
-            )
         check_copies(n_copies)
         labels = self._codes(X, y)
         policy = Policy.from_state(self.policy_)

@@ -39,15 +39,6 @@ class ConstrainedAugmenter(BaseAugmenter):
     alpha : float or None, default=None
         Quadratic penalty on relaxing a constraint, such as 2.0. None: hard constraints.
 
-    sampling : {"uniform", "metropolis-hastings"}, default="uniform"
-        How copies of training rows are sampled from the policy.
-        "metropolis-hastings" samples those with a larger loss of the trained network
-        more often, row by row; `augment`, which has no training labels, refuses it.
-
-    chain_length : int, default=2
-        Draws that a Metropolis-Hastings chain compares, in the training of the network
-        and in `sampling`; 1 compares none.
-
     shape : tuple of int, default=None
         %(shape)s.
 
@@ -78,9 +69,6 @@ class ConstrainedAugmenter(BaseAugmenter):
 
     epsilon_ : float or None
         The bound on the loss; None for ``epsilon="relative"``.
-
-    acceptance_rate_ : ndarray of shape (K,)
-        Acceptance rate of the Metropolis-Hastings proposals; NaN without proposals.
 
     chosen_ : {"none", "policy"}
         "policy", or "none" if all multipliers stayed 0, so that no copy is changed.
@@ -123,10 +111,12 @@ class ConstrainedAugmenter(BaseAugmenter):
 
     Notes
     -----
-    The primal-dual training is that of [1]_, its relaxation that of [2]_. Each copy
-    draws one transformation with probability proportional to its multiplier, averaged
-    over the training, and adds every other transformation with probability ``m / (1 +
-    m)``, where m is the multiplier of the added transformation.
+    The primal-dual training is that of [1]_, its relaxation that of [2]_. The parameters
+    of a transformation are drawn from its declared distribution: the Metropolis-Hastings
+    steps of [1]_ towards parameters of a large loss improved accuracy less than more
+    copies did. Each copy draws one transformation with probability proportional to its
+    multiplier, averaged over the training, and adds every other transformation with
+    probability ``m / (1 + m)``, where m is the multiplier of the added transformation.
 
     References
     ----------
@@ -155,8 +145,6 @@ class ConstrainedAugmenter(BaseAugmenter):
             StrOptions({"auto", "relative"}),
         ],
         "alpha": [Interval(Real, 0, None, closed="neither"), None],
-        "sampling": [StrOptions({"uniform", "metropolis-hastings"})],
-        "chain_length": [Interval(Integral, 1, None, closed="left")],
         "shape": [tuple, list, Integral, None],
         "task": [StrOptions({"auto", "classification", "regression"})],
         "kinds": [dict, None],
@@ -171,8 +159,6 @@ class ConstrainedAugmenter(BaseAugmenter):
         *,
         epsilon: float | str = "relative",
         alpha: float | None = None,
-        sampling: str = "uniform",
-        chain_length: int = 2,
         shape: tuple[int, ...] | None = None,
         task: str = "auto",
         kinds: Mapping[str, Any] | None = None,
@@ -183,8 +169,6 @@ class ConstrainedAugmenter(BaseAugmenter):
         self.transformations = transformations
         self.epsilon = epsilon
         self.alpha = alpha
-        self.sampling = sampling
-        self.chain_length = chain_length
         self.shape = shape
         self.task = task
         self.kinds = kinds

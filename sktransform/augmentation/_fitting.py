@@ -172,12 +172,7 @@ def _settings(augmenter, dataset):
             "with learn=False, which needs no labels."
         )
     if is_constrained:
-        return ConstrainSettings(
-            augmenter.epsilon,
-            augmenter.alpha,
-            augmenter.chain_length,
-            augmenter.sampling == "metropolis-hastings",
-        )
+        return ConstrainSettings(augmenter.epsilon, augmenter.alpha)
     n_copies = n_copies_for(len(dataset), augmenter.n_copies)
     return SelectSettings(augmenter.tol, n_copies, augmenter.n_jobs)
 
@@ -185,10 +180,9 @@ def _settings(augmenter, dataset):
 def _common_attributes(augmenter, fitted, dataset, root):
     """Return the attributes of every augmenter by name."""
     policy, columns = fitted.policy, dataset.columns
-    sampling = getattr(augmenter, "sampling", "uniform")
     n_copies = getattr(augmenter, "n_copies", "auto")
     return {
-        "policy_": policy.to_state(columns, sampling),
+        "policy_": policy.to_state(columns),
         "names_": [short_name(t, columns) for t in policy.transformations],
         "active_": (policy.ranges > 0) & (policy.probabilities > 0),
         "chosen_": fitted.chosen,
@@ -244,13 +238,11 @@ def _constrained_attributes(fitted, n_all):
             "dual_": np.zeros(n_all),
             "dual_path_": np.zeros((0, n_all)),
             "epsilon_": None,
-            "acceptance_rate_": np.full(n_all, np.nan),
         }
     return {
         "dual_": found.dual,
         "dual_path_": found.dual_path,
         "epsilon_": found.epsilon,
-        "acceptance_rate_": found.acceptance_rate,
     }
 
 

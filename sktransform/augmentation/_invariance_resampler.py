@@ -200,7 +200,6 @@ n_outputs)
             n_training_copies(self, self.augmenter_),
             self.seed_,
             COPIES,
-            sampler=fitted.sampler,
         )
         self.sample_indices_ = indices = dataset.indices[sources]
         labels = labels_taken(y, dataset.y, sources, indices)

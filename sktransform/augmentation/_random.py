@@ -18,7 +18,7 @@ from sktransform.runtime._splitmix import STEP, mix64, shift_right
 
 # Purposes, the first part of every key. The numbers are part of recorded results.
 FOLDS, PROXY, COPIES_IN_FILTER, CURVE, ACCEPTANCE = range(5)
-COPIES, ESTIMATOR, CHAIN, TTA, AUGMENT, HARD = range(5, 11)
+COPIES, ESTIMATOR, CONSTRAINED, TTA, AUGMENT = range(5, 10)
 
 # Entries hashed at once: 256 KiB stay in the cache of a core.
 _BLOCK_ENTRIES = 2**15

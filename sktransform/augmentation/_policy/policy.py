@@ -64,7 +64,7 @@ class Policy:
         total = kept.sum()
         return replace(self, probabilities=kept / total if total > 0 else kept)
 
-    def to_state(self, columns, sampling):
+    def to_state(self, columns):
         """Return the policy as records and arrays, fit to be a fitted attribute."""
         return {
             "records": [to_record(t) for t in self.transformations],
@@ -72,7 +72,6 @@ class Policy:
             "ranges": self.ranges,
             "probabilities": self.probabilities,
             "joining": self.joining,
-            "sampling": sampling,
             "columns": columns.to_state(),
         }
 
@@ -114,17 +113,6 @@ class Draw:
 
     def __getitem__(self, rows):
         return Draw(self.on[rows], [p[rows] for p in self.parameters], self.seeds[rows])
-
-    def replaced(self, chosen, other):
-        """Return these draws, and for the chosen rows (m,) those of the other."""
-        return Draw(
-            np.where(chosen[:, None], other.on, self.on),
-            [
-                np.where(chosen[:, None], theirs, own)
-                for own, theirs in zip(self.parameters, other.parameters, strict=True)
-            ],
-            np.where(chosen[:, None], other.seeds, self.seeds),
-        )
 
     @classmethod
     def concatenate(cls, draws):
@@ -236,11 +224,11 @@ def check_copies(n_copies):
         )
 
 
-def augmented_rows(dataset, policy, n_copies, root, *key, sampler=None):
+def augmented_rows(dataset, policy, n_copies, root, *key):
     """Return the rows followed by their augmented copies, and their sources.
 
     Rows are a tensor (n (1 + n_copies), d), sources their row indices. A policy that
-    does nothing repeats the rows. A `sampler` replaces the draws of the policy.
+    does nothing repeats the rows.
     """
     indices = np.arange(len(dataset))
     sources = np.tile(indices, 1 + n_copies)
@@ -249,10 +237,7 @@ def augmented_rows(dataset, policy, n_copies, root, *key, sampler=None):
     copies = sources[len(dataset) :]
     rows = dataset.rows[copies]
     if len(policy.active):
-        if sampler is None:
-            draw = draw_copies(policy, indices, n_copies, root, *key)
-        else:
-            draw = sampler.copies(dataset, policy, n_copies, root, *key)
+        draw = draw_copies(policy, indices, n_copies, root, *key)
         labels = None if dataset.labels is None else dataset.labels[copies]
         rows = apply_draw(policy, rows, draw, labels)
     return torch.cat([dataset.rows, rows]), sources

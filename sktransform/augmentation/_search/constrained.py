@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Primal-dual training: invariance as a constraint, with a multiplier for each.
 
-The objective is the loss of unchanged rows; the loss under each transformation, at
-parameters that are drawn more often where it is large, may not exceed a bound. A
-multiplier rises while its bound is exceeded and falls when it is not (Hounie, Chamon
-and Ribeiro, 2023).
+The objective is the loss of unchanged rows; the loss under each transformation
+may not exceed a bound. A multiplier rises while its bound is exceeded and falls when it
+is not (Hounie, Chamon and Ribeiro, 2023).
 """
 
 from dataclasses import dataclass
@@ -13,9 +12,14 @@ import numpy as np
 import torch
 
 from sktransform.augmentation._policy.policy import fit_policy
-from sktransform.augmentation._random import CHAIN, PROXY, torch_stream
+from sktransform.augmentation._random import (
+    CONSTRAINED,
+    PROXY,
+    row_seeds,
+    stream_seed,
+    torch_stream,
+)
 from sktransform.augmentation._search import constants
-from sktransform.augmentation._search.hard_sampling import TrainingSampler
 from sktransform.augmentation._search.proxy import (
     ProxyFeatures,
     ProxyNetworks,
@@ -38,23 +42,52 @@ _FOLDS = 3
 
 @dataclass(frozen=True)
 class ConstrainedResult:
-    """Multipliers of a primal-dual training, and its network.
+    """Multipliers of a primal-dual training.
 
     `dual` (K,) is the mean of the last third of `dual_path` (n_steps, K); `epsilon` is
-    the bound, None for one that follows the loss of unchanged rows; `acceptance_rate`
-    (K,) is that of the Metropolis-Hastings steps, NaN without any.
+    the bound, None for one that follows the loss of unchanged rows.
     """
 
     dual: np.ndarray
     dual_path: np.ndarray
     epsilon: float | None
-    acceptance_rate: np.ndarray
-    network: ProxyNetworks
 
 
-def run_constrained(
-    dataset, transformations, epsilon, alpha, chain_length, root, on_round
-):
+class _TransformedBatches:
+    """Features of the rows of a batch under each transformation alone.
+
+    `active` are the indices of the transformations with a range.
+    """
+
+    def __init__(self, policy, features, is_classes, root):
+        self.policy, self.features, self.is_classes = policy, features, is_classes
+        self.root, self.generator = root, torch_stream(root, CONSTRAINED)
+        self.active = np.flatnonzero(policy.ranges > 0)
+        self._n_draws = 0
+
+    def draw(self, rows, values):
+        """Return features (n_active b, p) of the b rows, at fresh parameters."""
+        copies = [self._copies(k, rows, values) for k in self.active]
+        return torch.cat([self.features(rows[:0]), *copies])
+
+    def _copies(self, k, rows, values):
+        """Return features (b, p) of the rows under transformation `k`."""
+        transformation, scale = self.policy.transformations[k], self.policy.ranges[k]
+        drawn = transformation.sample(len(rows), float(scale), self.generator)
+        self._n_draws += 1
+        base = stream_seed(self.root, CONSTRAINED, int(k), self._n_draws)
+        return self.features(
+            transformation.forward(
+                rows,
+                drawn,
+                self.policy.references[k],
+                torch.from_numpy(row_seeds(base, np.arange(len(rows)))),
+                values if self.is_classes else None,
+            )
+        )
+
+
+def run_constrained(dataset, transformations, epsilon, alpha, root, on_round):
     """Return the result of the primal-dual method on labelled rows.
 
     `epsilon` is a number, "auto" or "relative"; `alpha` the price of a relaxation or
@@ -64,14 +97,12 @@ def run_constrained(
     features = ProxyFeatures(dataset.columns)
     if epsilon == "auto":
         epsilon = _held_out_loss(dataset, features, root) + _MARGIN
-    sampler = TrainingSampler(policy, features, dataset.target, chain_length, root)
-    path, network = _train(dataset, features, sampler, epsilon, alpha, root, on_round)
+    batches = _TransformedBatches(policy, features, dataset.target.is_classes, root)
+    path = _train(dataset, features, batches, epsilon, alpha, root, on_round)
     return ConstrainedResult(
         path[-max(1, len(path) // 3) :].mean(0),
         path,
         None if epsilon == "relative" else float(epsilon),
-        sampler.acceptance_rate,
-        network,
     )
 
 
@@ -95,8 +126,8 @@ def n_constrained_steps(shape):
     return int(constants.CONSTRAINED_STEP_FACTOR * n_steps), n_hidden
 
 
-def _train(dataset, features, sampler, epsilon, alpha, root, on_round):
-    """Return the path of the multipliers (n_steps, K), and the trained network."""
+def _train(dataset, features, batches, epsilon, alpha, root, on_round):
+    """Return the path of the multipliers (n_steps, K)."""
     target, clean = dataset.target, features(dataset.rows)
     n_steps, n_hidden = n_constrained_steps(dataset.columns.shape)
     rows_in_single = dataset.rows.float()
@@ -105,13 +136,13 @@ def _train(dataset, features, sampler, epsilon, alpha, root, on_round):
         1, clean.shape[1], target.n_outputs, n_hidden, generator
     )
     trainer = ProxyTrainer(network, [torch.arange(len(dataset))], n_steps, generator)
-    dual = torch.zeros(len(sampler.active), dtype=torch.float64)
+    dual = torch.zeros(len(batches.active), dtype=torch.float64)
     interval = -(-n_steps // (constants.MAX_ROUNDS + 1))
     path = []
     for step in range(n_steps):
         batch = trainer.draw()[0]
         values, weights = target.values[batch], target.weights[batch]
-        copies = sampler.draw(network, rows_in_single[batch], values)
+        copies = batches.draw(rows_in_single[batch], values)
         repeats = len(dual) + 1
         values = values.repeat(repeats, *[1] * (values.ndim - 1))
         weights = weights.repeat(repeats)
@@ -127,9 +158,9 @@ def _train(dataset, features, sampler, epsilon, alpha, root, on_round):
         path.append(dual.numpy())
         if (step + 1) % interval == 0 and on_round():
             break
-    complete = np.zeros((len(path), len(sampler.policy.ranges)))
-    complete[:, sampler.active] = path
-    return complete, network
+    complete = np.zeros((len(path), len(batches.policy.ranges)))
+    complete[:, batches.active] = path
+    return complete
 
 
 def dual_step(dual, losses, epsilon, alpha, rate=_DUAL_RATE):
@@ -149,7 +180,7 @@ def _held_out_loss(dataset, features, root):
     """Return the held-out training loss of networks without any transformation."""
     target = dataset.target
     is_classes, groups = target.is_classes, dataset.groups
-    folds = row_folds(dataset.codes, is_classes, groups, _FOLDS, root, CHAIN)
+    folds = row_folds(dataset.codes, is_classes, groups, _FOLDS, root, CONSTRAINED)
     if not folds:
         return 0.0
     n_steps, n_hidden = n_constrained_steps(dataset.columns.shape)

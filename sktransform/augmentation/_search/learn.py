@@ -18,7 +18,6 @@ from sktransform.augmentation._search.constrained import (
     policy_shares,
     run_constrained,
 )
-from sktransform.augmentation._search.hard_sampling import HardSampler
 from sktransform.augmentation._search.proxy import ProxyClassifier, ProxyRegressor
 from sktransform.augmentation._search.range_filter import FilterResult, run_filter
 from sktransform.augmentation._tabular.dataset import takes_weights
@@ -37,12 +36,10 @@ class SelectSettings:
 
 @dataclass(frozen=True)
 class ConstrainSettings:
-    """Settings of the primal-dual method, and of the sampling of copies."""
+    """Settings of the primal-dual method."""
 
     epsilon: object
     alpha: float | None
-    chain_length: int
-    samples_by_loss: bool
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,6 @@ class FittedPolicy:
     accepted: AcceptanceResult | None = None
     constrained: ConstrainedResult | None = None
     p_clean: float | None = None
-    sampler: HardSampler | None = None
 
 
 def learn_policy(dataset, transformations, estimator, settings, root, on_round):
@@ -119,7 +115,6 @@ def _constrained(dataset, sample, transformations, settings, root, on_round):
         transformations,
         settings.epsilon,
         settings.alpha,
-        settings.chain_length,
         root,
         on_round,
     )
@@ -127,9 +122,6 @@ def _constrained(dataset, sample, transformations, settings, root, on_round):
     policy = fit_policy(
         dataset, transformations, used, **policy_shares(found.dual_path)
     )
-    sampler = None
-    if settings.samples_by_loss:
-        sampler = HardSampler(found.network, settings.chain_length)
     return FittedPolicy(
         policy,
         POLICY if used.any() else NONE,
@@ -138,7 +130,6 @@ def _constrained(dataset, sample, transformations, settings, root, on_round):
         constrained=found,
         # Of all weights in the loss, that of the unchanged rows is 1.
         p_clean=1 / (1 + found.dual_path.mean(0).sum()),
-        sampler=sampler,
     )
 
 

@@ -211,9 +211,6 @@ def test_a_requirement_is_weighed_by_what_it_costs():
     # Only the second turn destroys the class, so it is the dearest.
     assert augmenter.dual_.argmax() == 1
     assert augmenter.dual_path_.shape[1] == 3
-    # The identity's proposals are all as good as the state: all are accepted.
-    assert augmenter.acceptance_rate_[2] == 1
-    assert (augmenter.acceptance_rate_[:2] < 1).all()
     shares = augmenter.dual_path_.mean(0)
     assert_allclose(augmenter.policy_["probabilities"], shares / shares.sum())
 
