@@ -111,12 +111,13 @@ class ConstrainedAugmenter(BaseAugmenter):
 
     Notes
     -----
-    The primal-dual training is that of [1]_, its relaxation that of [2]_. The parameters
-    of a transformation are drawn from its declared distribution: the Metropolis-Hastings
-    steps of [1]_ towards parameters of a large loss improved accuracy less than more
-    copies did. Each copy draws one transformation with probability proportional to its
-    multiplier, averaged over the training, and adds every other transformation with
-    probability ``m / (1 + m)``, where m is the multiplier of the added transformation.
+    The primal-dual training is that of [1]_, its relaxation that of [2]_. The
+    parameters of a transformation are drawn from its declared distribution: the
+    Metropolis-Hastings steps of [1]_ towards parameters of a large loss improved
+    accuracy less than more copies did. Each copy draws one transformation with
+    probability proportional to its multiplier, averaged over the training, and adds
+    every other transformation with probability ``m / (1 + m)``, where m is the
+    multiplier of the added transformation.
 
     References
     ----------
