@@ -41,7 +41,7 @@ def encode(images):
 
 transformations = [ImageRotate(max_degrees=40), ImageTranslate(max_pixels=1)]
 augmenter = LatentAugmenter(
-    transformations, encoder=encode, shape=(8, 8), learning_rate=2e-3, random_state=0
+    transformations, encoder=encode, shape=(8, 8), random_state=0
 )
 augmenter.fit(X[:600])
 

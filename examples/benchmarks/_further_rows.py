@@ -155,7 +155,6 @@ def _latent(problem, seed):
         IMAGES,
         encoder=problem.encode,
         shape=(8, 8),
-        learning_rate=2e-3,
         random_state=seed,
     ).fit(problem.unlabelled)
     made = augmenter.augment(problem.X, N_COPIES, random_state=seed)

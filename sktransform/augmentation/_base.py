@@ -40,7 +40,7 @@ class BaseAugmenter(OneToOneFeatureMixin, TorchTransformer):
     """Base of estimators that learn a policy and augment rows by it.
 
     A subclass has the parameters `transformations`, `shape`, `kinds`, `bounds`,
-    `task`, `random_state` and `verbose`, and a `fit`.
+    `task` and `random_state`, and a `fit`.
     """
 
     # `transform` and its inverse are the identity.
@@ -78,8 +78,8 @@ class BaseAugmenter(OneToOneFeatureMixin, TorchTransformer):
         -------
         ndarray, data frame or Tensor of shape (n_samples, n_features)
             Copies in the container of X. Some rows are unchanged: with probability
-            `p_clean`, or for :class:`ConstrainedAugmenter` with 1 / (1 + the sum of
-            the multipliers). Rows of weight 0 are always unchanged.
+            0.5, or for :class:`ConstrainedAugmenter` with 1 / (1 + the sum of the
+            multipliers). Rows of weight 0 are always unchanged.
 
         Raises
         ------

@@ -55,9 +55,6 @@ class ConstrainedAugmenter(BaseAugmenter):
     random_state : int, RandomState instance or None, default=None
         %(random_state)s.
 
-    verbose : bool, default=False
-        %(verbose)s.
-
     Attributes
     ----------
     dual_ : ndarray of shape (K,)
@@ -151,7 +148,6 @@ class ConstrainedAugmenter(BaseAugmenter):
         "kinds": [dict, None],
         "bounds": [StrOptions({"train", "none"}), tuple, list],
         "random_state": ["random_state"],
-        "verbose": ["boolean"],
     }
 
     def __init__(
@@ -165,7 +161,6 @@ class ConstrainedAugmenter(BaseAugmenter):
         kinds: Mapping[str, Any] | None = None,
         bounds: str | tuple[Any, ...] = "train",
         random_state: RandomState = None,
-        verbose: bool = False,
     ) -> None:
         self.transformations = transformations
         self.epsilon = epsilon
@@ -175,7 +170,6 @@ class ConstrainedAugmenter(BaseAugmenter):
         self.kinds = kinds
         self.bounds = bounds
         self.random_state = random_state
-        self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(

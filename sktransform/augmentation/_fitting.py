@@ -5,8 +5,6 @@ The augmenters and the estimators that have an augmenter call `fit_augmenter`, w
 the only function that sets fitted attributes of an augmenter.
 """
 
-from dataclasses import replace
-
 import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
@@ -14,7 +12,7 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import has_fit_parameter
 
 from sktransform.augmentation._policy.policy import n_copies_for
-from sktransform.augmentation._policy.report import short_name, summary
+from sktransform.augmentation._policy.report import short_name
 from sktransform.augmentation._random import root_seed
 from sktransform.augmentation._search import constants
 from sktransform.augmentation._search.acceptance import AcceptanceResult
@@ -65,16 +63,12 @@ def fit_augmenter(
         fitted = learn_policy(
             dataset, transformations, estimator, settings, root, progress.step
         )
-    if fitted.p_clean is None:
-        fitted = replace(fitted, p_clean=augmenter.p_clean)
     attributes = _common_attributes(augmenter, fitted, dataset, root)
     if hasattr(augmenter, "epsilon"):
         attributes |= _constrained_attributes(fitted, len(transformations))
     else:
         attributes |= _selection_attributes(fitted, len(transformations))
     vars(augmenter).update(attributes)
-    if augmenter.verbose:
-        print(f"{type(owner).__name__}: {summary(augmenter)}")
     return dataset, fitted
 
 
@@ -174,7 +168,7 @@ def _settings(augmenter, dataset):
     if is_constrained:
         return ConstrainSettings(augmenter.epsilon, augmenter.alpha)
     n_copies = n_copies_for(len(dataset), augmenter.n_copies)
-    return SelectSettings(augmenter.tol, n_copies, augmenter.n_jobs)
+    return SelectSettings(n_copies, augmenter.n_jobs)
 
 
 def _common_attributes(augmenter, fitted, dataset, root):
@@ -226,6 +220,7 @@ def _selection_attributes(fitted, n_all):
         "magnitude": magnitudes,
         "excess": curve[0],
         "se": curve[1],
+        "tolerance": np.array(constants.TOLERANCE),
     }
     return found
 

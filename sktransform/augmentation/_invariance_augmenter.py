@@ -2,7 +2,7 @@
 """Augmenter that learns which transformations keep the labels."""
 
 from collections.abc import Mapping
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Self
 
 from numpy.typing import ArrayLike
@@ -50,26 +50,15 @@ class InvarianceAugmenter(BaseAugmenter):
     bounds : {"train", "none"} or tuple of float, default="train"
         Allowed values of numeric columns: the training range, all, or (least, largest).
 
-    tol : float, default=0.03
-        Excess loss on held-out rows that is allowed: of the Brier score, or of the
-        squared error as a share of the target's variance.
-
     n_copies : int or "auto", default="auto"
         Copies of each row in the acceptance test. "auto" is ``2400 // n_samples``,
         clipped to [2, 8].
-
-    p_clean : float, default=0.5
-        Probability that `fit_transform` leaves a row unchanged; 1 switches augmentation
-        in `fit_transform` off.
 
     n_jobs : int, default=None
         %(n_jobs)s.
 
     random_state : int, RandomState instance or None, default=None
         %(random_state)s.
-
-    verbose : bool, default=False
-        %(verbose)s.
 
     Attributes
     ----------
@@ -102,7 +91,8 @@ class InvarianceAugmenter(BaseAugmenter):
     excess_curve_ : dict of str to ndarray
         Excess loss by magnitude: ``"magnitude"`` of shape (M,), and ``"excess"`` and
         its standard error ``"se"`` of shape (K, M); NaN where a transformation does not
-        have the magnitude.
+        have the magnitude. ``"tolerance"`` is the excess loss that is allowed: 0.03 of
+        the Brier score, or of the target's variance.
 
     rounds_ : list of dict
         One dict for each round of the range filter: ``"clean_loss"``, the held-out loss
@@ -195,12 +185,9 @@ class InvarianceAugmenter(BaseAugmenter):
         "task": [StrOptions({"auto", "classification", "regression"})],
         "kinds": [dict, None],
         "bounds": [StrOptions({"train", "none"}), tuple, list],
-        "tol": [Interval(Real, 0, None, closed="left")],
         "n_copies": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "p_clean": [Interval(Real, 0, 1, closed="both")],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
-        "verbose": ["boolean"],
     }
 
     def __init__(
@@ -213,12 +200,9 @@ class InvarianceAugmenter(BaseAugmenter):
         task: str = "auto",
         kinds: Mapping[str, Any] | None = None,
         bounds: str | tuple[Any, ...] = "train",
-        tol: float = 0.03,
         n_copies: int | str = "auto",
-        p_clean: float = 0.5,
         n_jobs: int | None = None,
         random_state: RandomState = None,
-        verbose: bool = False,
     ) -> None:
         self.transformations = transformations
         self.learn = learn
@@ -227,12 +211,9 @@ class InvarianceAugmenter(BaseAugmenter):
         self.task = task
         self.kinds = kinds
         self.bounds = bounds
-        self.tol = tol
         self.n_copies = n_copies
-        self.p_clean = p_clean
         self.n_jobs = n_jobs
         self.random_state = random_state
-        self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -278,7 +259,7 @@ class InvarianceAugmenter(BaseAugmenter):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = self.learn
-        tags.non_deterministic = self.p_clean < 1
+        tags.non_deterministic = True
         tags.input_tags.categorical = True
         tags.input_tags.string = True
         tags.input_tags.allow_nan = (

@@ -46,10 +46,6 @@ class InvarianceResampler(HeldAugmenterMixin, CallbackSupportMixin, BaseEstimato
         Augmented copies of each row. "auto" is ``2400 // n_samples``, clipped to
         [2, 8].
 
-    preserve_total_weight : bool, default=False
-        Whether a weight given to `fit_resample` is divided equally among a row and its
-        copies, so that the sum of the weights does not change.
-
     random_state : int, RandomState instance or None, default=None
         Seed, also of the augmenter if its `random_state` is None.
 
@@ -94,7 +90,6 @@ class InvarianceResampler(HeldAugmenterMixin, CallbackSupportMixin, BaseEstimato
     _parameter_constraints: dict = {
         "augmenter": [BaseAugmenter, None],
         "n_copies": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "preserve_total_weight": ["boolean"],
         "random_state": ["random_state"],
     }
 
@@ -106,12 +101,10 @@ class InvarianceResampler(HeldAugmenterMixin, CallbackSupportMixin, BaseEstimato
         augmenter: Any = None,
         *,
         n_copies: int | str = "auto",
-        preserve_total_weight: bool = False,
         random_state: RandomState = None,
     ) -> None:
         self.augmenter = augmenter
         self.n_copies = n_copies
-        self.preserve_total_weight = preserve_total_weight
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -205,10 +198,7 @@ n_outputs)
         labels = labels_taken(y, dataset.y, sources, indices)
         results = [dataset.decode(rows, indices), labels]
         if sample_weight is not None:
-            weights = dataset.sample_weight[sources]
-            if self.preserve_total_weight:
-                weights = weights * len(dataset) / len(indices)
-            results.append(weights)
+            results.append(dataset.sample_weight[sources])
         if groups is not None:
             results.append(np.asarray(groups)[indices])
         results += [np.asarray(array)[indices] for array in arrays.values()]

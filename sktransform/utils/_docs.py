@@ -37,7 +37,6 @@ DESCRIPTIONS = {
         "channels)``, ``(height, width)`` or ``(height, width, channels)``. None for\n"
         "tables"
     ),
-    "verbose": "Whether to print the result of the fit",
 }
 
 

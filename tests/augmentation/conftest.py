@@ -27,3 +27,9 @@ def quick_search(monkeypatch):
 def search_steps(monkeypatch):
     """Return a function that sets the number of steps of a table's networks."""
     return lambda n_steps: monkeypatch.setattr(constants, "TABLE_STEPS", n_steps)
+
+
+@pytest.fixture
+def any_excess(monkeypatch):
+    """Let the range filter keep everything, so that the acceptance test has to ask."""
+    monkeypatch.setattr(constants, "TOLERANCE", 10.0)

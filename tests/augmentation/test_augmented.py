@@ -99,11 +99,11 @@ def test_held_out_rows_are_never_seen_and_never_changed(numbered, augmenter):
     ids=repr,
 )
 def test_the_acceptance_test_never_trains_on_what_it_holds_out(
-    numbered, transformation
+    numbered, any_excess, transformation
 ):
     X, y = numbered
     Spy.seen.clear()
-    augmenter = InvarianceAugmenter([transformation], tol=10.0, n_copies=1)
+    augmenter = InvarianceAugmenter([transformation], n_copies=1)
     AugmentedClassifier(Spy(), augmenter, random_state=0).fit(X, y)
     trained = None
     n_held_out = 0
@@ -134,7 +134,7 @@ def test_grid_search_and_seeds():
     model = AugmentedClassifier(
         LogisticRegression(max_iter=500), augmenter, n_copies=2, random_state=0
     )
-    grid = {"estimator__C": [0.1, 1.0], "augmenter__p_clean": [0.5]}
+    grid = {"estimator__C": [0.1, 1.0], "augmenter__bounds": ["train"]}
     search = GridSearchCV(model, grid, cv=3).fit(X, y)
     assert search.best_score_ > 0.9
     again = clone(search.best_estimator_).fit(X, y)
@@ -153,9 +153,6 @@ def test_rows_grow_by_the_number_of_copies_in_order(numbered):
     assert_array_equal(yr, np.tile(y, 4))
     assert_array_equal(wr, np.tile(weight, 4))
     assert_array_equal(nr, np.tile(names, 4))
-    halved = resampler.set_params(preserve_total_weight=True)
-    total = halved.fit_resample(X, y, sample_weight=weight)[2].sum()
-    assert_allclose(total, weight.sum())
     assert not hasattr(resampler, "transform")
 
 
@@ -201,11 +198,11 @@ def test_checks_of_imbalanced_learn(check):
     getattr(checks, f"check_samplers_{check}")("InvarianceResampler", resampler)
 
 
-def test_groups_are_never_split(numbered):
+def test_groups_are_never_split(numbered, any_excess):
     X, y = numbered
     groups = np.arange(48) // 4
     Spy.seen.clear()
-    augmenter = InvarianceAugmenter([GaussianNoise([1])], tol=10.0, n_copies=1)
+    augmenter = InvarianceAugmenter([GaussianNoise([1])], n_copies=1)
     model = AugmentedClassifier(Spy(), augmenter, random_state=0)
     with config_context(enable_metadata_routing=True):
         model.set_fit_request(groups=True)
@@ -284,7 +281,7 @@ def test_the_number_of_copies_is_what_was_asked_for(numbered):
         assert len(Spy.seen[-1][1]) == 48 * (1 + expected)
 
 
-def test_the_acceptance_test_weighs_rows_through_a_pipeline(numbered):
+def test_the_acceptance_test_weighs_rows_through_a_pipeline(numbered, any_excess):
     X, y = numbered
     weighed = []
 
@@ -293,7 +290,7 @@ def test_the_acceptance_test_weighs_rows_through_a_pipeline(numbered):
             weighed.append(sample_weight)
             return super().fit(X, y, sample_weight)
 
-    augmenter = InvarianceAugmenter([GaussianNoise([1])], tol=10.0, n_copies=1)
+    augmenter = InvarianceAugmenter([GaussianNoise([1])], n_copies=1)
     with config_context(enable_metadata_routing=True):
         pipeline = make_pipeline(
             StandardScaler().set_fit_request(sample_weight=False),

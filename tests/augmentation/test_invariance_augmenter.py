@@ -57,16 +57,11 @@ def test_transform_and_its_inverse_change_nothing(X, y):
     assert_array_equal(augmenter.inverse_transform(X), X)
 
 
-def test_fit_transform_leaves_the_clean_share_as_it_is():
+def test_fit_transform_leaves_half_of_the_rows_as_they_are():
     X = np.random.default_rng(0).normal(size=(4000, 3))
-    views = kept(Shift(), p_clean=0.3).fit_transform(X)
+    views = kept(Shift()).fit_transform(X)
     clean = (views == X).all(1).mean()
-    assert abs(clean - 0.3) < 4 * np.sqrt(0.3 * 0.7 / len(X))
-
-
-def test_fit_transform_returns_the_rows_where_it_is_told_to(X):
-    views = kept(Shift(), p_clean=1.0).fit_transform(X)
-    assert_array_equal(views, X)
+    assert abs(clean - 0.5) < 4 * np.sqrt(0.5 * 0.5 / len(X))
 
 
 def test_augment_returns_blocks_without_the_rows_themselves(X):
@@ -250,21 +245,20 @@ def test_a_report_names_what_was_found(X, y):
     assert not (augmenter.active_ & (augmenter.range_ == 0)).any()
 
 
-def test_an_empty_policy_is_reported(X, capsys):
-    augmenter = InvarianceAugmenter([Shift()], verbose=True, **QUICK)
+def test_an_empty_policy_augments_nothing(X):
+    augmenter = InvarianceAugmenter([Shift()], **QUICK)
     augmenter.fit(X, np.zeros(len(X), dtype=int))
     assert augmenter.chosen_ == "none"
-    assert "augment nothing" in capsys.readouterr().out
     assert_array_equal(augmenter.augment(X, random_state=0), X)
 
 
 def test_fit_transform_keeps_all_rows_and_leaves_those_without_weight(X, y):
     weight, groups = np.repeat([0.0, 1.0], 20), np.arange(40) // 4
-    augmenter = kept(Shift([0]), p_clean=0.0)
+    augmenter = kept(Shift([0]))
     views = augmenter.fit_transform(X, y, sample_weight=weight, groups=groups)
     assert views.shape == X.shape
     assert_array_equal(views[:20], X[:20])
-    assert (views[20:, 0] != X[20:, 0]).all()
+    assert (views[20:, 0] != X[20:, 0]).any()
     alone = clone(augmenter).fit_transform(X[20:], y[20:], groups=groups[20:])
     assert_array_equal(views[20:], alone)
 
@@ -311,9 +305,8 @@ def test_tags_say_what_is_needed_and_what_is_random():
     learns = get_tags(InvarianceAugmenter())
     assert learns.target_tags.required
     assert learns.non_deterministic
-    fixed = get_tags(InvarianceAugmenter(learn=False, p_clean=1.0))
-    assert not fixed.target_tags.required
-    assert not fixed.non_deterministic
+    declared = get_tags(InvarianceAugmenter(learn=False))
+    assert not declared.target_tags.required
     assert learns.input_tags.allow_nan
     asks = InvarianceAugmenter(estimator=LogisticRegression())
     assert not get_tags(asks).input_tags.allow_nan

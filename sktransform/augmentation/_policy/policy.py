@@ -23,6 +23,10 @@ from sktransform.augmentation.transforms._base import from_record, to_record
 # Expected number of transformations of a copy beside the one that is always drawn.
 _FURTHER = 0.5
 
+# Probability that `fit_transform` leaves a training row unchanged: rows are unchanged
+# at prediction, so that half of those to learn from are like them.
+P_CLEAN = 0.5
+
 # Rows transformed at once. It bounds the memory and does not change the result.
 _BATCH_SIZE = 4096
 

@@ -32,19 +32,6 @@ def range_report(augmenter):
     return pd.DataFrame(columns)
 
 
-def summary(augmenter):
-    """Return a sentence that sums up a learned policy."""
-    active = [
-        name for name, on in zip(augmenter.names_, augmenter.active_, strict=True) if on
-    ]
-    if augmenter.chosen_ == "none":
-        return (
-            "augment nothing: no policy made held-out rows easier to predict than the "
-            "training rows alone"
-        )
-    return f"augment by {', '.join(active)}" if active else "augment nothing"
-
-
 def natural_range(transformation, scale):
     """Return the learned range of a transformation in natural units, as text."""
     if scale == 0:

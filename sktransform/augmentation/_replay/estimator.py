@@ -25,7 +25,7 @@ from sktransform.base import TorchEstimator
 from sktransform.exceptions import DegenerateDataWarning
 from sktransform.runtime._callbacks import FitProgress
 from sktransform.utils._docs import fill_doc
-from sktransform.utils._sklearn import Interval, StrOptions, fit_context
+from sktransform.utils._sklearn import Interval, fit_context
 from sktransform.utils._typing import RandomState
 
 
@@ -46,10 +46,6 @@ class ClassReplay(TorchEstimator):
 
     Parameters
     ----------
-    n_per_class : int or "balance", default="balance"
-        How many rows :meth:`fit_resample` adds to each class. "balance" fills every
-        class up to the size of the largest.
-
     min_rows : int, default=200
         Fewest rows of a class for which an autoencoder is trained; classes with fewer
         are drawn from a Gaussian with a shrunk covariance. Infinity: Gaussians alone.
@@ -127,10 +123,6 @@ class ClassReplay(TorchEstimator):
 
     _parameter_constraints: dict = {
         **TorchEstimator._parameter_constraints,
-        "n_per_class": [
-            Interval(Integral, 0, None, closed="left"),
-            StrOptions({"balance"}),
-        ],
         "min_rows": [Interval(Real, 2, None, closed="both")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
@@ -139,13 +131,11 @@ class ClassReplay(TorchEstimator):
     def __init__(
         self,
         *,
-        n_per_class: int | str = "balance",
         min_rows: int = 200,
         max_epochs: int = 300,
         random_state: RandomState = None,
         device: str = "auto",
     ) -> None:
-        self.n_per_class = n_per_class
         self.min_rows = min_rows
         self.max_epochs = max_epochs
         self.random_state = random_state
@@ -275,8 +265,8 @@ class ClassReplay(TorchEstimator):
         Returns
         -------
         X : ndarray, data frame or Tensor of shape (n_samples + n_new, n_features)
-            The unchanged rows, then `n_per_class` new rows for each class, in the
-            container of X.
+            The unchanged rows, then new rows that fill every class up to the size of
+            the largest class, in the container of X.
 
         y : ndarray or series of shape (n_samples + n_new,)
             Their classes.
@@ -290,9 +280,8 @@ class ClassReplay(TorchEstimator):
         rows, labels = self._validate_labelled(X, y, reset=True)
         self._learn(rows, labels, {})
         sizes = np.array([np.sum(labels == label) for label in self.classes_])
-        balance = self.n_per_class == "balance"
-        new = sizes.max() - sizes if balance else np.full(len(sizes), self.n_per_class)
-        counts = dict(zip(self.classes_.tolist(), new.tolist(), strict=True))
+        missing = (sizes.max() - sizes).tolist()
+        counts = dict(zip(self.classes_.tolist(), missing, strict=True))
         made, made_labels = self._drawn(counts, root_seed(self.random_state))
         return rows_below(X, rows, made), labels_below(y, labels, made_labels)
 

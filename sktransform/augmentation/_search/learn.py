@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sktransform.augmentation._policy.policy import Policy, fit_policy
+from sktransform.augmentation._policy.policy import P_CLEAN, Policy, fit_policy
 from sktransform.augmentation._random import AUGMENT, numpy_stream
 from sktransform.augmentation._search import constants
 from sktransform.augmentation._search.acceptance import (
@@ -29,7 +29,6 @@ POLICY, UNSHRUNK = "policy", "unshrunk"
 class SelectSettings:
     """Settings of the selection: range filter, then acceptance test."""
 
-    tol: float
     n_copies: int
     n_jobs: int | None
 
@@ -47,8 +46,8 @@ class FittedPolicy:
     """The policy in use, fitted to all rows, and the evidence for it.
 
     `ranges` (K,) and `status` are those found before the acceptance test. `p_clean` is
-    the probability of an unchanged row in a training, None where nothing says it.
-    What a search did not run is None.
+    the probability of an unchanged row in a training. What a search did not run is
+    None.
     """
 
     policy: Policy
@@ -58,7 +57,7 @@ class FittedPolicy:
     filtered: FilterResult | None = None
     accepted: AcceptanceResult | None = None
     constrained: ConstrainedResult | None = None
-    p_clean: float | None = None
+    p_clean: float = P_CLEAN
 
 
 def learn_policy(dataset, transformations, estimator, settings, root, on_round):
@@ -72,13 +71,13 @@ def learn_policy(dataset, transformations, estimator, settings, root, on_round):
         ranges = np.ones(len(transformations))
         policy = fit_policy(dataset, transformations, ranges)
         chosen = POLICY if transformations else NONE
-        p_clean = 1.0 if isinstance(settings, ConstrainSettings) else None
+        p_clean = 1.0 if isinstance(settings, ConstrainSettings) else P_CLEAN
         declared = ["declared"] * len(ranges)
         return FittedPolicy(policy, chosen, ranges, declared, p_clean=p_clean)
     sample = dataset[search_rows(dataset, constants.MAX_SEARCH_ROWS, root)]
     if isinstance(settings, ConstrainSettings):
         return _constrained(dataset, sample, transformations, settings, root, on_round)
-    filtered = run_filter(sample, transformations, settings.tol, root, on_round)
+    filtered = run_filter(sample, transformations, root, on_round)
     if filtered is None:
         nothing = np.zeros(len(transformations))
         policy = fit_policy(dataset, transformations, nothing)
@@ -102,7 +101,7 @@ def learn_policy(dataset, transformations, estimator, settings, root, on_round):
         fit_policy(dataset, transformations, used),
         accepted.chosen,
         filtered.ranges,
-        _status(filtered, settings.tol),
+        _status(filtered),
         filtered,
         accepted,
     )
@@ -173,7 +172,7 @@ def _asked(estimator, dataset):
     return estimator, replace(dataset, decode=decode, passes_weights=True)
 
 
-def _status(filtered, tol):
+def _status(filtered):
     """Return the result of the filter for each transformation, in one word."""
     words = ["rejected"] * len(filtered.ranges)
     last = filtered.rounds[filtered.chosen]
@@ -181,6 +180,6 @@ def _status(filtered, tol):
         if filtered.ranges[k] < 1:
             words[k] = "shrunk"
         else:
-            harmless = excess + constants.EXCESS_Z * error <= tol
+            harmless = excess + constants.EXCESS_Z * error <= constants.TOLERANCE
             words[k] = "kept" if harmless else "inconclusive"
     return words

@@ -215,10 +215,10 @@ def filter_problem(dataset, transformations, root):
     return FilterProblem(dataset, transformations, folds, root)
 
 
-def run_filter(dataset, transformations, tol, root, on_round):
+def run_filter(dataset, transformations, root, on_round):
     """Return the result of the range filter, or None without enough folds or labels.
 
-    `tol` is the excess that is allowed; `on_round()` is called after each round, and
+    `on_round()` is called after each round, and
     the filter stops early if it returns True.
     """
     problem = filter_problem(dataset, transformations, root)
@@ -233,7 +233,7 @@ def run_filter(dataset, transformations, tol, root, on_round):
         measured = problem.measure(networks, pools, active, ranges)
         rounds.append(measured)
         curve = curve or problem.curve(networks)
-        stopped, shrunk = on_round(), _shrunk(measured, transformations, tol)
+        stopped, shrunk = on_round(), _shrunk(measured, transformations)
         if stopped or shrunk is None:
             break
         active, ranges = shrunk
@@ -248,10 +248,11 @@ def run_filter(dataset, transformations, tol, root, on_round):
     )
 
 
-def _shrunk(measured, transformations, tol):
+def _shrunk(measured, transformations):
     """Return active indices and ranges after the worse half has shrunk, or None."""
     excess = measured.excess
-    bad = (excess > tol) & (excess > constants.EXCESS_Z * measured.error)
+    allowed = np.maximum(constants.TOLERANCE, constants.EXCESS_Z * measured.error)
+    bad = excess > allowed
     if not bad.any():
         return None
     ranges, n_shrunk = measured.ranges.copy(), math.ceil(bad.sum() / 2)

@@ -275,6 +275,6 @@ class ExcessDisplay:
             names=augmenter.names_,
             ranges=augmenter.range_,
             status=augmenter.status_,
-            tolerance=getattr(augmenter, "tol", None),
+            tolerance=curve["tolerance"],
             **plot_kw,
         )

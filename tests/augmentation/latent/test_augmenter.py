@@ -40,7 +40,7 @@ def pairs():
 @pytest.fixture(scope="module")
 def fitted(pairs):
     _, Z, Z_aug, params = pairs
-    augmenter = LatentAugmenter(max_epochs=10, learning_rate=2e-3, random_state=0)
+    augmenter = LatentAugmenter(max_epochs=10, random_state=0)
     return augmenter.fit(Z, Z_aug=Z_aug, params=params, discrete=[1])
 
 
@@ -169,7 +169,6 @@ def test_an_encoder_is_asked_for_rows_and_their_copies(pairs):
         [Shift([0], max_sd=1.0), SignFlip([1])],
         encoder=encode,
         max_epochs=4,
-        learning_rate=2e-3,
         random_state=0,
     ).fit(X)
     assert_allclose(augmenter.transform(X), encode(X))
@@ -213,7 +212,6 @@ def test_fit_transform_returns_clean_embeddings_and_copies(pairs):
     error = np.sqrt(expected * (1 - expected) / len(Z))
     assert abs(is_clean.mean() - expected) < 4 * error
     assert_array_equal(quick().fit_transform(Z), out)
-    assert_array_equal(quick(p_clean=1.0).fit_transform(Z), Z)
 
 
 def test_parameters_may_have_names(pairs):

@@ -163,24 +163,22 @@ def test_few_rows():
     assert labels.dtype == y.dtype
 
 
-def test_fit_resample_balances_or_adds():
+def test_fit_resample_balances():
     X, y = clouds(60)
     X, y = X[y.argsort()][:40], np.sort(y)[:40]  # 30 and 10
     more, labels = ClassReplay(random_state=0).fit_resample(X, y)
     assert_array_equal(more[:40], X)
     assert_array_equal(labels[:40], y)
     assert_array_equal(np.bincount(labels), [30, 30])
-    more, labels = ClassReplay(n_per_class=7, random_state=0).fit_resample(X, y)
-    assert_array_equal(np.bincount(labels), [37, 17])
-    assert len(more) == 54
 
 
 def test_resampling_keeps_the_container():
     X, y = clouds(60)
+    X, y = X[:-5], y[:-5]
     names = [f"column {j}" for j in range(20)]
-    expected, labels = ClassReplay(n_per_class=2, random_state=0).fit_resample(X, y)
+    expected, labels = ClassReplay(random_state=0).fit_resample(X, y)
     frame = pd.DataFrame(X, columns=names)
-    more, more_labels = ClassReplay(n_per_class=2, random_state=0).fit_resample(
+    more, more_labels = ClassReplay(random_state=0).fit_resample(
         frame, pd.Series(y, name="class")
     )
     assert isinstance(more, pd.DataFrame)
@@ -189,13 +187,13 @@ def test_resampling_keeps_the_container():
     assert isinstance(more_labels, pd.Series)
     assert more_labels.name == "class"
     assert_array_equal(more_labels, labels)
-    more, more_labels = ClassReplay(n_per_class=2, random_state=0).fit_resample(
+    more, more_labels = ClassReplay(random_state=0).fit_resample(
         pl.DataFrame(X, schema=names), pl.Series("class", y)
     )
     assert isinstance(more, pl.DataFrame)
     assert isinstance(more_labels, pl.Series)
     assert_array_equal(more.to_numpy(), expected)
-    more, _ = ClassReplay(n_per_class=2, random_state=0).fit_resample(
+    more, _ = ClassReplay(random_state=0).fit_resample(
         torch.from_numpy(X), torch.from_numpy(y)
     )
     assert isinstance(more, torch.Tensor)

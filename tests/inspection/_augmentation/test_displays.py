@@ -29,8 +29,8 @@ def augmenter():
             "magnitude": MAGNITUDES,
             "excess": np.array([[0, 0, 0.01], [0, 0.1, 0.6], [0, np.nan, 0.9]]),
             "se": np.full((3, 3), 0.02),
+            "tolerance": np.array(0.03),
         },
-        tol=0.03,
         acceptance_losses_={
             "policy": 0.17,
             "unshrunk": 0.19,
