@@ -176,7 +176,7 @@ def _images(width):
 
 def _requirement():
     mild = image_transformations(8, mild=True)
-    return {"transformations": mild, "shape": (8, 8), "strategy": "constrain"}
+    return {"transformations": mild, "shape": (8, 8)}
 
 
 def _oracle(width):

@@ -23,6 +23,7 @@ from sklearn.svm import SVC, SVR
 from sktransform.augmentation import (
     AugmentedClassifier,
     AugmentedRegressor,
+    ConstrainedAugmenter,
     InvarianceAugmenter,
 )
 
@@ -177,9 +178,10 @@ def grown(method, problem, split, seed):
 def _ours(problem, split, estimator, seed):
     settings = problem.settings() if problem.settings else {}
     kind = AugmentedRegressor if problem.is_regression else AugmentedClassifier
-    return kind(
-        clone(estimator), InvarianceAugmenter(**settings), random_state=seed
-    ).fit(split.X, split.y)
+    # Tilted images are a requirement, not a guess.
+    learner = ConstrainedAugmenter if problem.kind == "tilted" else InvarianceAugmenter
+    model = kind(clone(estimator), learner(**settings), random_state=seed)
+    return model.fit(split.X, split.y)
 
 
 def separation(problem, augmenter):
