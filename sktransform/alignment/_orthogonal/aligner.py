@@ -452,7 +452,9 @@ class OrthogonalAligner(MomentAligner):
             (n_lams,), the distances from a rotation; and "losses" of shape (n_lams,),
             the mean squared training errors as shares of the target's variance. The
             losses agree with those of `fit` to about 1e-8, the maps to about 1e-3; for
-            an accurate map call `fit` with the chosen bound.
+            an accurate map call `fit` with the chosen bound. Directions in which X does
+            not vary are mapped to 0 unless ``complete_null=True``, also if "auto" has
+            chosen otherwise in `fit`.
         """
         check_is_fitted(self, "moments_")
         problem = AlignmentProblem(self._kept_moments().total(), self._settings())
