@@ -27,7 +27,7 @@ class DisconnectedGraphWarning(UserWarning):
 class UnreliableAlignmentWarning(UserWarning):
     """The fitted map between two spaces may be wrong.
 
-    Independent candidate maps disagree, held-out pairs do not find each other, or
-    held-out predictions are unrelated to their targets. The message states the measured
-    value.
+    Independent candidate maps disagree, the mapped rows fit the other space hardly
+    better than under mirrored maps, the recall of held-out pairs is low, or held-out
+    predictions are unrelated to their targets. The message states the measured value.
     """

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-A rotation of a few angles
-==========================
+Store a rotation as a few angles
+================================
 
 Further training of a network changes its hidden units slightly, and a rotation maps the
 old values to the new ones with a small error.
 :class:`~sktransform.alignment.GivensAligner` stores a rotation as 31 angles per sweep,
 :class:`~sktransform.alignment.OrthogonalAligner` as a matrix of 1024 numbers. With few
-pairs the map of few angles also has the lower error; with at least about as many pairs
-as columns, the matrix has.
+pairs the map of few angles also has the lower error; if there are about as many pairs
+as columns, or more, the matrix has the lower error.
 """
 
 import warnings
@@ -76,7 +76,7 @@ ax.set_xticks([12, 25, 50, 100, 200, 400], ["12", "25", "50", "100", "200", "400
 ax.minorticks_off()
 ax.set_xlabel("pairs to learn from")
 ax.set_ylabel("error on new rows, share of the variance")
-ax.set_title("Hidden units of a network that was trained on")
+ax.set_title("Hidden units before and after further training")
 ax.legend()
 
 # %%

@@ -66,9 +66,9 @@ ExcessDisplay.from_estimator(augmenter)
 
 # %%
 # The acceptance test: does the classifier improve on held-out images? Training on
-# repeated, unchanged images is the control: its gain is not due to augmentation. Unless
-# its gain is clearly significant, the best candidate is measured a second time, on
-# other folds; the interval is that of the mean gain over both.
+# repeated, unchanged images is the control: its gain is not due to augmentation. If the
+# gain of the best candidate is not clearly significant, it is measured a second time on
+# other folds, and the interval is that of the mean of both gains.
 
 AcceptanceDisplay.from_estimator(augmenter)
 print(f"chosen: {augmenter.chosen_}")

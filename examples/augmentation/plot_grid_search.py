@@ -66,7 +66,8 @@ candidates = {
 
 # %%
 # By default SMOTE only balances classes; here its ``sampling_strategy`` makes all
-# classes nine times as large. The pipeline of imbalanced-learn skips it at prediction.
+# classes nine times as large. At prediction the pipeline of imbalanced-learn skips
+# SMOTE.
 
 
 def nine_times(y):

@@ -176,9 +176,9 @@ n_features)
             without the unchanged rows.
 
         params : dict of str to ndarray
-            The record: columns of a table with a line for each transformation applied
-            to a row, which `apply` and `inverse_augment` take. Returned only if
-            `return_params` is True.
+            The record, which `apply` and `inverse_augment` take: the columns of a table
+            with one line for each transformation that was applied to a row. Returned
+            only if `return_params` is True.
 
         Raises
         ------
@@ -236,7 +236,7 @@ n_features)
         foreign = sources[(sources < 0) | (sources >= len(rows))]
         if len(foreign):
             raise ValueError(
-                f"params has row {foreign[0]}, but X has {len(rows)} rows; give "
+                f"params refers to row {foreign[0]}, but X has {len(rows)} rows; give "
                 "the rows that were augmented."
             )
         labels = None if labels is None else torch.from_numpy(labels)

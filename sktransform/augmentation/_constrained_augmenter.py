@@ -77,7 +77,8 @@ class ConstrainedAugmenter(BaseAugmenter):
         Ranges of the transformations, all 1 (the declared range).
 
     active_ : ndarray of bool of shape (K,)
-        Whether the policy applies a transformation: True if its multiplier is positive.
+        Whether the policy applies each transformation: True if its multiplier is above
+        0.
 
     status_ : list of str
         "declared" for each transformation.
@@ -106,15 +107,13 @@ class ConstrainedAugmenter(BaseAugmenter):
     InvarianceAugmenter : Learns which transformations keep the labels.
     AugmentedClassifier : Trains an estimator on rows and augmented copies of them.
 
-    Notes
-    -----
-    The primal-dual training is that of [1]_, its relaxation that of [2]_. The
-    parameters of a transformation are drawn from its declared distribution: the
-    Metropolis-Hastings steps of [1]_ towards parameters of a large loss improved
-    accuracy less than more copies did. Each copy draws one transformation with
-    probability proportional to its multiplier, averaged over the training, and adds
-    every other transformation with probability ``m / (1 + m)``, where m is the
-    multiplier of the added transformation.
+    Notes ----- The primal-dual training is that of [1]_, its relaxation that of [2]_.
+    The parameters of a transformation are drawn from its declared distribution: the
+    Metropolis-Hastings steps of [1]_, which prefer parameters with a large loss,
+    improved accuracy less than a larger number of copies did. Each copy draws one
+    transformation with probability proportional to its multiplier, averaged over the
+    training, and adds every other transformation with probability ``m / (1 + m)``,
+    where m is the multiplier of the added transformation.
 
     References
     ----------

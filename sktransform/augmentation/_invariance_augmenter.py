@@ -74,7 +74,7 @@ class InvarianceAugmenter(BaseAugmenter):
         Learned ranges as fractions of the declared ranges, from 0 (rejected) to 1.
 
     active_ : ndarray of bool of shape (K,)
-        Whether the policy in use applies a transformation.
+        Whether the policy in use applies each transformation.
 
     status_ : list of str
         Result for each transformation: "rejected", "shrunk" (its range was reduced),
@@ -144,14 +144,14 @@ class InvarianceAugmenter(BaseAugmenter):
 
     Notes
     -----
-    ``fit_transform(X, y)`` differs from ``fit(X, y).transform(X)`` on purpose, as that
-    of :class:`sklearn.preprocessing.TargetEncoder` does.
+    ``fit_transform(X, y)`` differs from ``fit(X, y).transform(X)`` on purpose, as in
+    :class:`sklearn.preprocessing.TargetEncoder`.
 
     The range filter trains one proxy network per fold on copies by all transformations,
     and measures the excess loss of each transformation on held-out rows. In each round,
     the worst half of the transformations with a significant excess loss above `tol`
-    have their range halved or are rejected. Of the rounds whose loss on unchanged rows
-    is within one standard error of the best round, the last gives the policy. The
+    have their range halved or are rejected. The policy is that of the last round whose
+    loss on unchanged rows is within one standard error of the best round. The
     acceptance test then measures, by cross-validation, whether the policy lowers the
     loss of the estimator: the Brier score of calibrated scores, or the squared error. A
     gain that is not clearly significant is averaged over two partitions into folds.
@@ -236,8 +236,8 @@ class InvarianceAugmenter(BaseAugmenter):
             False.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            %(sample_weight)s. They weigh all losses, and are passed to `estimator` if
-            its `fit` takes them.
+            %(sample_weight)s. All losses are weighted by them, and they are passed to
+            `estimator` if its `fit` takes weights.
 
         groups : array-like of shape (n_samples,), default=None
             %(groups)s.

@@ -55,8 +55,9 @@ class InvarianceResampler(HeldAugmenterMixin, CallbackSupportMixin, BaseEstimato
         The fitted augmenter, which has the policy and its measured losses.
 
     sample_indices_ : ndarray of shape (n_samples_new,)
-        Index of the row of X of which each returned row is a copy, or which it is. Use
-        it, for example, to keep copies of one row in one fold.
+        For each returned row, the index of the row of X that it equals or is a copy of.
+        Can be used as groups in a cross-validation, which keep all copies of a row in
+        one fold.
 
     seed_ : int
         %(seed)s.

@@ -70,8 +70,8 @@ def make_invariance_problem(
         Ten transformations as dicts: ``"kind"``, the name of a class in
         :mod:`sktransform.augmentation.transforms`; ``"parameters"``, the arguments of
         that class; and ``"holds"``, whether the transformation keeps the class. The
-        first five keep the class. The last five have the same kinds and ranges, apply
-        to other columns, and do not.
+        first five keep the class. The last five have the same kinds and ranges, but
+        apply to other columns and do not keep the class.
 
     Notes
     -----

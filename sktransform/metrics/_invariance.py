@@ -83,10 +83,11 @@ def invariance_score(
     metric : {"tv", "js", "agreement", "squared"}, default="tv"
         Measure of the change of a prediction. "tv" is the total variation distance
         ``sum |p - q| / 2`` between class probabilities, "js" the Jensen-Shannon
-        divergence in bits, and "agreement" is 1 if the predicted class changes and 0
-        otherwise. "squared", for regressors, is the squared change divided by twice the
-        variance of the predictions, which is 1 on average if predictions are permuted
-        among rows.
+        divergence in bits. With "agreement" the change is 1 if the predicted class
+        changes and 0 otherwise, so that the score is the share of unchanged classes.
+        "squared", for regressors, is the squared change divided by twice the variance
+        of the predictions, which is 1 on average if predictions are permuted among
+        rows.
 
     magnitudes : array-like of shape (n_magnitudes,), default=None
         Magnitudes, from 0 to 1, for which a score is returned; the random draws are the
@@ -201,8 +202,8 @@ def label_invariance_excess(
         Number of augmented copies of each row, which are averaged.
 
     magnitudes : array-like of shape (n_magnitudes,), default=None
-        Magnitudes, from 0 to 1, for which a score is returned; the random draws are the
-        same for each. None uses 1.
+        Magnitudes, from 0 to 1, for which an excess is returned; the random draws are
+        the same for each. None uses 1.
 
     per_class : bool, default=False
         Whether to return the excess for each class of y separately; only for

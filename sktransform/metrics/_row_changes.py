@@ -27,8 +27,8 @@ class Views:
             )
         if self.is_augmenter and magnitudes is not None:
             raise ValueError(
-                "transform is an augmenter, which draws from its own ranges; use "
-                "magnitudes=None, or give one transformation as a function."
+                "transform is an augmenter, which draws from its own ranges and has no "
+                "magnitudes; use magnitudes=None, or give a function as transform."
             )
         self.magnitudes = _check_magnitudes(magnitudes)
         self.transform, self.X = transform, X
@@ -48,7 +48,7 @@ class Views:
         if len(view) != len(self.X):
             raise ValueError(
                 f"transform returned {len(view)} rows for {len(self.X)} rows; it must "
-                "return one row for each."
+                "return as many rows as it is given."
             )
         return view
 

@@ -67,9 +67,10 @@ def make_retrieval_scorer(
         returned.
 
     gallery : array-like of shape (n_gallery, n_outputs), default=None
-        Further rows of the gallery, which are no targets, so that the gallery has a
-        realistic size. Rows of `y` should not be among them. None searches the targets
-        alone, whose number depends on the cross-validation split.
+        Further rows of the gallery, which are not targets of any query, so that the
+        gallery has a realistic size. They should not include rows of `y`. With None the
+        gallery consists of the targets alone, whose number depends on the
+        cross-validation split.
 
     metric : {"cosine", "euclidean"}, default="cosine"
         Similarity by which the gallery is searched.

@@ -47,7 +47,8 @@ def check_same_width(X, Y, names):
     if X.shape[1] != Y.shape[1]:
         raise ValueError(
             f"{names[0]} has {X.shape[1]} columns and {names[1]} has {Y.shape[1]} "
-            "columns; map one into the space of the other first."
+            "columns, but both must have the same number; map one into the space of "
+            "the other first."
         )
 
 

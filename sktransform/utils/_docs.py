@@ -17,13 +17,16 @@ DESCRIPTIONS = {
     "X": "Rows",
     "X_train": "Training rows",
     "device": (
-        'Device of the computation: "cpu", "cuda", "cuda:1", ... "auto" takes that of\n'
-        "an input tensor, else CUDA if it is available, else the CPU"
+        'Device, such as "cpu" or "cuda:1". "auto" uses the device of input tensors;\n'
+        "for other inputs it uses CUDA if available, else the CPU"
     ),
     "feature_names_in": (
         "Names of features seen during `fit`, if they are all strings"
     ),
-    "groups": ("Rows of one group are never split between training and held-out rows"),
+    "groups": (
+        "Group of each row. Rows of one group are never split between training and\n"
+        "held-out rows"
+    ),
     "n_features_in": "Number of features seen during `fit`",
     "n_jobs": (
         "Number of parallel jobs, see :class:`joblib.Parallel`. It does not change\n"

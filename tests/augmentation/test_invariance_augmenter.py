@@ -230,7 +230,7 @@ def test_records_put_together_need_numbers_of_their_own(X):
     first, second = (augmenter.augment(X, return_params=True) for _ in range(2))
     names = list(first[1])
     both = {name: np.concatenate([first[1][name], second[1][name]]) for name in names}
-    with pytest.raises(ValueError, match="several lines for one row and order"):
+    with pytest.raises(ValueError, match="several lines with the same row and order"):
         augmenter.apply(X, both)
     both["row"] = np.concatenate([first[1]["row"], 40 + second[1]["row"]])
     assert_array_equal(augmenter.apply(X, both), np.vstack([first[0], second[0]]))

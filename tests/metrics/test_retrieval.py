@@ -319,7 +319,7 @@ def test_inputs_are_not_written_to(pair, measure):
 def test_spaces_of_different_width_are_refused(pair, measure):
     first, second = NAMES[measure]
     message = (
-        f"{first} has 5 columns and {second} has 6 columns; map one into the space"
+        f"{first} has 5 columns and {second} has 6 columns, but both must have the same"
     )
     with pytest.raises(ValueError, match=message):
         measure(pair[0][:, :5], pair[1])

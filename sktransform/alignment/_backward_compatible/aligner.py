@@ -246,8 +246,8 @@ class BackwardCompatibleAligner(AffineAligner):
         Y = self._validate_targets(y)
         if Y.shape[1] != self._n_targets:
             raise ValueError(
-                f"y has {Y.shape[1]} columns, but the old space of "
-                f"{type(self).__name__} has {self._n_targets}; give old vectors."
+                f"y has {Y.shape[1]} columns, but {type(self).__name__} was fitted to "
+                f"old vectors of {self._n_targets} columns; give old vectors."
             )
         return Y
 

@@ -60,8 +60,8 @@ class BackfillPlanner(TorchEstimator):
     Attributes
     ----------
     order_ : ndarray of shape (n_samples,)
-        Indices of the rows of `fit` in the order in which to embed them again; rows of
-        equal distance keep their order.
+        Indices of the rows of `fit` in the order in which to embed them again: by
+        ascending `distances_`, and rows of equal distance in their original order.
 
     distances_ : ndarray of shape (n_samples,)
         Root mean squared distance of each row to its 10 nearest neighbours, after
@@ -82,11 +82,12 @@ class BackfillPlanner(TorchEstimator):
     -----
     In a gallery of more than 20,000 rows, neighbours are searched among at most 20,000
     evenly spaced rows. The order is computed once, from the gallery before any row is
-    replaced. Searches are assumed to use the cosine.
+    replaced. Searches are assumed to use the cosine similarity.
 
     The order of [1]_, by descending distance to the mean of a class, begins with rows
-    that few searches return. In the model changes of the user guide it is worse than a
-    random order for some, and never better than the order used here.
+    that few searches return. In one of the three model changes of the user guide,
+    searches find fewer true neighbours with that order than with a random order, and in
+    none of them more than with the order used here.
 
     References
     ----------
@@ -184,8 +185,8 @@ class BackfillPlanner(TorchEstimator):
         if mixed.shape != after.shape or len(mixed) != len(self.order_):
             raise ValueError(
                 f"gallery has shape {mixed.shape} and replacement has shape "
-                f"{after.shape}, but both must be the {len(self.order_)} rows of fit, "
-                "with equal numbers of columns."
+                f"{after.shape}, but both must have the {len(self.order_)} rows of fit "
+                "and the same number of columns."
             )
         if n_points < 2:
             raise ValueError(f"n_points must be at least 2, got {n_points}.")

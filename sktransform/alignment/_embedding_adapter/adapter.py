@@ -42,8 +42,8 @@ def checked_moments(rows):
     largest = max(part.abs().max().item() for part in (rows.X, rows.Y))
     if largest > _LARGEST_ENTRY:
         raise ValueError(
-            f"X or y has an entry of size {largest:g}, but moments can be kept of "
-            f"entries up to {_LARGEST_ENTRY:g}; scale both views, or use fit with "
+            f"X or y has an entry of size {largest:g}, but moments can be stored only "
+            f"for entries up to {_LARGEST_ENTRY:g}; scale both views, or use fit with "
             "store_moments=False."
         )
     return rows.moments()
@@ -191,16 +191,16 @@ class EmbeddingAdapter(MomentAligner):
     queries of a ridge regression without calibration retrieve mainly hubs of the
     gallery [2]_. The kernel features are those of [3]_.
 
-    Normalise the rows of both views or of neither. The calibration improves retrieval
-    and raises the squared error. It also stretches directions of the gallery that X
-    cannot predict: if "recall_at_1" is below "recall_at_1_ridge", set
+    Either scale the rows of both views to length 1, or of neither. The calibration
+    improves retrieval and raises the squared error. It also stretches directions of the
+    gallery that X cannot predict: if "recall_at_1" is below "recall_at_1_ridge", set
     ``calibrate=None``.
 
     The recall in the report is measured by cross-validation: map and calibration are
     fitted without the fold of the queries, and the gallery consists of the targets of
-    that fold; 1000 rows are searched in total at most. In a larger gallery the recall
-    is lower, see `expected_recall`. Only the first folds that together have 500 rows
-    are validated.
+    that fold. Only the first folds that together have 500 rows serve as validation
+    folds, and at most 1000 of their rows are used. In a larger gallery the recall is
+    lower, see `expected_recall`.
 
     `inverse_transform` is a least-squares inverse: the pseudo-inverse of a linear map,
     or, with kernels, a ridge regression of X on y. For retrieval in the opposite
@@ -431,8 +431,8 @@ class EmbeddingAdapter(MomentAligner):
         """Raise an error if the parameters need all rows at once."""
         if self.features == "nystroem":
             raise ValueError(
-                "features='nystroem' needs all rows at once; use fit, or set "
-                "features='linear'."
+                "features='nystroem' needs all rows in one call of fit and supports "
+                "neither partial_fit nor merge; use fit, or set features='linear'."
             )
 
     def _pair_rows(self, X, y, sample_weight, groups, *, reset):
@@ -481,7 +481,7 @@ class EmbeddingAdapter(MomentAligner):
         if not all(np.isfinite(arrays[name]).all() for name in ("coef_", "intercept_")):
             raise ValueError(
                 "The map from X to y has coefficients beyond the range of float64: "
-                f"entries of X reach {units.x:g} and those of y {units.y:g}; bring "
+                f"entries of X reach {units.x:g} and entries of y {units.y:g}; bring "
                 "both views to a similar scale."
             )
         vars(self).update(arrays)
@@ -501,8 +501,8 @@ class EmbeddingAdapter(MomentAligner):
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_outputs)
-            Queries for the gallery, in the precision of X. A row has the same bits
-            whatever rows come with it.
+            Queries for the gallery, in the precision of X. The result of a row does not
+            depend on the other rows of X.
         """
         check_has_map(self)
         return self._map_rows(X, "map", _map_module, self._map_state())
@@ -637,8 +637,8 @@ class EmbeddingAdapter(MomentAligner):
                 raise ValueError(f"{name} must be a positive integer, got {value!r}.")
         if self.held_out_ranks_ is None:
             raise ValueError(
-                "expected_recall needs held-out ranks, but held_out_ranks_ is None: "
-                "use fit, with more rows."
+                "expected_recall needs held-out ranks, but held_out_ranks_ is None; "
+                "call fit, not partial_fit, with more rows and a y that varies."
             )
         ranks, sizes = self.held_out_ranks_.T
         return expected_recall(ranks, sizes, int(gallery_size), int(k))

@@ -129,7 +129,7 @@ def givens_angles(
     """
     matrix = check_array(rotation, dtype=np.float64, input_name="rotation")
     if matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(f"rotation has shape {matrix.shape}; give a square matrix.")
+        raise ValueError(f"rotation must be a square matrix, got shape {matrix.shape}.")
     passes = angle_passes(torch.from_numpy(matrix.copy()), n_sweeps)
     angles, gain = next(passes)
     gains = [gain]

@@ -47,8 +47,8 @@ class GaussianWeightedAligner(
 
     The map is ``f(x) = g(x) + sum_i w_i(x) (b_i + A_i (x - mu_i))``: a global ridge
     regression ``g(x)`` plus a mixture of local affine changes, the charts. Chart i has
-    a centre ``mu_i``, a width ``s_i`` and the weight ``w(x) = softmax_i(-||x - mu_i||^2
-    / s_i)``, which is largest for rows near its centre. Each chart is a ridge
+    a centre ``mu_i``, a width ``s_i`` and the weight ``w_i(x) = softmax_i(-||x -
+    mu_i||^2 / s_i)``, which is largest for rows near its centre. Each chart is a ridge
     regression, weighted by ``w_i``, of the residuals of the global map. Both penalties
     are chosen by cross-validation. An infinite penalty of the charts, which gives the
     global map alone, is among the candidates, so the cross-validated error is never
@@ -71,11 +71,11 @@ class GaussianWeightedAligner(
         "auto" chooses a value from 1e-6 to 10 by cross-validation.
 
     chart_ridge : float or "auto", default="auto"
-        Penalty of the charts, above 0, in the same units. It shrinks the linear parts
-        like a ridge penalty, and divides the mean change of each chart by ``1 +
-        chart_ridge``. Infinity gives the global map alone. "auto" chooses among
-        infinity and powers of ``sqrt(10)``, from 100 down to 1e-5, by cross-validation,
-        and stops early if the error rises.
+        Penalty of the charts, above 0, in units of the features' mean variance. It
+        shrinks the charts' linear parts like a ridge penalty, and divides the mean
+        change of each chart by ``1 + chart_ridge``. Infinity gives the global map
+        alone. "auto" chooses among infinity and powers of ``sqrt(10)``, from 100 down
+        to 1e-5, by cross-validation, and stops early if the error rises.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the centres.
@@ -112,7 +112,7 @@ class GaussianWeightedAligner(
     chart_summary_ : dict of str to ndarray
         Arrays with one entry for each chart; means are over the training pairs,
         weighted by the chart's weight. "weight_share", of shape (n_charts,): the
-        chart's share of the total weight. "center", (n_charts, n_features).
+        chart's share of the total weight. "center", (n_charts, n_features): its centre.
         "mean_change", (n_charts, n_outputs): the mean of ``f(x) - g(x)``.
         "change_length", (n_charts,): the root mean square of the length of ``f(x) -
         g(x)``. "error_before" and "error_after", (n_charts,): the root mean squared
@@ -313,8 +313,8 @@ class GaussianWeightedAligner(
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_outputs)
-            Their images, in the precision of X. A row has the same bits whatever rows
-            come with it.
+            The mapped rows, in the precision of X. The result of a row does not depend
+            on the other rows of X.
         """
         X, runtime = self._checked(X)
         return runtime.map(self._mapping(runtime), X, QUERY_ROWS)

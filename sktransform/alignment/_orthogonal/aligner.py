@@ -51,9 +51,9 @@ class OrthogonalAligner(MomentAligner):
         "auto" chooses the bound by cross-validation over five folds, from their
         moments, without a second pass over the rows; it uses 0 if there are too few
         rows for two folds. The candidates are values of the bound's Lagrange
-        multiplier, and only the first folds that together have 200 rows are validated.
-        The fold of a row is a hash of the row, so that equal rows share a fold and the
-        order of the rows does not matter.
+        multiplier. Only the first folds that together have 200 rows serve as validation
+        folds. The fold of a row is a hash of the row, so that equal rows share a fold
+        and the order of the rows does not matter.
 
     scale : bool, default=False
         Whether the bounded map is multiplied by a fitted common factor. Without a
@@ -71,8 +71,9 @@ class OrthogonalAligner(MomentAligner):
         What happens to directions in which the rows of X do not vary: True maps them
         isometrically onto unused dimensions of the target, as a rotation would; False
         maps them to 0. "auto" chooses the lower cross-validated error if
-        ``lam="auto"``, and means False for a given bound. With fewer rows than
-        features, True adds noise.
+        ``lam="auto"``, and is equivalent to False if `lam` is a number. With fewer rows
+        than features, True adds noise to mapped rows that differ from the training rows
+        in such directions.
 
     device : str, default="auto"
         %(device)s. It may change after `fit`.
@@ -113,7 +114,7 @@ class OrthogonalAligner(MomentAligner):
         Loss minus a lower bound on the loss of all maps within the bound, as a share of
         the target's variance. Infinite if no lower bound is known.
 
-    singular_values_ : ndarray of shape (min(rank, rank of the target),)
+    singular_values_ : ndarray of shape (min(`rank_`, rank of y),)
         Singular values of the bounded map between the scaled spaces, in descending
         order, for the directions in which X and y vary.
 
@@ -451,14 +452,16 @@ class OrthogonalAligner(MomentAligner):
             (n_lams,), the distances from a rotation; and "losses" of shape (n_lams,),
             the mean squared training errors as shares of the target's variance. The
             losses agree with those of `fit` to about 1e-8, the maps to about 1e-3; for
-            an accurate map call `fit` with the chosen bound.
+            an accurate map call `fit` with the chosen bound. Directions in which X does
+            not vary are mapped to 0 unless ``complete_null=True``, also if "auto" has
+            chosen otherwise in `fit`.
         """
         check_is_fitted(self, "moments_")
         problem = AlignmentProblem(self._kept_moments().total(), self._settings())
         if problem.is_degenerate:
             raise ValueError(
-                "path needs views that vary, but X or y is constant, so that all "
-                "bounds have the same map; fit views that vary."
+                "path has no bounds to compare, because X or y was constant in fit and "
+                "all bounds give the same map; fit rows that vary in X and in y."
             )
         if lams is None:
             lams = np.array(_PATH) * problem.largest_residual

@@ -33,12 +33,12 @@ from sktransform.utils._typing import Output, RandomState
 
 @fill_doc
 class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
-    """Represent rows by their similarities to anchors, which are items of every space.
+    """Represent rows by similarities to anchors, items embedded in every space.
 
     Independently trained models embed the same items in different coordinates, but the
     angles between items often agree. Similarities to anchors, items that all models
-    have embedded, are then comparable between the models without a map. Each similarity
-    is invariant to other changes of the space, and several similarities can be
+    have embedded, are then comparable between the models without a map. The kinds of
+    similarity are invariant to different changes of the space, and several kinds can be
     combined.
 
     The anchors must be the same items for all models: give the same indices, or fit on
@@ -47,8 +47,8 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
     Parameters
     ----------
     n_anchors : int, default=300
-        Number of anchors; at most the number of rows are used. Ignored if `anchors` are
-        indices.
+        Number of anchors; if `fit` gets fewer rows, every row is an anchor. Ignored if
+        `anchors` are indices.
 
     anchors : {"random", "farthest"} or array-like of int of shape (n_anchors,), \
             default="random"
@@ -117,7 +117,7 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
     All similarities are invariant to translation and scale of the space. "cosine",
     "euclidean" and "geodesic" are also invariant to rotations, and "l1" and "chebyshev"
     to the order and the signs of coordinates. "geodesic" is nearly invariant to bending
-    of the space, as the unrolling of a swiss roll.
+    the data without stretching, such as unrolling a swiss roll.
 
     For one input row, let S be the matrix with one row of ``n_anchors`` values for each
     similarity. "attention" returns the mean of the rows of ``softmax(S S' /
@@ -251,12 +251,14 @@ class RelativeEncoder(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
             )
         if indices.min() < 0 or indices.max() >= len(rows):
             raise ValueError(
-                f"anchors lie between {indices.min()} and {indices.max()}, but X has "
-                f"{len(rows)} rows; give indices from 0 to {len(rows) - 1}."
+                f"anchors must be indices from 0 to {len(rows) - 1}, since X has "
+                f"{len(rows)} rows, got indices from {indices.min()} to "
+                f"{indices.max()}."
             )
         if len(np.unique(indices)) < len(indices):
             raise ValueError(
-                f"anchors={self.anchors!r} holds an index twice; give each row once."
+                f"anchors must be distinct indices, got a repeated index in "
+                f"{self.anchors!r}."
             )
         return indices.astype(np.int64)
 

@@ -50,9 +50,8 @@ class UnpairedAligner(AffineAligner):
     Parameters
     ----------
     n_components : int, default=64
-        Number of principal components in which candidate maps are computed, before the
-        final map is refined in all columns; at most the number of columns of either
-        space.
+        Number of principal components in which candidate maps are computed, at most the
+        number of columns of either space. The final map is then refined in all columns.
 
     n_candidates : int, default=12
         Number of candidate maps from independent starts, at least 2. The candidates are
@@ -64,14 +63,14 @@ class UnpairedAligner(AffineAligner):
         reference; at 1 the map is a rotation times a factor.
 
     max_iter : int, default=8
-        Largest number of refinement steps in all columns; with at least 20 pairs, up to
-        half as many steps follow with the held-out pairs included. A step uses at most
-        2500 random rows of each space.
+        Largest number of refinement steps of the final map in all columns. With at
+        least 20 pairs, up to half as many steps follow, which use the held-out pairs
+        too. A step uses at most 2500 random rows of each space.
 
     min_agreement : float, default=0.5
         `fit` warns if `pair_recall_` is below this value, or, if `pair_recall_` is
         None, if `agreement_` is below this value or `contrast_` is below 0.87. With 0
-        there is no warning about pairs, with -1 no warning at all.
+        there is no warning about `pair_recall_`, with -1 there is no warning at all.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the random starts, of the rows of each step and of the held-out pairs.
@@ -134,20 +133,19 @@ class UnpairedAligner(AffineAligner):
     --------
     EmbeddingAdapter : Learns from a few hundred pairs or more.
 
-    Notes
-    -----
-    Rows are centred and scaled to length 1. A candidate starts from several k-means
-    clusterings of each space. The clusters of the two spaces are matched such that the
-    inner products of their centres agree: a quadratic assignment problem, solved by
-    pairwise swaps from many random permutations. A rotation is fitted to the matched
-    centres, as in [1]_. With at least 50 known pairs, a candidate starts instead from a
-    random half of the pairs. Then two steps alternate, as in [2]_: rows are paired
-    softly by entropic optimal transport, and the map of least squared error on these
-    pairs is computed, among the maps that give X the covariance of the reference (both
-    shrunk). The pairing uses an extrapolation of the last change of the map, which
-    speeds up convergence. Known pairs are added to the soft pairs, with a weight that
-    grows with their number. The candidates of each half are averaged and refined, and
-    then the two halves.
+    Notes ----- Rows are centred and scaled to length 1. A candidate starts from several
+    k-means clusterings of each space. The clusters of the two spaces are matched such
+    that the inner products of their centres agree: a quadratic assignment problem,
+    which is solved by pairwise swaps from many random permutations. A rotation is
+    fitted to the matched centres, as in [1]_. With at least 50 known pairs, a candidate
+    starts instead from a random half of the pairs. Then two steps alternate, as in
+    [2]_: rows are paired softly by entropic optimal transport, and the map of least
+    squared error on these pairs is computed, among the maps that give X the covariance
+    of the reference (both covariances shrunk, see `shrinkage`). The pairing uses an
+    extrapolation of the last change of the map, which speeds up convergence. Known
+    pairs are added to the soft pairs, with a weight that grows with their number. The
+    candidates of each half are averaged and refined, and then the results of the two
+    halves are averaged and refined.
 
     The threshold 0.87 of `contrast_` lies between the values measured for unrelated
     point clouds (isotropic, heavy-tailed, skewed and clustered) and for related spaces.

@@ -72,8 +72,8 @@ def reference_tables(estimator, reference, Y_known):
     if len({table.shape[1] for table in tables}) > 1:
         widths = ", ".join(str(table.shape[1]) for table in tables)
         raise ValueError(
-            f"reference and the known rows of y have {widths} columns, but all tables "
-            "of the other space must have the same number."
+            f"The tables of reference and the known rows of y have {widths} columns, "
+            "but they must have the same number of columns."
         )
     return tables
 
@@ -111,8 +111,8 @@ def pair_indices(pairs, n_rows, n_reference):
     limits = np.array([n_rows, n_reference])
     if (indices < 0).any() or (indices >= limits).any():
         raise ValueError(
-            f"pairs has indices from {indices.min(0)} to {indices.max(0)}, outside of "
-            f"the {n_rows} rows of X and {n_reference} of reference; count from 0, and "
-            "give known pairs as y in cross-validation."
+            f"pairs must hold indices, from 0, of the {n_rows} rows of X and the "
+            f"{n_reference} rows of reference, got indices from {indices.min(0)} to "
+            f"{indices.max(0)}; in cross-validation give known pairs as y."
         )
     return indices.astype(np.int64)

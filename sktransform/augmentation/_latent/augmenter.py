@@ -144,8 +144,8 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
 
     Notes
     -----
-    ``fit_transform(X, y)`` differs from ``fit(X, y).transform(X)`` on purpose, as that
-    of :class:`sklearn.preprocessing.TargetEncoder` does.
+    ``fit_transform(X, y)`` differs from ``fit(X, y).transform(X)`` on purpose, as in
+    :class:`sklearn.preprocessing.TargetEncoder`.
 
     The network is a smaller version of that in [1]_: the embedding is split into
     tokens, which attend to one token for each transformation. The output is a
@@ -163,7 +163,7 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
 
     Examples
     --------
-    Images of digits, turned, as a random projection sees them:
+    Rotations of images of digits, with a random projection as the encoder:
 
     >>> from sklearn.datasets import load_digits
     >>> from sklearn.random_projection import GaussianRandomProjection
@@ -236,7 +236,8 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
             Classes, for transformations that mix rows of one class.
 
         Z_aug : array-like of shape (n_pairs, n_embedding), default=None
-            Given embeddings of transformed objects. None transforms the rows of X.
+            Given embeddings of transformed objects. None transforms the rows of X by
+            `transformations` and computes their embeddings by `encoder`.
 
         params : array-like or data frame of shape (n_pairs, n_parameters), default=None
             Parameters of the transformation of each row of `Z_aug`, where 0 is the
@@ -244,7 +245,8 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
 
         sources : array-like of int of shape (n_pairs,), default=None
             Index of the row of X that belongs to each row of `Z_aug`. None means that
-            `Z_aug` has one copy of all rows of X after the other.
+            `Z_aug` has the first copy of every row of X, then the second copy of every
+            row, and so on.
 
         discrete : sequence of int, default=()
             Columns of `params` that are discrete states: integers from 0, where 0 is
@@ -475,8 +477,8 @@ class LatentAugmenter(ClassNamePrefixFeaturesOutMixin, TorchTransformer):
             Z = as_rows(Z, "Z")
         if Z.ndim != 2 or Z.shape[1] != self._n_features_out:
             raise ValueError(
-                f"Z has shape {tuple(Z.shape)}, but augment takes embeddings of "
-                f"{self._n_features_out} columns, as returned by transform."
+                f"Z has shape {tuple(Z.shape)}, but must have shape (n_samples, "
+                f"{self._n_features_out}): give embeddings as returned by transform."
             )
         return Z
 

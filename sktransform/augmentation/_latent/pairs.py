@@ -32,8 +32,8 @@ def given_pairs(embeddings, Z_aug, params, sources, discrete):
         )
     if len(copies) != len(parameters):
         raise ValueError(
-            f"Z_aug has {len(copies)} rows, but params has {len(parameters)}; give a "
-            "row for each copy."
+            f"Z_aug has {len(copies)} rows, but params has {len(parameters)} rows; "
+            "give one row of params for each row of Z_aug."
         )
     names = names or [f"parameter {j}" for j in range(parameters.shape[1])]
     return Pairs(
@@ -51,7 +51,7 @@ def _checked_sources(sources, n_pairs, n_rows):
         if n_pairs % n_rows:
             raise ValueError(
                 f"Z_aug has {n_pairs} rows, which is not a multiple of the {n_rows} "
-                "embeddings; give the row of each copy as sources."
+                "rows of X; give as sources the row of X of each row of Z_aug."
             )
         return np.arange(n_pairs) % n_rows
     sources = np.asarray(sources)
@@ -98,7 +98,7 @@ def check_parameters(params, n_rows, conditions):
     if parameters.shape != (n_rows, width):
         raise ValueError(
             f"params has shape {parameters.shape}, but for {n_rows} embeddings it must "
-            f"have shape ({n_rows}, {width}): a row for each, in the columns of the "
-            "fit."
+            f"have shape ({n_rows}, {width}): one row for each embedding, with the "
+            "columns of params in fit."
         )
     return parameters

@@ -116,8 +116,8 @@ def _check_lines(columns, indices, transformations):
     foreign = indices[(indices < -1) | (indices >= n_all)]
     if len(foreign):
         raise ValueError(
-            f"params names transformation {foreign[0]}, but the fitted policy has "
-            f"{n_all}; give a table of the same fit."
+            f"params refers to the transformation with index {foreign[0]}, but the "
+            f"fitted policy has {n_all} transformations; give a record of the same fit."
         )
     widest = max(
         (transformations[k].n_parameters for k in {*indices} - {-1}), default=0
@@ -131,8 +131,8 @@ def _check_lines(columns, indices, transformations):
     lines = columns["row"].astype(np.int64) * (n_all + 1) + columns["order"] + 1
     if len(np.unique(lines)) < len(lines):
         raise ValueError(
-            "params has several lines for one row and order, as concatenated tables "
-            "have; offset the row numbers of the later tables."
+            "params has several lines with the same row and order; if records were "
+            "concatenated, add an offset to the row numbers of the later records."
         )
 
 

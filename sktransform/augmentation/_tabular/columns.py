@@ -175,18 +175,18 @@ class ColumnTable:
         Which columns have missing cells.
 
     blocks : tuple of tuple of int, default=()
-        Columns that encode one category together, such as those of a one-hot code.
+        Groups of columns that encode one category together, as a one-hot encoding.
 
     names : tuple of str, default=None
-        The columns' names. None if they have none.
+        Names of the columns. None if the table has no names.
 
     categories : tuple of tuple, default=None
         For each column the values that its codes stand for, or an empty tuple. None
         for tables without codes.
 
     shape : tuple of int, default=None
-        What a row is when it is not flattened: ``(length,)`` or ``(length, channels)``
-        of a series, ``(height, width)`` or ``(height, width, channels)`` of an image.
+        Shape of a row that is a series, ``(length,)`` or ``(length, channels)``, or an
+        image, ``(height, width)`` or ``(height, width, channels)``. None for tables.
 
     See Also
     --------
@@ -236,18 +236,19 @@ class ColumnTable:
             Training rows in input units; NaN is a missing cell.
 
         kinds : "auto" or sequence of str, default="auto"
-            The kind of each column. ``"auto"``: 0 and 1 alone are boolean, whole
-            numbers are integer, all else is continuous. With a `shape` the dtype alone
-            decides between integer and continuous.
+            The kind of each column. With ``"auto"``, columns of only 0 and 1 are
+            boolean, other columns of whole numbers are integer, and all others are
+            continuous; with a `shape` only the dtype decides between integer and
+            continuous.
 
         bounds : {"train", "none"} or tuple of float, default="train"
-            Allowed values of numeric columns: between the least and the largest
-            training value, all, or between two numbers. With a `shape` the range is
-            that of the channel, not of the single cell.
+            Allowed values of numeric columns: the range of the training rows, all
+            numbers, or the range (lower, upper). With a `shape` all cells of a channel
+            have the range of the channel.
 
         blocks : "auto" or sequence of sequence of int, default="auto"
-            Columns that encode one category together. ``"auto"`` finds neighbouring
-            columns of 0 and 1 of which exactly one is 1 in each row.
+            Groups of columns that encode one category together. ``"auto"`` finds
+            neighbouring columns of 0 and 1 of which exactly one is 1 in each row.
 
         names : sequence of str, default=None
             The columns' names.
@@ -256,7 +257,7 @@ class ColumnTable:
             For each column the values that its codes stand for.
 
         shape : tuple of int, default=None
-            What a row is when it is not flattened.
+            Shape of a row that is a series or an image. None for tables.
 
         Returns
         -------
@@ -296,8 +297,8 @@ class ColumnTable:
         Returns
         -------
         ColumnTable
-            Mean, standard deviation, atoms and missing cells are those of `rows`;
-            kinds, blocks and bounds are kept.
+            The columns with the mean, standard deviation, frequent values and missing
+            cells of `rows`, and with unchanged kinds, blocks and bounds.
         """
         found = statistics(np.asarray(rows), self.kinds, "none", self.shape)
         kept = {"lower": self.lower, "upper": self.upper}
@@ -314,7 +315,7 @@ class ColumnTable:
         Parameters
         ----------
         kinds : sequence of str
-            Which kinds.
+            Kinds to select, such as ``["continuous", "integer"]``.
 
         Returns
         -------
@@ -329,7 +330,7 @@ class ColumnTable:
         )
 
     def units(self, columns: Sequence[int]) -> np.ndarray:
-        """Return which columns move as one, because they encode one category.
+        """Return the group of each column; columns of one block form one group.
 
         Parameters
         ----------
@@ -339,7 +340,7 @@ class ColumnTable:
         Returns
         -------
         ndarray of int64, shape (n_columns,)
-            Numbers from 0 on, the same for columns of one block.
+            Index of the group of each column, from 0.
         """
         block_of = {j: -1 - b for b, block in enumerate(self.blocks) for j in block}
         numbers = {}
@@ -354,7 +355,7 @@ class ColumnTable:
         Returns
         -------
         dict
-            What `from_state` takes; fit to be kept by a fitted estimator.
+            The state, which `from_state` takes and a fitted estimator can store.
         """
         state = {field.name: getattr(self, field.name) for field in _FIELDS}
         for name in ("kinds", "names", "shape"):
@@ -447,8 +448,8 @@ def resolved(selection, columns, X, owner):
     if callable(selection):
         if X is None:
             raise ValueError(
-                f"{owner} chooses its columns by a callable, which needs the table "
-                "itself: bind it with X."
+                f"{owner} selects its columns by a callable, which needs the table, "
+                "but X is None; call bind(columns, X)."
             )
         selection = as_builtins(list(selection(X)))
     if isinstance(selection, (int, str)) and not isinstance(selection, bool):
@@ -473,8 +474,8 @@ def check_touched(owner, touched, kinds, columns):
     for block in columns.blocks:
         if set(touched) & set(block) and not set(touched) >= set(block):
             raise ValueError(
-                f"{owner} may touch the columns {block} only together, since they "
-                "encode one category; give all or none."
+                f"{owner} must transform the columns {block} together, since they are "
+                "the one-hot encoding of one category; give all of them or none."
             )
     allowed = set(columns.of_kinds(kinds))
     for j in touched:
@@ -482,8 +483,8 @@ def check_touched(owner, touched, kinds, columns):
             name = repr(columns.names[j]) if columns.names else j
             kind = "one-hot" if columns.kinds[j] in NUMERIC else columns.kinds[j]
             raise ValueError(
-                f"{owner} may touch {' and '.join(kinds)} columns, but column {name} "
-                f"is {kind}; leave it out."
+                f"{owner} supports {' and '.join(kinds)} columns, but column {name} is "
+                f"{kind}; remove this column from its columns."
             )
 
 
@@ -494,8 +495,8 @@ def _index(item, columns, owner):
     if isinstance(item, str):
         if columns.names is None:
             raise ValueError(
-                f"{owner} names column {item!r}, but the table has no names; give "
-                "indices."
+                f"{owner} selects column {item!r} by name, but the table has no column "
+                "names; give indices."
             )
         if item not in columns.names:
             raise ValueError(f"{owner}: the table has no column named {item!r}.")

@@ -38,8 +38,8 @@ def check_same_kind(labels, classes):
     )
     if kind != known:
         raise ValueError(
-            f"y holds classes of type {labels.dtype}, but those that were learned are "
-            f"of type {classes.dtype}; give all of one type."
+            f"y holds classes of type {labels.dtype}, but the classes learned before "
+            f"are of type {classes.dtype}; give all classes in one type."
         )
 
 

@@ -219,8 +219,9 @@ def check_task(estimator, is_classes):
     if (is_regressor if is_classes else is_classifier)(estimator):
         given, wanted = ("regressor", "classifier")[:: 1 if is_classes else -1]
         raise ValueError(
-            f"{type(estimator).__name__} is a {given}, but y is learned as "
-            f"{'classes' if is_classes else 'numbers'}; give a {wanted}."
+            f"{type(estimator).__name__} is a {given}, but the task is "
+            f"{'classification' if is_classes else 'regression'}; give a {wanted}, or "
+            "set the parameter task."
         )
 
 

@@ -183,8 +183,8 @@ def _whole(values, given):
     """Return numbers in the type of those given, which stay where they are the same."""
     if np.isnan(values).any():
         raise ValueError(
-            "A cell of X has become missing, but its type has no missing cells; use "
-            "Mask(fill='median'), or give floating-point columns."
+            "A transformation made a cell of X missing, but the dtype of X has no "
+            "missing values; use Mask(fill='median'), or give floating-point columns."
         )
     # Above 2**53 float64 cannot tell neighbouring integers apart: keep the given ones.
     same = values == given.astype(values.dtype)
@@ -204,7 +204,7 @@ def _categories(column):
             return tuple(sorted(set(present), key=lambda v: (type(v).__name__, str(v))))
     raise ValueError(
         f"Column {column.name!r} is of type {column.dtype}, which cannot be "
-        "augmented; turn it into numbers or categories, or drop it."
+        "augmented; convert it to numbers or categories, or drop it."
     )
 
 
@@ -253,7 +253,7 @@ def _kinds(found, types, categories, declared, names):
         if coded and kind not in CATEGORICAL:
             raise ValueError(
                 f"kinds declares column {key!r} {kind}, but it holds strings or "
-                "categories; turn it into numbers first."
+                "categories; convert it to numbers first."
             )
         kinds[index] = kind
     return kinds
@@ -300,8 +300,9 @@ def _like(native, values, name):
     counts = isinstance(dtype, np.dtype) and dtype.kind in "iub"
     if counts and any(value is None for value in values):
         raise ValueError(
-            f"A cell of column {name!r} has become missing, but its type has no "
-            "missing cells; use Mask(fill='median'), or another type."
+            f"A transformation made a cell of column {name!r} missing, but the dtype "
+            "of the column has no missing values; use Mask(fill='median'), or another "
+            "dtype."
         )
     return namespace.Series(values, index=native.index, dtype=dtype, name=name)
 

@@ -111,23 +111,23 @@ class Transformation:
 
     #: Number of parameters of one application.
     n_parameters: ClassVar[int] = 1
-    #: Number of states of a discrete transformation, the identity counted; else None.
+    #: Number of states, including the identity, if discrete; otherwise None.
     n_states: ClassVar[int | None] = None
     #: "exact", "seeded" (exact given the row's seed), "lossy", or None for no inverse.
     inverse_contract: ClassVar[str | None] = None
     #: Whether forward needs the rows' class labels.
     needs_labels: ClassVar[bool] = False
-    #: Whether a row's seed drives something beside the parameters.
+    #: Whether the row's seed determines further random numbers, such as noise.
     uses_seeds: ClassVar[bool] = False
-    #: Whether cells of several columns are mixed: missing cells are refused there.
+    #: Whether cells of several columns are combined; these must have no missing cells.
     mixes_columns: ClassVar[bool] = False
-    #: Kinds of the columns that it may touch.
+    #: Kinds of the columns that the transformation supports.
     cell_kinds: ClassVar[tuple] = NUMERIC
-    #: Whether values that hold a large share of their column are left alone.
+    #: Whether frequent values, at least 15 % of their column, are not changed.
     keeps_atoms: ClassVar[bool] = False
-    #: Whether it may make cells missing.
+    #: Whether the transformation may make cells missing.
     makes_missing: ClassVar[bool] = False
-    #: Whether parameters and seed bring the same rows back, bit for bit.
+    #: Whether equal parameters and seeds give the same copies, bit for bit.
     replay: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs):
@@ -206,7 +206,7 @@ class Transformation:
         if bound.needs_labels and training.labels is None:
             raise ValueError(
                 f"{type(self).__name__} mixes rows of one class and needs y; give y, "
-                "or leave it out if there are no classes."
+                "or remove this transformation if there are no classes."
             )
         indices = np.array(bound._touched, dtype=np.int64)
         if self.mixes_columns and training.columns.has_nan[indices].any():

@@ -376,7 +376,7 @@ def image_shape(owner, columns, indices):
     if not np.array_equal(indices, np.arange(columns.n_features)):
         raise ValueError(
             f"{type(owner).__name__} needs all {columns.n_features} columns of the "
-            f"images in order, got {len(indices)}; leave `columns` out."
+            f"images in order, got {len(indices)}; omit the parameter columns."
         )
     return np.array((*columns.shape, 1)[:3], dtype=np.int64)
 

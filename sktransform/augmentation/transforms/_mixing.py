@@ -80,12 +80,12 @@ class MarginalSwap(Transformation):
 
     @property
     def n_states(self) -> int | None:
-        """Two states without a rate, none with one."""
+        """Number of states: 2 if `max_rate` is None, otherwise None (continuous)."""
         return 2 if self.max_rate is None else None
 
     @property
     def discrete(self) -> bool:
-        """Whether it replaces all of its cells or none."""
+        """Whether all cells are replaced or none: True if `max_rate` is None."""
         return self.max_rate is None
 
     def _check(self):

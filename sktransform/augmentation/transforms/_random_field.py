@@ -104,12 +104,12 @@ class RandomField(Transformation):
 
     @property
     def inverse_contract(self) -> str:
-        """The contract: "lossy" for a warp, "seeded" for gain and offset."""
+        """Contract of the inverse: "lossy" for ``kind="warp"``, otherwise "seeded"."""
         return "lossy" if self.kind == "warp" else "seeded"
 
     @property
     def mixes_columns(self) -> bool:
-        """Whether pixels are mixed: by a warp alone."""
+        """Whether values of several pixels are combined: only by ``kind="warp"``."""
         return self.kind == "warp"
 
     def _check(self):

@@ -282,12 +282,12 @@ class SmoothWarp(_SeriesTransformation):
 
     @property
     def inverse_contract(self) -> str:
-        """The contract: "lossy" in time, "seeded" in magnitude."""
+        """Contract of the inverse: "lossy" for ``kind="time"``, otherwise "seeded"."""
         return "lossy" if self.kind == "time" else "seeded"
 
     @property
     def mixes_columns(self) -> bool:
-        """Whether samples are mixed: in time alone."""
+        """Whether values of several samples are combined: only by ``kind="time"``."""
         return self.kind == "time"
 
     def _check(self):
@@ -344,7 +344,7 @@ def series_shape(owner, columns, indices):
     if not np.array_equal(indices, np.arange(columns.n_features)):
         raise ValueError(
             f"{type(owner).__name__} needs all {columns.n_features} columns of the "
-            f"series in order, got {len(indices)}; leave `columns` out."
+            f"series in order, got {len(indices)}; omit the parameter columns."
         )
     return np.array((*columns.shape, 1)[:2], dtype=np.int64)
 

@@ -75,8 +75,8 @@ def view_function(
     """
     if transformation.needs_labels:
         raise ValueError(
-            f"{transformation!r} mixes rows of one class, so it depends on labels; "
-            "give another transformation."
+            f"{transformation!r} mixes rows of one class and needs labels, but a view "
+            "function gets none; give a transformation that needs no labels."
         )
     encoder = TableEncoder.from_table(X, kinds=kinds, bounds=bounds, shape=shape)
     training = TrainingRows(encoder.encode(X).cpu(), encoder.columns)

@@ -100,7 +100,7 @@ class CovarianceMatchDisplay:
             _, ax = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
         self.axes_ = np.atleast_1d(np.asarray(ax, dtype=object))
         if len(self.axes_) != 2:
-            raise ValueError(f"2 axes are needed, but ax has {len(self.axes_)}.")
+            raise ValueError(f"ax must be a pair of axes, got {len(self.axes_)} axes.")
         self.figure_ = self.axes_[0].figure
         total = self.variances["gallery"].sum()
         shares = {name: values / total for name, values in self.variances.items()}
@@ -226,13 +226,14 @@ class CovarianceMatchDisplay:
         widths = {name: view.shape[1] for name, view in views.items()}
         if len(set(widths.values())) > 1:
             raise ValueError(
-                f"The views must lie in one space, but have {widths} columns."
+                "All views must have the same number of columns, but the numbers of "
+                f"columns are {widths}."
             )
         covariance = np.atleast_2d(np.cov(views["gallery"].T, ddof=0))
         values, vectors = np.linalg.eigh(covariance)
         n_varying = int(np.sum(values > 1e-10 * values.sum()))
         if n_varying == 0:
-            raise ValueError("The gallery's rows are all equal; give rows that vary.")
+            raise ValueError("All rows of gallery are equal; give rows that vary.")
         axes = vectors.T[::-1][: min(n_axes or n_varying, n_varying)]
         display = cls({name: np.var(v @ axes.T, axis=0) for name, v in views.items()})
         return display.plot(ax)

@@ -25,7 +25,7 @@ class LambdaPathDisplay:
     Parameters
     ----------
     lams : ndarray of shape (n_lams,)
-        Bounds on the distance from a rotation, in rising order.
+        Bounds on the distance from a rotation, in ascending order.
 
     losses : dict of str to ndarray of shape (n_lams,)
         Losses along the path, by name.
@@ -178,8 +178,9 @@ class LambdaPathDisplay:
             The same rows in the other view.
 
         lams : array-like of shape (n_lams,), default=None
-            Bounds to draw, at least 0. None uses the bounds in `lam_path_`, with others
-            from 0 to the largest of them, or else the default of the method `path`.
+            Bounds to draw, at least 0. None uses the bounds in `lam_path_` and further
+            bounds between 0 and the largest of them; if there is no `lam_path_`, it
+            uses the default bounds of the method `path`.
 
         k : int, default=1
             The retrieval score is the recall@k by cosine: the share of mapped rows of X
@@ -285,7 +286,7 @@ class LambdaPathDisplay:
             if values.shape != lams.shape:
                 raise ValueError(
                     f"{name} has shape {values.shape}, but there are {len(lams)} "
-                    "bounds; give one value for each."
+                    "bounds; give one value for each bound."
                 )
             return values[order]
 

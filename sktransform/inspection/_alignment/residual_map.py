@@ -202,8 +202,8 @@ class ResidualMapDisplay:
         check_consistent_length(y, mapped)
         if y.shape != mapped.shape:
             raise ValueError(
-                f"y has shape {y.shape} and mapped has shape {mapped.shape}; both must "
-                "lie in one space."
+                f"y has shape {y.shape} and mapped has shape {mapped.shape}, but both "
+                "must have the same shape."
             )
         if np.all(y == y[0]):
             raise ValueError("All rows of y are equal; give rows that vary.")

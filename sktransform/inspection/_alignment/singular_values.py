@@ -67,7 +67,7 @@ class SingularValueDisplay:
         self.lam = lam
 
     def plot(self, ax: Any = None, **line_kw: Any) -> Self:
-        """Draw the singular values in falling order.
+        """Draw the singular values in descending order.
 
         Parameters
         ----------
@@ -152,8 +152,8 @@ class SingularValueDisplay:
         has_kernels = getattr(estimator, "kernel_coef_", None) is not None
         if has_kernels or (values is None and not hasattr(estimator, "coef_")):
             raise TypeError(
-                f"{cls.__name__} needs an affine map, but the fitted "
-                f"{type(estimator).__name__} has none."
+                f"{cls.__name__} needs an affine map, but the map of the fitted "
+                f"{type(estimator).__name__} is not affine."
             )
         if values is None:
             values = np.linalg.svd(to_array(estimator.coef_), compute_uv=False)

@@ -188,8 +188,8 @@ class AcceptanceDisplay:
         for name in (_NONE, chosen):
             if name not in losses:
                 raise ValueError(
-                    f"losses has no {name!r}, only {', '.join(map(repr, losses))}; add "
-                    "it."
+                    f"losses must have an entry {name!r}, got the entries "
+                    f"{', '.join(map(repr, losses))}."
                 )
         order = [name for name in (_NONE, _REPEATED) if name in losses]
         order += [name for name in losses if name not in _LABELS]

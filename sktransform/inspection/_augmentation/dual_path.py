@@ -157,7 +157,8 @@ class DualPathDisplay:
         if (len(steps), len(names)) != path.shape:
             raise ValueError(
                 f"path has shape {path.shape}, but there are {len(steps)} steps and "
-                f"{len(names)} names; give one for each."
+                f"{len(names)} names; give one step for each row of path and one name "
+                "for each column."
             )
         return cls(path, list(names), steps).plot(ax)
 

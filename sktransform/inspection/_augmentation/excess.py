@@ -228,7 +228,7 @@ class ExcessDisplay:
             if standard_errors.shape != excess.shape:
                 raise ValueError(
                     f"standard_errors has shape {standard_errors.shape}, but "
-                    f"excess has shape {excess.shape}; both must be equal."
+                    f"excess has shape {excess.shape}; both shapes must be equal."
                 )
         if ranges is not None:
             ranges = np.atleast_1d(to_array(ranges).astype(float))
@@ -236,7 +236,7 @@ class ExcessDisplay:
             if values is not None and len(values) != len(excess):
                 raise ValueError(
                     f"{what} has {len(values)} entries, but there are {len(excess)} "
-                    "transformations; give one for each."
+                    "transformations; give one entry for each transformation."
                 )
         display = cls(
             magnitudes,

@@ -142,7 +142,7 @@ class ShepardDisplay:
             )
         self.axes_ = np.atleast_1d(np.asarray(ax, dtype=object))
         if len(self.axes_) != n_axes:
-            raise ValueError(f"{n_axes} axes are needed, but ax has {len(self.axes_)}.")
+            raise ValueError(f"ax must have {n_axes} axes, got {len(self.axes_)} axes.")
         self.figure_ = self.axes_[0].figure
         self.colorbars_, self.distortion_ = [], None
         self._draw_pairs(self.axes_[0], kind, pairs_kw or {})

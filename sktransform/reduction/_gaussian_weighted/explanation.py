@@ -145,8 +145,8 @@ class ExplainedReducer(MixtureReducer):
             ellipses : of shape (n_samples, n_components, n_components)
                 ``(J T) (J T)'`` with tangent directions T: the ellipse's shape matrix.
 
-            Where the neighbours span fewer than k directions, all but `ellipses` are
-            nan.
+            Where the neighbours span fewer than k directions, all values except
+            `ellipses` are NaN.
         """
         X, runtime = self._checked(X)
         jacobian = self._module(runtime).jacobian
@@ -174,7 +174,7 @@ class ExplainedReducer(MixtureReducer):
         return as_given(runtime, **values)
 
     def suppression(self, X: ArrayLike, *, scaled: bool = True) -> Output:
-        """Return how much weaker each feature is than the strongest one.
+        """Return how much less each feature moves a row than the strongest feature.
 
         Parameters
         ----------
@@ -187,8 +187,10 @@ class ExplainedReducer(MixtureReducer):
         Returns
         -------
         ndarray or Tensor of shape (n_samples, n_features)
-            ``1 - ||J e_j|| / max_k ||J e_k||``: 0 for the feature with the largest
-            influence on the row, 1 for a feature without influence.
+            ``1 - d_j ||J e_j|| / max_k (d_k ||J e_k||)``, where ``J e_j`` is column j
+            of the Jacobian and d_j the change of feature j: 0 for the feature that
+            moves the row farthest (in the Euclidean norm), 1 for a feature without
+            influence.
         """
         X, runtime = self._checked(X)
         jacobian = self._module(runtime).jacobian
@@ -213,10 +215,10 @@ class ExplainedReducer(MixtureReducer):
         """Return directions of the data that the embedding does not show.
 
         A map onto q components cannot show all of the q + n leading principal
-        directions of the data. Within the space of these directions, the returned ones
-        are the right singular vectors of the n smallest singular values of the
-        Jacobian. With a larger n the space is larger, so the first direction may
-        change.
+        directions of the data. The returned directions lie in the space of these q + n
+        directions: they are the right singular vectors of the Jacobian, restricted to
+        this space, for its n smallest singular values. With a larger n the space is
+        larger, so the first direction may change.
 
         Parameters
         ----------
@@ -298,7 +300,7 @@ class ExplainedReducer(MixtureReducer):
     ) -> Output:
         """Return the stress of each row's distances to other rows.
 
-        Distances are Euclidean for every `metric`.
+        Distances are Euclidean, whatever the estimator's `metric`.
 
         Parameters
         ----------

@@ -38,7 +38,7 @@ class GaussianWeightedNeighborReducer(ExplainedReducer):
 
     The map is ``f(x) = sum_i w_i(x) (b_i + A_i (x - mu_i))``, a mixture of local affine
     maps, the charts. Chart i has a centre ``mu_i``, a width ``s_i`` and the weight
-    ``w(x) = softmax_i(-||x - mu_i||^2 / s_i)``, which is largest for rows near its
+    ``w_i(x) = softmax_i(-||x - mu_i||^2 / s_i)``, which is largest for rows near its
     centre. Since the map is a function, new rows are mapped in milliseconds, with the
     same result alone or in a batch. The exact Jacobian of the map gives the influence
     of each feature on each row, and a decoder approximates the rows.
@@ -58,7 +58,8 @@ class GaussianWeightedNeighborReducer(ExplainedReducer):
 
     anchored : bool, default=False
         Whether to store the training rows and map each new row onto the embedding of
-        one of its 10 nearest training rows, chosen by a weighted vote; squared
+        one of its 10 nearest training rows: the one at which the weighted kernel
+        density of the 10 embeddings is largest. To find and weigh these rows, squared
         distances are divided by the distance of the training row to its seventh
         neighbour (local scaling). New rows are then mapped into clusters and not
         between them. Disadvantages: memory for all rows in up to 50 dimensions, and a
@@ -126,12 +127,11 @@ class GaussianWeightedNeighborReducer(ExplainedReducer):
         and "offsets". With more than 50 features also the "projection" onto 50
         principal directions; centers and components are then in the projected space.
         `centers_`, `components_`, `widths_`, `offsets_` and `mean_` give them in the
-        original features. If charts were
-        split, also "log_masses", which are added to the logarithms of the unnormalised
-        weights.
+        original features. If charts were split, also "log_masses", which are added to
+        the logarithms of the unnormalised weights.
 
     decoder_ : dict of str to ndarray
-        Arrays of the decoder, with the same keys.
+        Arrays of the decoder, with the keys of `map_`.
 
     anchors_ : dict of str to ndarray or None
         Stored arrays of ``anchored=True``: "inputs", the training rows in the solver's
@@ -263,7 +263,7 @@ class GaussianWeightedNeighborReducer(ExplainedReducer):
         ------
         ValueError
             If X is not numeric, finite and two-dimensional, if it has fewer features
-            than `n_components`, or if `n_gaussians` or `n_components` do not fit to the
+            than `n_components`, or if `n_gaussians` or `n_components` contradict the
             map of a warm start.
         """
         continued = self._continues()

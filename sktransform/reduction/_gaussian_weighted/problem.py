@@ -86,8 +86,8 @@ def _check_labels(X, y, target_weight):
     """Return classes as integers (n_samples,), -1 where they are unknown."""
     if y is None:
         raise ValueError(
-            f"target_weight={target_weight} pulls rows of one class together, but fit "
-            "was called without y."
+            f"target_weight={target_weight} needs class labels, but y is None; give y "
+            "to fit, or set target_weight=0."
         )
     y = column_or_1d(y, warn=True)
     check_array(y, ensure_2d=False, dtype=None, input_name="y")

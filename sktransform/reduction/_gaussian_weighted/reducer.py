@@ -56,7 +56,7 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
 
     The map is ``f(x) = sum_i w_i(x) (b_i + A_i (x - mu_i))``, a mixture of local affine
     maps, the charts. Chart i has a centre ``mu_i``, a width ``s_i`` and the weight
-    ``w(x) = softmax_i(-||x - mu_i||^2 / s_i)``, which is largest for rows near its
+    ``w_i(x) = softmax_i(-||x - mu_i||^2 / s_i)``, which is largest for rows near its
     centre. Since the map is a function, new rows are mapped in milliseconds, with the
     same result alone or in a batch. The exact Jacobian of the map gives the influence
     of each feature on each row, and a decoder approximates the rows.
@@ -71,9 +71,9 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
         Number of dimensions of the embedding, at most the number of features.
 
     metric : {"euclidean", "geodesic", "precomputed"}, default="euclidean"
-        Target distances. "geodesic" are the lengths of shortest paths in the graph of
-        nearest neighbours, as in Isomap, which unroll a rolled sheet; "precomputed" are
-        the `distances` given to `fit`.
+        Target distances. "geodesic" uses the lengths of shortest paths in the graph of
+        nearest neighbours, as Isomap does, so that a rolled sheet is unrolled;
+        "precomputed" uses the `distances` given to `fit`.
 
     target_weight : float, default=0.0
         Fraction, from 0 to 1, by which target distances between rows of one class in
@@ -102,10 +102,11 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
         stored sample; "auto" is 2000.
 
     solver : {"majorize", "minibatch"}, default="majorize"
-        "majorize" computes the stress of the landmarks. "minibatch" minimises the
-        stress of Euclidean distances by stochastic gradient descent over all rows, in
-        batches of 256, and `partial_fit` continues it; a sample of `n_landmarks` rows
-        then determines the units, the charts and the decoder.
+        "majorize" minimises the stress of the landmarks by majorisation. "minibatch"
+        minimises the stress of Euclidean distances by stochastic gradient descent over
+        all rows, in batches of 256 rows, and `partial_fit` continues the descent; a
+        sample of `n_landmarks` rows then determines the units, the charts and the
+        decoder.
 
     max_iter : int or "auto", default="auto"
         Largest number of iterations. "auto" is 60 for the majorisation, which stops
@@ -138,12 +139,12 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
     stress_ : float
         ``sqrt(sum (d - d')^2 / sum d^2)`` with target distances d and embedding
         distances d', over the pairs of landmarks, or of 2000 rows of the sample with
-        ``solver="minibatch"``. Kruskal's stress-1 divides by d' instead.
+        ``solver="minibatch"``. Kruskal's stress-1 divides by ``sum d'^2`` instead.
 
     loss_curve_ : ndarray
         Objective of the last fit, squared stress plus penalty, at the start and after
-        each iteration; with ``solver="minibatch"`` on a fixed sample of pairs, 100
-        times during the training.
+        each iteration. With ``solver="minibatch"`` it is computed on a fixed sample of
+        pairs, 100 times during the training.
 
     n_iter_ : int
         Number of iterations or gradient steps.
@@ -156,7 +157,7 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
         original features.
 
     decoder_ : dict of str to ndarray
-        Arrays of the decoder, with the same keys.
+        Arrays of the decoder, with the keys of `map_`.
 
     continuation_ : dict
         Further state for a warm start: the solver's units, and the state of the
@@ -305,7 +306,7 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
         ValueError
             If X is not numeric, finite and two-dimensional, if it has fewer features
             than `n_components`, if parameters contradict each other, or if
-            `n_gaussians` or `n_components` do not fit to the map of a warm start.
+            `n_gaussians` or `n_components` contradict the map of a warm start.
         """
         continued = self._continues()
         X = self._validate_rows(X, reset=not continued, min_samples=2)
@@ -438,8 +439,8 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
         Raises
         ------
         ValueError
-            If `distances` are given and `metric` is not "precomputed", or if they are
-            not given and it is.
+            If `metric` is "precomputed" and `distances` is None, or if `distances` are
+            given for another metric.
         """
         check_is_fitted(self)
         self._check_metric(distances, "score")
@@ -462,22 +463,22 @@ class GaussianWeightedLinearReducer(ExplainedReducer):
         if (self.metric == "precomputed") != (distances is not None):
             raise ValueError(
                 f"metric={self.metric!r}, but distances "
-                f"{'are' if distances is not None else 'are not'} given; target "
-                f"distances come as {method}(X, distances=D) together with "
-                "metric='precomputed'."
+                f"{'are' if distances is not None else 'are not'} given; call "
+                f"{method}(X, distances=D) with metric='precomputed', and {method}(X) "
+                "with any other metric."
             )
 
     def _problem(self, X, y, sample_weight, distances):
         """Return the validated problem of Euclidean or other distances."""
         if self.solver == "minibatch" and self.metric != "euclidean":
             raise ValueError(
-                f"solver='minibatch' keeps Euclidean distances, but metric is "
+                f"solver='minibatch' supports Euclidean distances only, but metric is "
                 f"{self.metric!r}; use solver='majorize', or metric='euclidean'."
             )
         if self.solver == "minibatch" and self.target_weight > 0:
             raise ValueError(
-                f"solver='minibatch' does not shorten distances, but target_weight is "
-                f"{self.target_weight}; use solver='majorize', or target_weight=0."
+                f"solver='minibatch' does not support class labels, but target_weight "
+                f"is {self.target_weight}; use solver='majorize', or target_weight=0."
             )
         return check_problem(
             X,

@@ -115,9 +115,9 @@ def _top(queries, gallery):
 
 def test_wrong_usage_raises(gallery):
     planner = BackfillPlanner().fit(gallery)
-    with pytest.raises(ValueError, match="both must be the 100 rows of fit"):
+    with pytest.raises(ValueError, match="both must have the 100 rows of fit"):
         planner.curve(gallery[:50], gallery[:50], np.sum)
-    with pytest.raises(ValueError, match="both must be the 100 rows of fit"):
+    with pytest.raises(ValueError, match="both must have the 100 rows of fit"):
         planner.curve(gallery, gallery[:, :3], np.sum)
     with pytest.raises(ValueError, match="n_points must be at least 2, got 1"):
         planner.curve(gallery, gallery, np.sum, n_points=1)

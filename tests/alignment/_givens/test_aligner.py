@@ -149,7 +149,7 @@ def test_angles_of_a_fitted_map_are_those_of_the_fit():
 
 
 def test_wrong_usage_raises():
-    with pytest.raises(ValueError, match=r"shape \(3, 2\); give a square matrix"):
+    with pytest.raises(ValueError, match=r"a square matrix, got shape \(3, 2\)"):
         givens_angles(np.ones((3, 2)))
     with pytest.raises(ValueError, match="n_sweeps"):
         givens_angles(np.eye(3), 0)

@@ -223,11 +223,14 @@ def test_no_inverse_is_offered():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"anchors": [0, 60]}, "X has 60 rows; give indices from 0 to 59"),
-        ({"anchors": [-1, 3]}, "give indices from 0 to 59"),
+        (
+            {"anchors": [0, 60]},
+            "indices from 0 to 59, since X has 60 rows, got indices from 0 to 60",
+        ),
+        ({"anchors": [-1, 3]}, "must be indices from 0 to 59"),
         ({"anchors": [0.5, 3.0]}, "one-dimensional array of row indices"),
         ({"anchors": [[0, 1]]}, "one-dimensional array of row indices"),
-        ({"anchors": [3, 7, 3]}, "holds an index twice"),
+        ({"anchors": [3, 7, 3]}, "must be distinct indices, got a repeated index"),
         ({"anchors": []}, "one-dimensional array of row indices"),
         ({"similarities": []}, "each at most once"),
         ({"similarities": ["cosine", "cosine"]}, "each at most once"),

@@ -279,11 +279,17 @@ def test_rows_that_are_not_known_do_not_count_in_a_score(sides):
         ({"reference": np.zeros(9)}, "Expected 2D array"),
         ({"reference": np.ones((9, 3)), "y": np.ones((60, 4))}, "have 3, 4 columns"),
         ({"reference": [np.ones((9, 3)), np.ones((9, 2))]}, "have 3, 2, 3 columns"),
-        ({"reference": np.ones((9, 3)), "pairs": [[0, 9]]}, "60 rows of X and 9 of"),
-        ({"reference": np.ones((9, 3)), "pairs": [[-1, 0]]}, "count from 0"),
+        (
+            {"reference": np.ones((9, 3)), "pairs": [[0, 9]]},
+            "60 rows of X and the 9 rows of",
+        ),
+        (
+            {"reference": np.ones((9, 3)), "pairs": [[-1, 0]]},
+            "must hold indices, from 0",
+        ),
         ({"reference": np.ones((9, 3)), "pairs": [0, 1]}, r"of shape \(n_pairs, 2\)"),
         ({"reference": np.ones((9, 3)), "pairs": [[0.5, 1]]}, "must be integers"),
-        ({"y": np.ones((60, 3)), "pairs": [[0, 0]]}, "60 rows of X and 0 of"),
+        ({"y": np.ones((60, 3)), "pairs": [[0, 0]]}, "60 rows of X and the 0 rows of"),
     ],
 )
 def test_bad_input_is_refused_in_a_sentence_and_changes_nothing(arguments, message):

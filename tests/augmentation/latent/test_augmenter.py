@@ -175,7 +175,7 @@ def test_an_encoder_is_asked_for_rows_and_their_copies(pairs):
     assert augmenter.fidelity_["gain_interval"][0] > 0
     assert augmenter.augment(encode(X[:5])).shape == (5, 12)
     assert [c["n_states"] for c in augmenter.conditions_] == [0, 2]
-    with pytest.raises(ValueError, match="takes embeddings of 12 columns"):
+    with pytest.raises(ValueError, match=r"must have shape \(n_samples, 12\)"):
         augmenter.augment(X)
     names = augmenter.get_feature_names_out()
     assert names[0] == "latentaugmenter0"
@@ -251,7 +251,7 @@ def test_wrong_usage_raises(fitted, pairs):
         quick().fit(Z, Z_aug=Z_aug)
     with pytest.raises(ValueError, match="the same encoder"):
         quick().fit(Z, Z_aug=Z_aug[:, :3], params=params)
-    with pytest.raises(ValueError, match="a row for each copy"):
+    with pytest.raises(ValueError, match="one row of params for each row of Z_aug"):
         quick().fit(Z, Z_aug=Z_aug, params=params[:5])
     with pytest.raises(ValueError, match="not a multiple of the 300"):
         quick().fit(Z, Z_aug=Z_aug[:301], params=params[:301])
@@ -265,7 +265,9 @@ def test_wrong_usage_raises(fitted, pairs):
         quick().fit(Z, Z_aug=Z_aug, params=params, discrete=[2])
     with pytest.raises(ValueError, match="no transformation to learn"):
         quick(transformations=[]).fit(Z)
-    with pytest.raises(ValueError, match="a row for each, in the columns of the fit"):
+    with pytest.raises(
+        ValueError, match="one row for each embedding, with the columns"
+    ):
         fitted.apply(Z, params)
     with pytest.raises(ValueError, match="must be an integer of at least 1"):
         fitted.augment(Z, 0)

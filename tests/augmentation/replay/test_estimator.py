@@ -233,7 +233,7 @@ def test_later_classes_are_of_the_type_of_the_first(later):
     X = np.random.default_rng(0).normal(size=(20, 3))
     replay = ClassReplay(random_state=0).fit(X, np.tile([0, 1], 10))
     before = replay.sample(3)
-    with pytest.raises(ValueError, match="give all of one type"):
+    with pytest.raises(ValueError, match="give all classes in one type"):
         replay.partial_fit(X, np.tile(later, 10))
     for new, old in zip(replay.sample(3), before, strict=True):
         assert_array_equal(new, old)

@@ -144,7 +144,7 @@ def test_other_rows_give_other_statistics_and_keep_what_is_allowed(table):
 
 def test_half_a_one_hot_code_is_refused(table):
     columns = ColumnTable.from_arrays(table)
-    with pytest.raises(ValueError, match=r"columns \(2, 3, 4\) only together"):
+    with pytest.raises(ValueError, match=r"columns \(2, 3, 4\) together"):
         MarginalSwap([0, 2]).bind(columns)
     with pytest.raises(ValueError, match="column 2 is boolean"):
         GaussianNoise([2, 3, 4]).bind(columns)

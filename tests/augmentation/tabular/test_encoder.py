@@ -246,12 +246,12 @@ def test_missing_cells_need_a_type_that_has_them():
     table = TableEncoder.from_table(frame)
     rows = table.encode(frame)
     rows[0, 2] = np.nan
-    with pytest.raises(ValueError, match="column 'count' has become missing"):
+    with pytest.raises(ValueError, match="cell of column 'count' missing"):
         table.decode(rows, frame)
     whole = np.arange(6).reshape(3, 2)
     rows = TableEncoder.from_table(whole).encode(whole)
     rows[0, 0] = np.nan
-    with pytest.raises(ValueError, match="no missing cells"):
+    with pytest.raises(ValueError, match="no missing values"):
         TableEncoder.from_table(whole).decode(rows, whole)
 
 

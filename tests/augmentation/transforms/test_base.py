@@ -320,7 +320,7 @@ def test_wrong_columns_are_refused_in_a_sentence(selection, message):
 
 def test_names_need_a_table_with_names():
     columns = ColumnTable.from_arrays(np.random.RandomState(0).randn(10, 4))
-    with pytest.raises(ValueError, match="has no names"):
+    with pytest.raises(ValueError, match="has no column names"):
         Shift(["a"]).bind(columns)
 
 
@@ -328,7 +328,7 @@ def test_categories_are_not_computed_with():
     rows = np.random.RandomState(0).randn(10, 2)
     columns = ColumnTable.from_arrays(rows, kinds=["continuous", "categorical"])
     assert Shift().bind(columns).columns == (0,)
-    with pytest.raises(ValueError, match="column 1 is categorical; leave it out"):
+    with pytest.raises(ValueError, match="column 1 is categorical; remove this"):
         Shift([0, 1]).bind(columns)
 
 

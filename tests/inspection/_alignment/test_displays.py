@@ -202,13 +202,13 @@ def test_wrong_usage_raises(rows):
             LambdaPathDisplay.from_path(lams, {"loss": [1, 2]})
     with pytest.raises(ValueError, match="All rows of y are equal"):
         ResidualMapDisplay.from_predictions(np.ones((5, 2)), np.ones((5, 2)))
-    with pytest.raises(ValueError, match="both must lie in one space"):
+    with pytest.raises(ValueError, match="both must have the same shape"):
         ResidualMapDisplay.from_predictions(rows, rows[:, :3])
     with pytest.raises(ValueError, match="give one value for each"):
         LambdaPathDisplay.from_path([0, 1], {"loss": [1, 2, 3]})
-    with pytest.raises(ValueError, match="must lie in one space"):
+    with pytest.raises(ValueError, match="must have the same number of columns"):
         CovarianceMatchDisplay.from_views(rows, rows[:, :3])
-    with pytest.raises(ValueError, match="all equal"):
+    with pytest.raises(ValueError, match="are equal"):
         CovarianceMatchDisplay.from_views(np.ones((5, 2)), np.ones((5, 2)))
-    with pytest.raises(ValueError, match="2 axes are needed"):
+    with pytest.raises(ValueError, match="ax must be a pair of axes"):
         CovarianceMatchDisplay.from_views(rows, rows, ax=plt.subplots()[1])

@@ -190,22 +190,22 @@ def test_wrong_usage_raises(augmenter):
     rows = np.zeros((2, 4))
     with pytest.raises(ValueError, match="one row for each transformation"):
         ExcessDisplay.from_curves(MAGNITUDES, np.zeros((3, 2)))
-    with pytest.raises(ValueError, match="both must be equal"):
+    with pytest.raises(ValueError, match="both shapes must be equal"):
         ExcessDisplay.from_curves(MAGNITUDES, np.zeros((2, 3)), np.zeros(3))
     with pytest.raises(ValueError, match="names has 1 entries"):
         ExcessDisplay.from_curves(MAGNITUDES, np.zeros((2, 3)), names=["a"])
     with pytest.raises(ValueError, match="status has 1 entries"):
         ExcessDisplay.from_curves(MAGNITUDES, np.zeros((2, 3)), status=["kept"])
-    with pytest.raises(ValueError, match="no 'none'"):
+    with pytest.raises(ValueError, match="an entry 'none'"):
         AcceptanceDisplay.from_losses({"policy": 1}, "policy")
-    with pytest.raises(ValueError, match="no 'other'"):
+    with pytest.raises(ValueError, match="an entry 'other'"):
         AcceptanceDisplay.from_losses({"none": 1}, "other")
     augmenter.acceptance_losses_ = {}
     with pytest.raises(ValueError, match="measured no loss"):
         AcceptanceDisplay.from_estimator(augmenter)
     with pytest.raises(ValueError, match="at least one step"):
         DualPathDisplay.from_path(np.zeros((0, 3)))
-    with pytest.raises(ValueError, match="give one for each"):
+    with pytest.raises(ValueError, match="give one step for each row"):
         DualPathDisplay.from_path(np.zeros((4, 3)), ["a"])
     del augmenter.dual_path_
     with pytest.raises(ValueError, match="fit a ConstrainedAugmenter"):

@@ -102,7 +102,7 @@ def test_mistakes_get_one_clear_sentence(reducer, wine_rows):
         ShepardDisplay.from_estimator(reducer, wine_rows, kind="dots")
     with pytest.raises(ValueError, match="distortion='bars' must be one of 'map'"):
         ShepardDisplay.from_estimator(reducer, wine_rows, distortion="bars")
-    with pytest.raises(ValueError, match="2 axes are needed, but ax has 1"):
+    with pytest.raises(ValueError, match="ax must have 2 axes, got 1"):
         ShepardDisplay.from_estimator(reducer, wine_rows, ax=plt.figure().gca())
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         ShepardDisplay.from_embedding(wine_rows, wine_rows[:9])

@@ -318,7 +318,7 @@ def test_a_class_of_one_row_is_like_no_class(split):
 
 def test_labels_are_asked_for_and_must_be_classes(split):
     X = split[0][:50]
-    with pytest.raises(ValueError, match="but fit was called without y"):
+    with pytest.raises(ValueError, match="needs class labels, but y is None"):
         _reducer(target_weight=0.5).fit(X)
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         _reducer(target_weight=0.5).fit(X, X[:, 2] + 0.5 * np.arange(50) / 50)

@@ -329,7 +329,7 @@ def test_labels_without_a_weight_are_not_read(blobs):
 
 def test_labels_are_asked_for_and_must_be_classes(blobs):
     reducer = _reducer(target_weight=0.5)
-    with pytest.raises(ValueError, match="but fit was called without y"):
+    with pytest.raises(ValueError, match="needs class labels, but y is None"):
         reducer.fit(blobs)
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         reducer.fit(blobs, blobs[:, 0])

@@ -84,24 +84,24 @@ MISTAKES = {
     ),
     "minibatches along the data": (
         lambda: _fit(solver="minibatch", metric="geodesic"),
-        "keeps Euclidean distances, but metric is 'geodesic'; use solver='majorize'",
+        "supports Euclidean distances only, but metric is 'geodesic'; use solver='majorize'",
     ),
     "minibatches with classes": (
         lambda: _fit(solver="minibatch", target_weight=0.5),
-        "does not shorten distances, but target_weight is 0.5; use solver='majorize'",
+        "does not support class labels, but target_weight is 0.5; use solver='majorize'",
     ),
     "warm start with other components": (
         lambda: _fit_again({"n_components": 3}),
-        "continues a map with n_components=2, but n_components=3 is asked for; set "
-        "warm_start=False",
+        "continues a map with n_components=2, but n_components=3 is set; set "
+        "n_components=2, or set warm_start=False",
     ),
     "warm start with fewer charts": (
         lambda: _fit_again({"n_gaussians": 4}, n_gaussians=6),
-        "continues a map of 6 charts, but n_gaussians=4 is less; take no fewer, or",
+        "continues a map of 6 charts, but n_gaussians=4 is less; set at least 6, or",
     ),
     "warm start with other components, neighbours kept": (
         lambda: _fit_again({"n_components": 3}, cls=NEIGHBOR, max_iter=5),
-        "continues a map with n_components=2, but n_components=3 is asked for",
+        "continues a map with n_components=2, but n_components=3 is set",
     ),
     "warm start with fewer charts, neighbours kept": (
         lambda: _fit_again({"n_gaussians": 4}, cls=NEIGHBOR, n_gaussians=6, max_iter=5),
@@ -113,13 +113,13 @@ MISTAKES = {
     ),
     "classes asked for and not given, neighbours kept": (
         lambda: NEIGHBOR(target_weight=0.5).fit(X),
-        "target_weight=0.5 pulls rows of one class together, but fit was called with",
+        "target_weight=0.5 needs class labels, but y is None; give y to fit",
     ),
     "minibatches of given distances": (
         lambda: GaussianWeightedLinearReducer(
             solver="minibatch", metric="precomputed"
         ).fit(X, distances=np.zeros((30, 30))),
-        "keeps Euclidean distances, but metric is 'precomputed'",
+        "supports Euclidean distances only, but metric is 'precomputed'",
     ),
     "warm start with other columns": (
         lambda: _fit_again({}, again=X[:, :3]),

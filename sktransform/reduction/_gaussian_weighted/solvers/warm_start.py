@@ -49,13 +49,14 @@ def check_continuable(state, settings, *, continues="warm_start=True"):
     if settings.n_components != n_components:
         raise ValueError(
             f"{continues} continues a map with n_components={n_components}, but "
-            f"n_components={settings.n_components} is asked for; {remedy} to start "
-            "anew."
+            f"n_components={settings.n_components} is set; set n_components="
+            f"{n_components}, or {remedy} to start anew."
         )
     if settings.n_gaussians != "auto" and settings.n_gaussians < n_charts:
         raise ValueError(
             f"{continues} continues a map of {n_charts} charts, but n_gaussians="
-            f"{settings.n_gaussians} is less; take no fewer, or {remedy} to start anew."
+            f"{settings.n_gaussians} is less; set at least {n_charts}, or {remedy} to "
+            "start anew."
         )
 
 
