@@ -107,8 +107,10 @@ class ConstrainedAugmenter(BaseAugmenter):
     InvarianceAugmenter : Learns which transformations keep the labels.
     AugmentedClassifier : Trains an estimator on rows and augmented copies of them.
 
-    Notes ----- The primal-dual training is that of [1]_, its relaxation that of [2]_.
-    The parameters of a transformation are drawn from its declared distribution: the
+    Notes
+    -----
+    The primal-dual training is that of [1]_, its relaxation that of [2]_. The
+    parameters of a transformation are drawn from its declared distribution: the
     Metropolis-Hastings steps of [1]_, which prefer parameters with a large loss,
     improved accuracy less than a larger number of copies did. Each copy draws one
     transformation with probability proportional to its multiplier, averaged over the

@@ -133,15 +133,17 @@ class UnpairedAligner(AffineAligner):
     --------
     EmbeddingAdapter : Learns from a few hundred pairs or more.
 
-    Notes ----- Rows are centred and scaled to length 1. A candidate starts from several
-    k-means clusterings of each space. The clusters of the two spaces are matched such
-    that the inner products of their centres agree: a quadratic assignment problem,
-    which is solved by pairwise swaps from many random permutations. A rotation is
-    fitted to the matched centres, as in [1]_. With at least 50 known pairs, a candidate
-    starts instead from a random half of the pairs. Then two steps alternate, as in
-    [2]_: rows are paired softly by entropic optimal transport, and the map of least
-    squared error on these pairs is computed, among the maps that give X the covariance
-    of the reference (both covariances shrunk, see `shrinkage`). The pairing uses an
+    Notes
+    -----
+    Rows are centred and scaled to length 1. A candidate starts from several k-means
+    clusterings of each space. The clusters of the two spaces are matched such that the
+    inner products of their centres agree: a quadratic assignment problem, which is
+    solved by pairwise swaps from many random permutations. A rotation is fitted to the
+    matched centres, as in [1]_. With at least 50 known pairs, a candidate starts
+    instead from a random half of the pairs. Then two steps alternate, as in [2]_: rows
+    are paired softly by entropic optimal transport, and the map of least squared error
+    on these pairs is computed, among the maps that give X the covariance of the
+    reference (both covariances shrunk, see `shrinkage`). The pairing uses an
     extrapolation of the last change of the map, which speeds up convergence. Known
     pairs are added to the soft pairs, with a weight that grows with their number. The
     candidates of each half are averaged and refined, and then the results of the two
