@@ -124,6 +124,10 @@ class OrthogonalAligner(MomentAligner):
     rank_ : int
         Rank of the covariance of X.
 
+    null_completed_ : bool
+        Whether directions in which X does not vary are mapped onto unused dimensions of
+        the target, see `complete_null`.
+
     loss_ : float
         Mean squared training error as a share of the target's variance.
 
@@ -371,13 +375,13 @@ class OrthogonalAligner(MomentAligner):
         total = folds.total()
         problem = AlignmentProblem(total, self._settings())
         self.lam_path_ = self.cv_loss_ = None
+        self.null_completed_ = self.complete_null is True
         if problem.is_degenerate:
             warn_of_constant_views(problem.constant_views)
             fitted, certificate = problem.constant(), Certificate(0.0, True, True)
             self.lam_, self.largest_residual_ = math.inf, 0.0
             matrix = fitted.matrix
         else:
-            is_completed = self.complete_null is True
             compared = None
             if self.lam == "auto":
                 compared = held_out(folds, problem, self.complete_null)
@@ -385,7 +389,7 @@ class OrthogonalAligner(MomentAligner):
                 self.lam_ = 0.0 if self.lam == "auto" else float(self.lam)
                 fitted, certificate = problem.certified(self.lam_)
             else:
-                index, is_completed = compared.best
+                index, self.null_completed_ = compared.best
                 fitted, certificate = problem.certified_near(
                     compared.without, compared.fitted[index]
                 )
@@ -395,7 +399,9 @@ class OrthogonalAligner(MomentAligner):
                 self.cv_loss_ = compared.errors.min(dim=1).values.numpy()
             self.largest_residual_ = problem.largest_residual
             self._warn(problem, certificate)
-            matrix = problem.completed(fitted) if is_completed else fitted.matrix
+            matrix = fitted.matrix
+            if self.null_completed_:
+                matrix = problem.completed(fitted)
         self._keep(runtime, total, problem, fitted, matrix)
         self.certified_ = bool(certificate.is_certified)
         self.duality_gap_ = float(certificate.gap)
@@ -453,8 +459,7 @@ class OrthogonalAligner(MomentAligner):
             the mean squared training errors as shares of the target's variance. The
             losses agree with those of `fit` to about 1e-8, the maps to about 1e-3; for
             an accurate map call `fit` with the chosen bound. Directions in which X does
-            not vary are mapped to 0 unless ``complete_null=True``, also if "auto" has
-            chosen otherwise in `fit`.
+            not vary are mapped as in `fit`.
         """
         check_is_fitted(self, "moments_")
         problem = AlignmentProblem(self._kept_moments().total(), self._settings())
@@ -471,8 +476,10 @@ class OrthogonalAligner(MomentAligner):
                 f"lams must be one or more numbers of at least 0, got {lams.tolist()}."
             )
         maps = [*problem.path(lams[::-1])][::-1]
+        # A stream that was never solved has chosen nothing.
+        is_completed = getattr(self, "null_completed_", self.complete_null is True)
         matrices = [
-            problem.completed(fitted) if self.complete_null is True else fitted.matrix
+            problem.completed(fitted) if is_completed else fitted.matrix
             for fitted in maps
         ]
         intercepts = [problem.intercept(matrix) for matrix in matrices]

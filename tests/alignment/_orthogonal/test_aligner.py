@@ -8,6 +8,7 @@ import torch
 from numpy.testing import assert_allclose
 from scipy.linalg import hadamard, orthogonal_procrustes
 from scipy.optimize import brentq, minimize
+from scipy.stats import ortho_group
 
 from sktransform.alignment import OrthogonalAligner, PermutationAligner
 from sktransform.alignment._moments.folds import row_folds
@@ -535,3 +536,17 @@ def test_completion_is_decided_on_the_folds():
     }
     assert errors["auto"] == min(errors[True], errors[False])
     assert errors[True] != errors[False]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 4, 5])
+def test_path_maps_null_directions_as_the_folds_chose(seed):
+    generator = np.random.default_rng(seed)
+    X = generator.normal(size=(200, 7))
+    # One feature varies in one fold alone, another one nowhere.
+    groups = np.arange(200) // 40
+    X[groups > 0, 5], X[:, 6] = 0, 0
+    y = X @ ortho_group(7, seed=seed).rvs() + 0.05 * generator.normal(size=(200, 7))
+    aligner = OrthogonalAligner().fit(X, y, groups=groups)
+    # A completed direction has an arbitrary sign, which is right for some seeds.
+    assert aligner.null_completed_ == (seed != 0)
+    assert_allclose(aligner.path([aligner.lam_]).coefs[0], aligner.coef_, atol=1e-3)
