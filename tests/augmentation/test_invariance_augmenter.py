@@ -253,14 +253,17 @@ def test_an_empty_policy_augments_nothing(X):
 
 
 def test_fit_transform_keeps_all_rows_and_leaves_those_without_weight(X, y):
-    weight, groups = np.repeat([0.0, 1.0], 20), np.arange(40) // 4
+    # Every other row weighs nothing; the draws of 400 rows tell a half from less.
+    X, y = np.tile(X, (20, 1)), np.tile(y, 20)
+    weight, groups = np.tile([0.0, 1.0], 400), np.arange(800) // 4
     augmenter = kept(Shift([0]))
     views = augmenter.fit_transform(X, y, sample_weight=weight, groups=groups)
     assert views.shape == X.shape
-    assert_array_equal(views[:20], X[:20])
-    assert (views[20:, 0] != X[20:, 0]).any()
-    alone = clone(augmenter).fit_transform(X[20:], y[20:], groups=groups[20:])
-    assert_array_equal(views[20:], alone)
+    assert_array_equal(views[::2], X[::2])
+    changed = (views[1::2, 0] != X[1::2, 0]).mean()
+    assert abs(changed - 0.5) < 4 * np.sqrt(0.5 * 0.5 / 400)
+    alone = clone(augmenter).fit_transform(X[1::2], y[1::2], groups=groups[1::2])
+    assert_array_equal(views[1::2], alone)
 
 
 def test_groups_of_another_length_are_refused(X, y):
