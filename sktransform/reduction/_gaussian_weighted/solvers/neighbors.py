@@ -148,12 +148,8 @@ def fit_by_neighbors(problem, settings, runtime, generator, *, present=None, rep
         images = torch.cat([trained.forward(part)[0] for part in Z.split(_BLOCK_ROWS)])
         if len(Z) > _VERY_MANY_ROWS:
             images = fine_tuned(images, neighbors, options, draws)
-        anchors = {
-            "inputs": Z * rows.unit.to(Z),
-            "embedding": to_final_axes(scale.to(Z) * images),
-            "scales": local_scales(Z, neighbors) * rows.unit.to(Z),
-            "unit": scale * rows.unit,
-        }
+        embedding = to_final_axes(scale.to(Z) * images)
+        anchors = _anchors(Z, embedding, local_scales(Z, neighbors), rows.unit, scale)
     return FittedMap(
         # Trained in single precision, and no more is kept.
         map={name: value.to(Z) for name, value in state.items()},
@@ -169,6 +165,20 @@ def fit_by_neighbors(problem, settings, runtime, generator, *, present=None, rep
         },
         anchors=anchors,
     )
+
+
+def _anchors(Z, embedding, scales, unit, scale):
+    """Return what an AnchoredMap takes, in the rows' own units.
+
+    `unit` and `scale` are the lengths of 1 of the inputs, and of the embedding in them.
+    Shapes: Z (n_rows, n_inputs), embedding (n_rows, n_outputs), scales (n_rows,).
+    """
+    return {
+        "inputs": Z * unit.to(Z),
+        "embedding": embedding,
+        "scales": scales * unit.to(Z),
+        "unit": scale * unit,
+    }
 
 
 def _start(rows, settings, automatic, runtime, generator, present):
