@@ -39,15 +39,15 @@ class BackwardCompatibleAligner(AffineAligner):
     Parameters
     ----------
     aligner : estimator, default=None
-        Aligner with `coef_` and `intercept_` for the first columns; it is cloned. None
-        takes the rotation of ``OrthogonalAligner(lam=0, scale=True)``, which keeps the
-        new vectors' geometry, and a common factor by which the images vary as much as
-        the old vectors. Old vectors that are a part of the new ones, turned and scaled,
-        are met exactly.
+        Aligner with `coef_` and `intercept_`, which is cloned and fitted for the first
+        columns. None uses the rotation of ``OrthogonalAligner(lam=0, scale=True)``,
+        which preserves angles of the new vectors, times a common factor that gives the
+        first columns the total variance of the old vectors. Old vectors that are a
+        rotated and scaled projection of the new ones are reproduced exactly.
 
     n_extra : int or "auto", default="auto"
-        Most further columns. "auto" takes those directions that the first columns lose,
-        at most 32. Directions without variance are never kept.
+        Largest number of further columns. "auto" uses the number of directions that the
+        first columns lose, at most 32. Directions without variance are never kept.
 
     ridge : float, default=1e-3
         Penalty of the forward map, above 0, in units of the old features' mean
