@@ -149,11 +149,11 @@ class UnpairedAligner(AffineAligner):
     candidates of each half are averaged and refined, and then the results of the two
     halves are averaged and refined.
 
-    The threshold 0.87 of `contrast_` lies between the values measured for unrelated
-    point clouds (isotropic, heavy-tailed, skewed and clustered) and for related spaces.
-    A high agreement and a high contrast do not prove that the map is right: symmetric
-    point clouds have several maps that fit equally well. With known pairs, rely on
-    `pair_recall_`.
+    Of 134 pairs of unrelated point clouds (isotropic, heavy-tailed, skewed and
+    clustered) one passed the threshold 0.87 of `contrast_` at a high agreement; related
+    spaces had a contrast of at least 0.92. A high agreement and a high contrast do not
+    prove that the map is right: symmetric point clouds have several maps that fit
+    equally well. With known pairs, rely on `pair_recall_`.
 
     In cross-validation give known pairs as `y`, which is split with X; the indices in
     `pairs` refer to all rows of X and would be wrong after a split. A `reference` with
